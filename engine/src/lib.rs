@@ -1,0 +1,3 @@
+//! The engine.
+#![cfg_attr(not(test), no_std)]
+pub mod codec;

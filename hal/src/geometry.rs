@@ -1,0 +1,189 @@
+//! The description of a part: everything the layer above must know and nobody should guess.
+
+/// Which pages of a factory-bad block carry the marker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum MarkerPages {
+    /// The first page.
+    First,
+    /// The first or the second page.
+    FirstOrSecond,
+    /// The first or the last page.
+    FirstOrLast,
+}
+
+/// Where the factory marks a bad block: a byte other than `0xFF` at this place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct MarkerPlace {
+    /// Pages that may carry it.
+    pub pages: MarkerPages,
+    /// First byte of the marker, counted from the start of the spare.
+    pub spare_offset: u16,
+    /// Bytes that belong to the marker and that nobody else should use.
+    pub len: u16,
+}
+
+/// Error correction that the part does by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ChipEcc {
+    /// Bits corrected per [`codeword_bytes`](Self::codeword_bytes).
+    pub strength: u8,
+    /// Main-area bytes of one codeword.
+    pub codeword_bytes: u16,
+    /// True while it is switched on: spare bytes it owns cannot be used and blank pages must not be programmed.
+    pub enabled: bool,
+}
+
+/// Bit errors the data sheet asks a controller to correct.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct EccNeed {
+    /// Correctable bits per [`per_bytes`](Self::per_bytes).
+    pub bits: u8,
+    /// Main-area bytes they are counted over.
+    pub per_bytes: u16,
+}
+
+/// Which earlier page a power cut can destroy while another is being programmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Pairing {
+    /// One bit a cell: no page shares cells with another.
+    None,
+    /// Programming page `p` can destroy every page from `p − distance` on. `distance` is the largest one in the block.
+    Distance(u16),
+}
+
+/// A NAND part, or an array of like parts behind one interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Geometry {
+    /// Dies; each does one array operation at a time.
+    pub dies: u16,
+    /// Erase blocks of one die.
+    pub blocks_per_die: u32,
+    /// Pages of one block, programmed in ascending order.
+    pub pages_per_block: u16,
+    /// Bytes of a page's main area.
+    pub page_bytes: u32,
+    /// Bytes of a page's spare (out-of-band) area.
+    pub spare_bytes: u16,
+    /// Page buffers the implementation holds for each die: 1 or 2.
+    pub buffers_per_die: u8,
+    /// Planes of a die; 1 when multi-plane operations are not offered.
+    pub planes_per_die: u8,
+    /// Programs allowed on one page between erases; 1 forbids partial programs.
+    pub partial_programs_max: u8,
+    /// Factory-bad and grown-bad blocks of one die that the data sheet allows over its life.
+    pub bad_blocks_max_per_die: u32,
+    /// Program / erase cycles a block is rated for.
+    pub endurance_cycles: u32,
+    /// Where the factory marks bad blocks.
+    pub bad_block_marker: MarkerPlace,
+    /// The part's own ECC, if it has one.
+    pub chip_ecc: Option<ChipEcc>,
+    /// Bit errors that must be correctable.
+    pub ecc_need: EccNeed,
+    /// Pages that share cells.
+    pub pairing: Pairing,
+}
+
+/// Why a [`Geometry`] cannot be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum GeometryError {
+    /// A count that must not be zero is zero.
+    Zero,
+    /// The number of pages does not fit 31 bits.
+    TooManyPages,
+    /// The bad-block marker lies outside the spare.
+    Marker,
+    /// More than two or no page buffers.
+    Buffers,
+}
+
+impl core::fmt::Display for GeometryError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Zero => "a count of the geometry is zero",
+            Self::TooManyPages => "more than 2^31 pages",
+            Self::Marker => "the bad-block marker lies outside the spare area",
+            Self::Buffers => "a die has one or two page buffers",
+        })
+    }
+}
+
+impl Geometry {
+    /// Main and spare bytes of a page.
+    #[must_use]
+    pub const fn raw_page_bytes(&self) -> u32 {
+        self.page_bytes + self.spare_bytes as u32
+    }
+
+    /// Blocks of all dies.
+    #[must_use]
+    pub const fn blocks(&self) -> u32 {
+        self.dies as u32 * self.blocks_per_die
+    }
+
+    /// Pages of all dies.
+    #[must_use]
+    pub const fn pages(&self) -> u64 {
+        self.blocks() as u64 * self.pages_per_block as u64
+    }
+
+    /// Main-area bytes of all dies.
+    #[must_use]
+    pub const fn main_bytes(&self) -> u64 {
+        self.pages() * self.page_bytes as u64
+    }
+
+    /// True when the block exists.
+    #[must_use]
+    pub const fn has_block(&self, block: crate::BlockAddress) -> bool {
+        block.die.0 < self.dies && block.block.0 < self.blocks_per_die
+    }
+
+    /// True when the page exists.
+    #[must_use]
+    pub const fn has_page(&self, page: crate::PageAddress) -> bool {
+        self.has_block(page.block) && page.page.0 < self.pages_per_block
+    }
+
+    /// True when the buffer exists.
+    #[must_use]
+    pub const fn has_buffer(&self, buffer: crate::Buffer) -> bool {
+        buffer.index() < self.buffers_per_die as usize
+    }
+
+    /// Checks that the description makes sense.
+    ///
+    /// # Errors
+    /// The first property that does not hold.
+    pub const fn validate(&self) -> Result<(), GeometryError> {
+        if self.dies == 0
+            || self.blocks_per_die == 0
+            || self.pages_per_block == 0
+            || self.page_bytes == 0
+            || self.spare_bytes == 0
+            || self.partial_programs_max == 0
+        {
+            return Err(GeometryError::Zero);
+        }
+        if self.pages() >= 1 << 31 {
+            return Err(GeometryError::TooManyPages);
+        }
+        if self.bad_block_marker.spare_offset as u32 + self.bad_block_marker.len as u32
+            > self.spare_bytes as u32
+        {
+            return Err(GeometryError::Marker);
+        }
+        if self.buffers_per_die == 0 || self.buffers_per_die > 2 {
+            return Err(GeometryError::Buffers);
+        }
+        Ok(())
+    }
+}
