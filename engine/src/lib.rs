@@ -1,3 +1,15 @@
-//! The engine.
+//! Cuesta: a log-structured storage engine over raw NAND, without an allocator, without `unsafe`.
+//!
+//! * [`volume`] — a durable disk on raw NAND: forward index, append-only log, journal, groomer.
+//! * [`door`] — how callers reach it.
+//! * [`codec`] — page layout, checks, error-correcting codes.
+//!
+//! The NAND below is anything that implements [`cuesta_hal::Nand`].
+
 #![cfg_attr(not(test), no_std)]
+
 pub mod codec;
+pub mod door;
+pub mod volume;
+
+pub use cuesta_hal as hal;

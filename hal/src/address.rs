@@ -119,21 +119,22 @@ impl Columns {
         }
     }
 
-    /// One range of the spare; `start` counts from the beginning of the spare.
+    /// One range of the spare; `start` counts from the beginning of the spare. Whether it exists is for
+    /// [`fits`](Self::fits) to say.
     #[must_use]
     pub const fn spare(geometry: &crate::Geometry, start: u32, len: u32) -> Self {
         Self {
             main_start: 0,
             main_len: 0,
-            spare_start: geometry.page_bytes + start,
+            spare_start: geometry.page_bytes.saturating_add(start),
             spare_len: len,
         }
     }
 
-    /// Bytes transferred.
+    /// Bytes transferred; `u32::MAX` stands for that and more, which fits no part.
     #[must_use]
     pub const fn len(&self) -> u32 {
-        self.main_len + self.spare_len
+        self.main_len.saturating_add(self.spare_len)
     }
 
     /// True when nothing is transferred.
@@ -147,17 +148,20 @@ impl Columns {
     pub const fn is_contiguous(&self) -> bool {
         self.main_len == 0
             || self.spare_len == 0
-            || self.main_start + self.main_len == self.spare_start
+            || self.main_start as u64 + self.main_len as u64 == self.spare_start as u64
     }
 
-    /// True when both ranges lie in their areas of `geometry`.
+    /// True when both ranges lie in their areas of `geometry`. An empty range lies anywhere.
     #[must_use]
     pub const fn fits(&self, geometry: &crate::Geometry) -> bool {
         let main_end = self.main_start as u64 + self.main_len as u64;
         let spare_end = self.spare_start as u64 + self.spare_len as u64;
-        main_end <= geometry.page_bytes as u64
+        let page_end = geometry.page_bytes as u64 + geometry.spare_bytes as u64;
+        (self.main_len == 0 || main_end <= geometry.page_bytes as u64)
             && (self.spare_len == 0
-                || (self.spare_start >= geometry.page_bytes
-                    && spare_end <= geometry.raw_page_bytes() as u64))
+                || (self.spare_start >= geometry.page_bytes && spare_end <= page_end))
     }
 }
+
+#[cfg(test)]
+mod tests;

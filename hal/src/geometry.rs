@@ -103,6 +103,8 @@ pub enum GeometryError {
     Marker,
     /// More than two or no page buffers.
     Buffers,
+    /// A page with its spare does not fit 32 bits.
+    PageTooLarge,
 }
 
 impl core::fmt::Display for GeometryError {
@@ -112,10 +114,14 @@ impl core::fmt::Display for GeometryError {
             Self::TooManyPages => "more than 2^31 pages",
             Self::Marker => "the bad-block marker lies outside the spare area",
             Self::Buffers => "a die has one or two page buffers",
+            Self::PageTooLarge => "a page with its spare has 4 GiB or more",
         })
     }
 }
 
+impl core::error::Error for GeometryError {}
+
+/// The counts do not overflow for a geometry that [`validate`](Self::validate) accepts.
 impl Geometry {
     /// Main and spare bytes of a page.
     #[must_use]
@@ -173,8 +179,13 @@ impl Geometry {
         {
             return Err(GeometryError::Zero);
         }
-        if self.pages() >= 1 << 31 {
+        // 16, 32 and 16 bits: the product fits 64.
+        let pages = self.dies as u64 * self.blocks_per_die as u64 * self.pages_per_block as u64;
+        if pages >= 1 << 31 {
             return Err(GeometryError::TooManyPages);
+        }
+        if self.page_bytes as u64 + self.spare_bytes as u64 > u32::MAX as u64 {
+            return Err(GeometryError::PageTooLarge);
         }
         if self.bad_block_marker.spare_offset as u32 + self.bad_block_marker.len as u32
             > self.spare_bytes as u32
@@ -187,3 +198,6 @@ impl Geometry {
         Ok(())
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

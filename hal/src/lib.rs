@@ -16,7 +16,7 @@
 #![cfg_attr(not(test), no_std)]
 
 mod address;
-#[cfg(feature = "conformance")]
+#[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod error;
 mod geometry;
@@ -28,5 +28,5 @@ pub use address::{BlockAddress, BlockIndex, Buffer, Columns, Die, PageAddress, P
 pub use error::{NandError, NandErrorKind};
 pub use geometry::{ChipEcc, EccNeed, Geometry, GeometryError, MarkerPages, MarkerPlace, Pairing};
 pub use nand::Nand;
-pub use nor::{NorNand, NorNandError};
+pub use nor::{NorFault, NorLayout, NorNand, NorNandError};
 pub use outcome::{Completion, ReadOutcome, ReadStatus};

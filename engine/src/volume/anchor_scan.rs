@@ -1,0 +1,272 @@
+//! Finding the newest checkpoint: by looking at the first blocks of the part, then along the rings that an anchor names.
+
+use cuesta_hal::{BlockAddress, Buffer, Geometry, Nand, PageAddress};
+use heapless::Vec;
+
+use super::checkpoint::{anchor_place, Head};
+use super::error::MountError;
+use super::io;
+use super::parameters::{
+    default_sector_bytes, ParameterError, Quota, FORMAT_VERSION, RING_BLOCKS_MAX,
+};
+use crate::codec::crc::Seed;
+use crate::codec::{HeaderState, Kind, PageLayout};
+
+/// A checkpoint, or the start of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Start {
+    pub sequence: u32,
+    pub copy: u8,
+    pub slot: u32,
+    /// Page of the slot at which it starts.
+    pub page: u32,
+}
+
+/// What is known of the anchors.
+#[derive(Debug)]
+pub(super) struct Anchors {
+    pub head: Head,
+    pub quota: Quota,
+    /// Newest first.
+    pub starts: Vec<Start, { 4 * RING_BLOCKS_MAX }>,
+}
+
+/// Blocks of a die that anchors may be in.
+pub(super) const fn probe_blocks(geometry: &Geometry) -> u32 {
+    let blocks = geometry.bad_blocks_max_per_die + 2 * RING_BLOCKS_MAX as u32;
+    if blocks < geometry.blocks_per_die {
+        blocks
+    } else {
+        geometry.blocks_per_die
+    }
+}
+
+/// Block `number`, counted die by die.
+pub(super) const fn block_of(geometry: &Geometry, number: u32) -> BlockAddress {
+    BlockAddress::new(
+        (number / geometry.blocks_per_die) as u16,
+        number % geometry.blocks_per_die,
+    )
+}
+
+/// The dies that hold anchors.
+pub(super) const fn anchor_dies(geometry: &Geometry) -> u16 {
+    if geometry.dies > 1 {
+        2
+    } else {
+        1
+    }
+}
+
+/// Reads the sequence of the anchor page that starts a checkpoint at `page`, from its header alone.
+fn start_at<N: Nand>(
+    nand: &mut N,
+    layout: &PageLayout,
+    page: PageAddress,
+) -> Result<HeaderState, MountError> {
+    io::read(nand, page, layout.header_columns()).map_err(MountError::Nand)?;
+    let place = anchor_place(nand.geometry(), page, layout.sectors());
+    Ok(layout.read_header(nand.buffer(page.die(), Buffer::First), 0, place))
+}
+
+/// Reads and checks an anchor page into the buffer of its die; true when it is page `id` of checkpoint `sequence`.
+pub(super) fn read_anchor<N: Nand>(
+    nand: &mut N,
+    layout: &PageLayout,
+    page: PageAddress,
+    id: u32,
+    sequence: Option<u32>,
+) -> Result<bool, MountError> {
+    io::read(nand, page, layout.page_columns()).map_err(MountError::Nand)?;
+    let place = anchor_place(nand.geometry(), page, layout.sectors());
+    for unit in 0..layout.sectors() {
+        let seed = Seed {
+            volume: 0,
+            place: place + unit,
+        };
+        match layout.decode_unit(nand.buffer_mut(page.die(), Buffer::First), unit, seed) {
+            Ok((header, _))
+                if header.kind == Kind::Anchor
+                    && header.id == id
+                    && sequence.is_none_or(|sequence| header.birth == sequence) => {}
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+/// What the probed blocks looked like, if no anchor was found.
+#[derive(Debug, Default)]
+struct Looks {
+    erased: u32,
+    ours: u32,
+    other: u32,
+}
+
+/// Finds the anchors.
+pub(super) fn find<N: Nand>(nand: &mut N) -> Result<Anchors, MountError> {
+    let geometry = *nand.geometry();
+    geometry
+        .validate()
+        .map_err(|error| MountError::Parameters(ParameterError::Geometry(error)))?;
+    let layout = PageLayout::new(&geometry, default_sector_bytes(&geometry))
+        .map_err(|error| MountError::Parameters(ParameterError::Layout(error)))?;
+    let mut looks = Looks::default();
+    for die in 0..anchor_dies(&geometry) {
+        for block in 0..probe_blocks(&geometry) {
+            let page = BlockAddress::new(die, block).page(0);
+            match start_at(nand, &layout, page)? {
+                HeaderState::Valid(header) if header.kind == Kind::Anchor && header.id == 0 => {
+                    looks.ours += 1;
+                    if !read_anchor(nand, &layout, page, 0, None)? {
+                        continue;
+                    }
+                    let payload =
+                        &nand.buffer(page.die(), Buffer::First)[..layout.page_bytes() as usize];
+                    match Head::version(payload) {
+                        Some(found) if found > FORMAT_VERSION => {
+                            return Err(MountError::Version {
+                                found,
+                                supported: FORMAT_VERSION,
+                            });
+                        }
+                        _ => {}
+                    }
+                    if let Some(head) = Head::decode(payload) {
+                        return along_rings(nand, &layout, &geometry, head);
+                    }
+                }
+                HeaderState::Valid(_) => looks.ours += 1,
+                HeaderState::Erased if looks_erased(nand, &layout, page)? => looks.erased += 1,
+                HeaderState::Erased => looks.other += 1,
+                HeaderState::Bad => {
+                    let place = page_place_narrow(&geometry, page, layout.sectors());
+                    let buffer = nand.buffer(page.die(), Buffer::First);
+                    if matches!(layout.read_header(buffer, 0, place), HeaderState::Valid(_)) {
+                        looks.ours += 1;
+                    } else {
+                        looks.other += 1;
+                    }
+                }
+            }
+        }
+    }
+    Err(match looks {
+        Looks { ours: 1.., .. } => MountError::Damaged,
+        Looks { other: 0, .. } => MountError::Blank,
+        _ => MountError::Foreign,
+    })
+}
+
+/// The place of a page of sector data or journal in segments one block wide.
+fn page_place_narrow(geometry: &Geometry, page: PageAddress, units: u32) -> u32 {
+    let segment = page.block.block.0 * u32::from(geometry.dies) + u32::from(page.block.die.0);
+    (segment * u32::from(geometry.pages_per_block) + u32::from(page.page.0)) * units
+}
+
+/// True when the main area of a page is erased too, but for a few bits.
+fn looks_erased<N: Nand>(
+    nand: &mut N,
+    layout: &PageLayout,
+    page: PageAddress,
+) -> Result<bool, MountError> {
+    io::read(nand, page, layout.page_columns()).map_err(MountError::Nand)?;
+    let main = &nand.buffer(page.die(), Buffer::First)[..layout.page_bytes() as usize];
+    let zeros: u32 = main.iter().map(|byte| byte.count_zeros()).sum();
+    Ok(zeros <= layout.page_bytes() / 64)
+}
+
+fn along_rings<N: Nand>(
+    nand: &mut N,
+    layout: &PageLayout,
+    geometry: &Geometry,
+    found: Head,
+) -> Result<Anchors, MountError> {
+    if found.dies != geometry.dies
+        || found.blocks_per_die != geometry.blocks_per_die
+        || found.pages_per_block != geometry.pages_per_block
+        || found.page_bytes != geometry.page_bytes
+        || found.spare_bytes != geometry.spare_bytes
+        || found.parameters.sector_bytes != layout.sector_bytes()
+        || found.parameters.width == 0
+        || geometry.dies % found.parameters.width != 0
+        || found.parameters.classes == 0
+        || usize::from(found.parameters.classes) > super::parameters::CLASSES_MAX
+    {
+        return Err(MountError::Geometry);
+    }
+    let quota = Quota::new(geometry, &found.parameters).map_err(MountError::Parameters)?;
+    if found.parameters.capacity == 0 || found.parameters.capacity > quota.capacity_max {
+        return Err(MountError::Parameters(ParameterError::Capacity {
+            asked: found.parameters.capacity,
+            max: quota.capacity_max,
+        }));
+    }
+    let rows = u32::from(geometry.pages_per_block);
+    let mut starts = Vec::<Start, { 4 * RING_BLOCKS_MAX }>::new();
+    for (copy, ring) in found.rings.iter().enumerate() {
+        for slot in 0..ring.len() as u32 / quota.blocks_per_slot {
+            let per_slot = (quota.blocks_per_slot * rows / quota.checkpoint_pages).max(1);
+            // Valid starts are a prefix: halve.
+            let (mut low, mut high) = (0, per_slot);
+            let mut newest = None;
+            while low < high {
+                let middle = if newest.is_none() {
+                    low
+                } else {
+                    (low + high) / 2
+                };
+                let at = middle * quota.checkpoint_pages;
+                let Some(page) = ring_page(geometry, ring, quota.blocks_per_slot, slot, at) else {
+                    break;
+                };
+                match start_at(nand, layout, page)? {
+                    HeaderState::Valid(header) if header.kind == Kind::Anchor && header.id == 0 => {
+                        newest = Some((header.birth, at));
+                        low = middle + 1;
+                    }
+                    _ => high = middle,
+                }
+            }
+            if let Some((sequence, page)) = newest {
+                let start = Start {
+                    sequence,
+                    copy: copy as u8,
+                    slot,
+                    page,
+                };
+                let _ = starts.push(start);
+                if page >= quota.checkpoint_pages {
+                    // The one before, in case this one is not complete.
+                    let _ = starts.push(Start {
+                        sequence: sequence.wrapping_sub(1),
+                        page: page - quota.checkpoint_pages,
+                        ..start
+                    });
+                }
+            }
+        }
+    }
+    starts.sort_unstable_by(|a, b| b.sequence.cmp(&a.sequence));
+    Ok(Anchors {
+        head: found,
+        quota,
+        starts,
+    })
+}
+
+/// The `at`-th page of a place in a ring.
+pub(super) fn ring_page(
+    geometry: &Geometry,
+    ring: &[u32],
+    blocks_per_slot: u32,
+    slot: u32,
+    at: u32,
+) -> Option<PageAddress> {
+    let rows = u32::from(geometry.pages_per_block);
+    let number = *ring.get((slot * blocks_per_slot + at / rows) as usize)?;
+    if number >= geometry.blocks() {
+        return None;
+    }
+    Some(block_of(geometry, number).page((at % rows) as u16))
+}

@@ -1,0 +1,163 @@
+//! Append points: the open segment of each stream, and the next page in it.
+
+use cuesta_hal::{Die, Nand};
+
+use super::address::Segment;
+use super::segment_table::State;
+use super::{Volume, JOURNAL};
+
+/// An open segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Append {
+    pub segment: Segment,
+    /// The next page to program.
+    pub next: u32,
+}
+
+impl<N: Nand> Volume<'_, N> {
+    /// The first usable page of a segment from `offset` on: bad blocks are skipped.
+    pub(super) fn usable_from(&self, segment: Segment, offset: u32) -> Option<u32> {
+        (offset..self.shape.pages_per_segment()).find(|&at| {
+            let block = self.shape.block(segment, at % self.shape.width);
+            !self.is_bad(self.shape.block_number(block))
+        })
+    }
+
+    /// True when a page of a journal segment is kept for the XOR of its group.
+    pub(super) fn is_parity(&self, segment: Segment, offset: u32) -> bool {
+        let group = self.quota.journal_group;
+        let end = (offset / group + 1) * group;
+        match self.usable_from(segment, offset + 1) {
+            Some(next) => next >= end,
+            None => true,
+        }
+    }
+
+    /// The page where a stream goes on.
+    pub(super) fn append_page(&self, stream: u8) -> Option<(Segment, u32)> {
+        let append = self.appends[usize::from(stream)]?;
+        Some((append.segment, append.next))
+    }
+
+    /// The die of the page where a stream goes on.
+    pub(super) fn append_die(&self, stream: u8) -> Option<Die> {
+        let (segment, offset) = self.append_page(stream)?;
+        Some(self.shape.page(segment, offset).die())
+    }
+
+    /// Journal pages left in the open segment, parity pages not counted.
+    pub(super) fn journal_room(&self) -> u32 {
+        let Some((segment, next)) = self.append_page(JOURNAL) else {
+            return 0;
+        };
+        let mut room = 0;
+        let mut at = Some(next);
+        while let Some(offset) = at {
+            room += u32::from(!self.is_parity(segment, offset));
+            if room > 4 {
+                break;
+            }
+            at = self.usable_from(segment, offset + 1);
+        }
+        room
+    }
+
+    /// Takes the page where a stream goes on, and closes the segment behind its last one.
+    pub(super) fn take_page(&mut self, stream: u8) -> Option<(Segment, u32)> {
+        let append = self.appends[usize::from(stream)]?;
+        match self.usable_from(append.segment, append.next + 1) {
+            Some(next) => {
+                self.appends[usize::from(stream)] = Some(Append { next, ..append });
+            }
+            None => self.close(stream),
+        }
+        Some((append.segment, append.next))
+    }
+
+    /// Closes a stream's segment: nothing is appended to it any more.
+    pub(super) fn close(&mut self, stream: u8) {
+        let Some(append) = self.appends[usize::from(stream)].take() else {
+            return;
+        };
+        if stream == JOURNAL {
+            return;
+        }
+        if self.segments.state(append.segment) == State::Open {
+            self.segments.set_state(append.segment, State::Closed);
+        }
+        // The list has room for every stream: a record page is due before it is full.
+        let _ = self.pending.closed.push((append.segment, stream));
+    }
+
+    /// Counts a segment as free.
+    pub(super) fn release(&mut self, segment: Segment) {
+        let was = self.segments.state(segment);
+        if was == State::Journal {
+            self.journal_segments -= 1;
+        }
+        self.segments.set_valid(segment, 0);
+        self.segments.set_exact(segment, true);
+        if self.good_columns(segment) == 0 {
+            self.segments.set_state(segment, State::Retired);
+            self.pending.wanted = true;
+        } else {
+            self.segments.set_state(segment, State::Free);
+            self.free += 1;
+            if was != State::Journal {
+                let _ = self.pending.freed.push(segment);
+            }
+        }
+    }
+
+    /// Makes an erased segment the append point of a stream.
+    pub(super) fn install(&mut self, stream: u8, segment: Segment) {
+        self.free -= u32::from(self.segments.state(segment) == State::Free);
+        self.segments.set_valid(segment, 0);
+        self.segments.set_exact(segment, true);
+        self.segments.set_stream(segment, stream);
+        if stream == JOURNAL {
+            self.journal_sequence = self.journal_sequence.wrapping_add(1);
+            self.segments.set_stamp(segment, self.journal_sequence);
+            self.segments.set_state(segment, State::Journal);
+            self.journal_segments += 1;
+        } else {
+            let stamp = self.stamp_now();
+            self.segments.set_stamp(segment, stamp);
+            self.segments.set_state(segment, State::Open);
+        }
+        self.appends[usize::from(stream)] = self
+            .usable_from(segment, 0)
+            .map(|next| Append { segment, next });
+    }
+
+    /// Counts an erase of a segment.
+    pub(super) fn wear(&mut self, segment: Segment) {
+        self.stats.erases += 1;
+        let wear = self.segments.wear(segment);
+        if wear == u8::MAX {
+            self.raise_wear_base();
+        }
+        let wear = self.segments.wear(segment);
+        self.segments.set_wear(segment, wear.saturating_add(1));
+    }
+
+    fn raise_wear_base(&mut self) {
+        let least = self
+            .segments
+            .iter()
+            .filter(|&segment| {
+                !matches!(
+                    self.segments.state(segment),
+                    State::Retired | State::Reserved
+                )
+            })
+            .map(|segment| self.segments.wear(segment))
+            .min()
+            .unwrap_or(0);
+        self.wear_base += u32::from(least);
+        for segment in self.segments.iter() {
+            let wear = self.segments.wear(segment);
+            self.segments.set_wear(segment, wear.saturating_sub(least));
+        }
+    }
+}

@@ -1,0 +1,495 @@
+//! The checkpoint: directory, segment table, bad blocks and parameters in two copies of anchor blocks.
+//!
+//! It is fuzzy: taken page by page while work goes on. Everything younger than the position at which its dump of the delta table started
+//! is in the journal too, so that replaying makes it whole.
+
+use cuesta_hal::{BlockAddress, Buffer, Completion, Die, Geometry, Nand, PageAddress};
+
+use super::address::Segment;
+
+use super::error::Error;
+use super::flight::Flight;
+use super::job::{Job, Step};
+use super::parameters::{Parameters, FORMAT_VERSION, HEAD_BYTES, RING_BLOCKS_MAX};
+use super::wire::{Reader, Writer};
+use super::{Session, Volume, JOURNAL};
+use crate::codec::{Header, Kind};
+
+/// First bytes of a checkpoint.
+pub(super) const MAGIC: [u8; 8] = *b"CUESTA\x1A\n";
+
+/// Where the volume is in making a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    /// It is not.
+    #[default]
+    Idle,
+    /// The delta table goes to the journal.
+    Dump,
+    /// Blocks of a copy's next place are erased.
+    Erase { copy: u8, block: u32 },
+    /// Pages of a copy are programmed.
+    Write { copy: u8, page: u32 },
+}
+
+/// A position in the journal, and how many segments the journal had opened by then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Position {
+    pub segment: Segment,
+    pub offset: u32,
+    pub sequence: u16,
+}
+
+/// Progress of the checkpoint.
+#[derive(Debug, Default)]
+pub(super) struct Checkpoint {
+    phase: Phase,
+    /// Number of the last complete checkpoint.
+    pub sequence: u32,
+    /// Where mounting starts to replay.
+    pub from: Position,
+    next_from: Position,
+    /// Journal pages since the last one.
+    pub journal_pages: u32,
+    /// The volume is being unmounted: the checkpoint says that nothing follows.
+    clean: bool,
+}
+
+impl Checkpoint {
+    /// True between the start of the dump and the last page.
+    pub(super) fn active(&self) -> bool {
+        self.phase != Phase::Idle
+    }
+
+    /// True when mounting would replay a journal segment opened as the `sequence`-th.
+    pub(super) const fn replays(&self, sequence: u16) -> bool {
+        sequence.wrapping_sub(self.from.sequence) < 0x8000
+    }
+}
+
+/// The anchor blocks of one copy.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ring {
+    /// Block numbers, in order of use.
+    pub blocks: heapless::Vec<u32, RING_BLOCKS_MAX>,
+    /// The place in use.
+    pub slot: u32,
+    /// Its next page; behind the end when the next checkpoint has to start in a fresh place.
+    pub next: u32,
+}
+
+/// The fixed part of a checkpoint.
+#[derive(Debug, Clone)]
+pub(super) struct Head {
+    pub parameters: Parameters,
+    pub dies: u16,
+    pub blocks_per_die: u32,
+    pub pages_per_block: u16,
+    pub page_bytes: u32,
+    pub spare_bytes: u16,
+    pub clean: bool,
+    pub sequence: u32,
+    pub from: Position,
+    pub time: u64,
+    pub host_writes: u32,
+    pub wear_base: u32,
+    pub mapped: u32,
+    pub rings: [heapless::Vec<u32, RING_BLOCKS_MAX>; 2],
+    pub named: heapless::Vec<Segment, 16>,
+}
+
+impl Head {
+    fn encode(&self, out: &mut [u8]) {
+        let mut out = Writer::new(out);
+        out.bytes(&MAGIC);
+        out.u16(FORMAT_VERSION);
+        out.u16(u16::from(self.clean));
+        out.u16(self.dies);
+        out.u32(self.blocks_per_die);
+        out.u16(self.pages_per_block);
+        out.u32(self.page_bytes);
+        out.u16(self.spare_bytes);
+        out.u64(self.parameters.volume_id);
+        out.u32(self.parameters.capacity);
+        out.u32(self.parameters.sector_bytes);
+        out.u16(self.parameters.width);
+        out.u8(self.parameters.classes);
+        out.u32(self.sequence);
+        out.u32(self.from.segment.0);
+        out.u32(self.from.offset);
+        out.u16(self.from.sequence);
+        out.u64(self.time);
+        out.u32(self.host_writes);
+        out.u32(self.wear_base);
+        out.u32(self.mapped);
+        for ring in &self.rings {
+            out.u8(ring.len() as u8);
+            for block in ring {
+                out.u32(*block);
+            }
+        }
+        out.u8(self.named.len() as u8);
+        for segment in &self.named {
+            out.u32(segment.0);
+        }
+    }
+
+    /// Format version of a head, whatever its version; `None` when it is none.
+    pub(super) fn version(bytes: &[u8]) -> Option<u16> {
+        let mut input = Reader::new(bytes);
+        (input.bytes(8)? == MAGIC).then(|| input.u16())?
+    }
+
+    /// Decodes a head of this format version.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut input = Reader::new(bytes);
+        if input.bytes(8)? != MAGIC || input.u16()? != FORMAT_VERSION {
+            return None;
+        }
+        let clean = input.u16()? & 1 != 0;
+        let dies = input.u16()?;
+        let blocks_per_die = input.u32()?;
+        let pages_per_block = input.u16()?;
+        let page_bytes = input.u32()?;
+        let spare_bytes = input.u16()?;
+        let parameters = Parameters {
+            volume_id: input.u64()?,
+            capacity: input.u32()?,
+            sector_bytes: input.u32()?,
+            width: input.u16()?,
+            classes: input.u8()?,
+        };
+        let sequence = input.u32()?;
+        let from = Position {
+            segment: Segment(input.u32()?),
+            offset: input.u32()?,
+            sequence: input.u16()?,
+        };
+        let time = input.u64()?;
+        let host_writes = input.u32()?;
+        let wear_base = input.u32()?;
+        let mapped = input.u32()?;
+        let mut rings = [heapless::Vec::new(), heapless::Vec::new()];
+        for ring in &mut rings {
+            for _ in 0..input.u8()? {
+                ring.push(input.u32()?).ok()?;
+            }
+        }
+        let mut named = heapless::Vec::new();
+        for _ in 0..input.u8()? {
+            named.push(Segment(input.u32()?)).ok()?;
+        }
+        Some(Self {
+            parameters,
+            dies,
+            blocks_per_die,
+            pages_per_block,
+            page_bytes,
+            spare_bytes,
+            clean,
+            sequence,
+            from,
+            time,
+            host_writes,
+            wear_base,
+            mapped,
+            rings,
+            named,
+        })
+    }
+}
+
+/// The place that an anchor page's checks start from: its number among all pages, which does not depend on parameters that only
+/// the anchor tells.
+pub(super) const fn anchor_place(geometry: &Geometry, page: PageAddress, units: u32) -> u32 {
+    let block = page.block.die.0 as u32 * geometry.blocks_per_die + page.block.block.0;
+    (block * geometry.pages_per_block as u32 + page.page.0 as u32) * units
+}
+
+impl<N: Nand> Volume<'_, N> {
+    /// Starts a checkpoint, unless one is being made.
+    pub(super) fn start_checkpoint(&mut self, clean: bool) {
+        if self.checkpoint.active() {
+            return;
+        }
+        let Some((segment, offset)) = self.append_page(JOURNAL) else {
+            return;
+        };
+        self.checkpoint.phase = Phase::Dump;
+        self.checkpoint.clean = clean;
+        self.checkpoint.journal_pages = 0;
+        self.checkpoint.next_from = Position {
+            segment,
+            offset,
+            sequence: self.journal_sequence,
+        };
+        self.deltas.unmark_all();
+        self.pending.wanted = true;
+    }
+
+    /// True while the dump is not finished.
+    pub(super) fn checkpoint_wants_record(&self) -> bool {
+        self.checkpoint.phase == Phase::Dump
+    }
+
+    /// A record page is on the media: the dump may be complete.
+    pub(super) fn checkpoint_recorded(&mut self) {
+        if self.checkpoint.phase == Phase::Dump && self.deltas.unjournaled() == 0 {
+            self.begin_copy(0);
+        }
+    }
+
+    /// True when the checkpoint should go on, or start, now.
+    pub(super) fn checkpoint_step_due(&mut self) -> bool {
+        match self.checkpoint.phase {
+            Phase::Idle => {
+                if self.checkpoint.journal_pages >= self.quota.checkpoint_interval
+                    && self.pending.named.len() > 2
+                {
+                    self.start_checkpoint(false);
+                }
+                false
+            }
+            Phase::Dump => false,
+            Phase::Erase { .. } | Phase::Write { .. } => {
+                self.credit.steps > 0
+                    || self.control.unmounting()
+                    || self.journal_segments > self.quota.journal_segments
+            }
+        }
+    }
+
+    fn slot_pages(&self) -> u32 {
+        self.quota.blocks_per_slot * self.shape.rows
+    }
+
+    fn begin_copy(&mut self, copy: u8) {
+        let ring = &self.rings[usize::from(copy)];
+        self.checkpoint.phase = if ring.next + self.quota.checkpoint_pages <= self.slot_pages() {
+            Phase::Write { copy, page: 0 }
+        } else {
+            self.next_ring_slot(copy);
+            Phase::Erase { copy, block: 0 }
+        };
+    }
+
+    pub(super) fn next_ring_slot(&mut self, copy: u8) {
+        let slots =
+            (self.rings[usize::from(copy)].blocks.len() as u32 / self.quota.blocks_per_slot).max(1);
+        let ring = &mut self.rings[usize::from(copy)];
+        ring.slot = (ring.slot + 1) % slots;
+        ring.next = 0;
+    }
+
+    /// The block that holds the `index`-th block of a copy's place in use.
+    fn ring_block(&self, copy: u8, index: u32) -> Option<BlockAddress> {
+        let ring = &self.rings[usize::from(copy)];
+        let number = *ring
+            .blocks
+            .get((ring.slot * self.quota.blocks_per_slot + index) as usize)?;
+        Some(BlockAddress::new(
+            (number / self.shape.blocks_per_die) as u16,
+            number % self.shape.blocks_per_die,
+        ))
+    }
+
+    pub(super) fn anchor_step(&mut self) -> Result<Step, Error> {
+        match self.checkpoint.phase {
+            Phase::Idle | Phase::Dump => {
+                self.job = Job::None;
+                Ok(Step::Again)
+            }
+            Phase::Erase { copy, block } => {
+                let Some(address) = self.ring_block(copy, block) else {
+                    return Err(self.fail(Error::NoSpace));
+                };
+                if self.dies[usize::from(address.die.0)].flight != Flight::None {
+                    return Ok(Step::Wait);
+                }
+                match self.nand.start_erase(address) {
+                    Ok(()) => {
+                        self.stats.erases += 1;
+                        self.dies[usize::from(address.die.0)].flight = Flight::Job;
+                        Ok(Step::Wait)
+                    }
+                    Err(error) => Err(self.nand_failed(&error)),
+                }
+            }
+            Phase::Write { copy, page } => {
+                let Some(address) = self.anchor_page(copy, page) else {
+                    return Err(self.fail(Error::NoSpace));
+                };
+                if !self.die_free(address.die()) {
+                    return Ok(Step::Wait);
+                }
+                self.fill_anchor(address.die(), copy, page);
+                self.stats.meta_pages += 1;
+                self.start_job_program(address)?;
+                Ok(Step::Wait)
+            }
+        }
+    }
+
+    /// The page that the `page`-th of a checkpoint goes to.
+    fn anchor_page(&self, copy: u8, page: u32) -> Option<PageAddress> {
+        let at = self.rings[usize::from(copy)].next + page;
+        Some(
+            self.ring_block(copy, at / self.shape.rows)?
+                .page((at % self.shape.rows) as u16),
+        )
+    }
+
+    /// Encodes the `page`-th page of the checkpoint into the buffer of `die`.
+    pub(super) fn fill_anchor(&mut self, die: Die, copy: u8, page: u32) {
+        let bytes = self.shape.layout.page_bytes();
+        let mut head_bytes = [0u8; HEAD_BYTES as usize];
+        self.head().encode(&mut head_bytes);
+        let start = page * bytes;
+        let main = &mut self.nand.buffer_mut(die, Buffer::First)[..bytes as usize];
+        main.fill(0);
+        let directory = self.directory.len() as u32 * 4;
+        let table = self.segments.bytes();
+        let table_start = HEAD_BYTES + directory;
+        let bad_start = table_start + table.len() as u32;
+        for (index, byte) in main.iter_mut().enumerate() {
+            let at = start + index as u32;
+            *byte = if at < HEAD_BYTES {
+                head_bytes[at as usize]
+            } else if at < table_start {
+                let at = (at - HEAD_BYTES) as usize;
+                self.directory[at / 4].location.0.to_le_bytes()[at % 4]
+            } else if at < bad_start {
+                table[(at - table_start) as usize]
+            } else {
+                self.bad_blocks
+                    .get((at - bad_start) as usize)
+                    .copied()
+                    .unwrap_or(0)
+            };
+        }
+        let Some(address) = self.anchor_page(copy, page) else {
+            return;
+        };
+        let place = anchor_place(self.nand.geometry(), address, self.shape.units);
+        let header = Header {
+            kind: Kind::Anchor,
+            level: 0,
+            flags: 0,
+            time: self.take_time(),
+            id: page,
+            birth: self.checkpoint.sequence.wrapping_add(1),
+            stream: JOURNAL,
+            erases: 0,
+        };
+        self.encode_meta(die, place, &header);
+    }
+
+    fn head(&self) -> Head {
+        let geometry = self.nand.geometry();
+        Head {
+            parameters: self.parameters,
+            dies: geometry.dies,
+            blocks_per_die: geometry.blocks_per_die,
+            pages_per_block: geometry.pages_per_block,
+            page_bytes: geometry.page_bytes,
+            spare_bytes: geometry.spare_bytes,
+            clean: self.checkpoint.clean,
+            sequence: self.checkpoint.sequence.wrapping_add(1),
+            from: self.checkpoint.next_from,
+            time: self.time,
+            host_writes: self.host_writes,
+            wear_base: self.wear_base,
+            mapped: self.mapped,
+            rings: [self.rings[0].blocks.clone(), self.rings[1].blocks.clone()],
+            named: self.pending.named.clone(),
+        }
+    }
+
+    pub(super) fn anchor_settled(&mut self, completion: Completion) {
+        self.job = Job::None;
+        self.credit.steps = self.credit.steps.saturating_sub(1);
+        let good = matches!(completion, Completion::Programmed | Completion::Erased);
+        match self.checkpoint.phase {
+            Phase::Idle | Phase::Dump => {}
+            Phase::Erase { copy, .. } | Phase::Write { copy, .. } if !good => {
+                // The next place is tried; the last complete checkpoint is elsewhere.
+                self.stats.retired += 1;
+                self.next_ring_slot(copy);
+                self.checkpoint.phase = Phase::Erase { copy, block: 0 };
+            }
+            Phase::Erase { copy, block } => {
+                self.checkpoint.phase = if block + 1 < self.quota.blocks_per_slot {
+                    Phase::Erase {
+                        copy,
+                        block: block + 1,
+                    }
+                } else {
+                    Phase::Write { copy, page: 0 }
+                };
+            }
+            Phase::Write { copy, page } => {
+                if page + 1 < self.quota.checkpoint_pages {
+                    self.checkpoint.phase = Phase::Write {
+                        copy,
+                        page: page + 1,
+                    };
+                    return;
+                }
+                self.rings[usize::from(copy)].next += self.quota.checkpoint_pages;
+                if copy == 0 {
+                    self.begin_copy(1);
+                } else {
+                    self.checkpoint_complete();
+                }
+            }
+        }
+    }
+
+    fn checkpoint_complete(&mut self) {
+        self.checkpoint.phase = Phase::Idle;
+        self.checkpoint.sequence = self.checkpoint.sequence.wrapping_add(1);
+        self.credit.steps = 0;
+        self.checkpoint.from = self.checkpoint.next_from;
+        self.stats.checkpoints += 1;
+        self.release_journal();
+        if self.checkpoint.clean {
+            self.control_unmounted();
+        }
+    }
+
+    /// Makes a whole checkpoint straight through, each copy in a freshly erased place. The journal's append point is open
+    /// and nothing is in flight.
+    pub(super) fn checkpoint_now(&mut self) -> Result<(), Error> {
+        self.checkpoint.phase = Phase::Idle;
+        self.start_checkpoint(false);
+        for ring in &mut self.rings {
+            ring.next = u32::MAX / 2;
+        }
+        self.settle_until(|volume| !volume.checkpoint.active())
+    }
+
+    /// Runs jobs until `done`, hosts waiting.
+    pub(super) fn settle_until(&mut self, done: impl Fn(&Self) -> bool) -> Result<(), Error> {
+        let limit = 64 * (self.shape.segments * self.shape.pages_per_segment()).max(1024);
+        for _ in 0..limit {
+            if done(self) && self.job == Job::None {
+                return Ok(());
+            }
+            self.credit.steps = 1;
+            self.run_job()?;
+            for die in 0..self.dies.len() {
+                let (_, outcome) = self.settle(Die(die as u16));
+                if let Some(super::settle::Outcome::Failed(_, error)) = outcome {
+                    return Err(error);
+                }
+            }
+            if let Session::Failed(error) = self.session {
+                return Err(error);
+            }
+            if self.dies.iter().any(|die| die.flight != Flight::None) {
+                self.nand.wait();
+            }
+        }
+        Err(self.fail(Error::NoSpace))
+    }
+}

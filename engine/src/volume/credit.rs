@@ -1,0 +1,75 @@
+//! How much grooming a write pays for: in microseconds, so that no write ever pays for much more than the next.
+
+use super::address::Segment;
+use super::Volume;
+use cuesta_hal::Nand;
+
+/// Free segments below which writes pay for grooming.
+pub(super) const TRIGGER: u32 = 6;
+/// Free segments that hosts may not open: for the groomer and the journal.
+pub(super) const HOST_RESERVE: u32 = 3;
+/// Free segments that the groomer may not open: for the journal.
+pub(super) const GROOM_RESERVE: u32 = 2;
+
+/// Cost of a header read, a page read, a program and an erase: a serial SLC part's (W25N01GV, 60 / 250 / 2000 µs), as weights.
+pub(super) const HEADER_US: u32 = 63;
+pub(super) const READ_US: u32 = 102;
+pub(super) const PROGRAM_US: u32 = 292;
+pub(super) const ERASE_US: u32 = 2000;
+
+/// Work owed by the writes accepted so far.
+#[derive(Debug, Default)]
+pub(super) struct Credit {
+    /// Microseconds of grooming owed.
+    pub debt_us: i32,
+    /// Microseconds that each written sector adds.
+    pub rate_us: u32,
+    /// Checkpoint steps owed.
+    pub steps: u32,
+    /// Free segments that idle time is to bring about; 0 when there is load.
+    pub idle_free: u32,
+    /// Relocations since the last accepted write.
+    pub moves: u32,
+}
+
+impl<N: Nand> Volume<'_, N> {
+    /// Sets the rate for a victim: its work spread over the pages it frees, with a margin, more when little is free.
+    pub(super) fn set_rate(&mut self, victim: Segment) {
+        let slots = self.good_columns(victim) * self.shape.rows * self.shape.units;
+        let valid = self.segments.valid(victim).min(slots);
+        let freed = (slots - valid).max(1);
+        let lookup = if (self.shape.map_pages as usize) > self.frames_len() {
+            READ_US
+        } else {
+            0
+        };
+        let work = slots * (HEADER_US + lookup) + valid * (READ_US + PROGRAM_US) + ERASE_US;
+        let missing = TRIGGER.saturating_sub(self.free);
+        self.credit.rate_us = work / freed * (115 + 20 * missing) / 100;
+    }
+
+    /// Charges an accepted write.
+    pub(super) fn charge_write(&mut self) {
+        self.stats.moves_per_write_max = self.stats.moves_per_write_max.max(self.credit.moves);
+        self.credit.moves = 0;
+        self.credit.idle_free = 0;
+        if self.free < TRIGGER {
+            self.credit.debt_us = self
+                .credit
+                .debt_us
+                .saturating_add(self.credit.rate_us.max(1) as i32);
+        } else {
+            self.credit.debt_us = 0;
+        }
+        if self.checkpoint.active() {
+            self.credit.steps = 1;
+        }
+    }
+
+    /// Counts groomer's work done.
+    pub(super) fn pay(&mut self, us: u32) {
+        self.credit.debt_us -= us as i32;
+        let floor = -(ERASE_US as i32);
+        self.credit.debt_us = self.credit.debt_us.max(floor);
+    }
+}

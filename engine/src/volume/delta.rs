@@ -1,0 +1,256 @@
+//! The delta table: mappings newer than their map page.
+//!
+//! A hash with linear probing over packed entries (sector, location, one bit that tells whether a record page holds it).
+//! Lookup, insertion and removal take expected constant time at the load the table allows.
+
+use super::address::{Location, Sector};
+use super::shape::Shape;
+
+/// Bytes of one entry.
+#[must_use]
+pub const fn entry_bytes(shape: &Shape) -> usize {
+    sector_width(shape) + location_width(shape)
+}
+
+const fn sector_width(shape: &Shape) -> usize {
+    // One code is kept for an empty entry.
+    super::bits::width(shape.capacity).div_ceil(8) as usize
+}
+
+const fn location_width(shape: &Shape) -> usize {
+    (shape.location_bits + 1).div_ceil(8) as usize
+}
+
+/// An entry of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delta {
+    /// The sector.
+    pub sector: Sector,
+    /// Where it is now.
+    pub location: Location,
+    /// A record page that counts holds this entry.
+    pub journaled: bool,
+}
+
+/// The table is full: merge a map page first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+/// The table, in memory lent by the caller.
+#[derive(Debug)]
+pub struct DeltaTable<'m> {
+    bytes: &'m mut [u8],
+    slots: usize,
+    sector_width: usize,
+    location_width: usize,
+    location_bits: u32,
+    media_slots: u32,
+    len: usize,
+    unjournaled: usize,
+}
+
+impl<'m> DeltaTable<'m> {
+    /// An empty table.
+    #[must_use]
+    pub fn new(bytes: &'m mut [u8], shape: &Shape) -> Self {
+        bytes.fill(0xFF);
+        let slots = bytes.len() / entry_bytes(shape);
+        Self {
+            bytes,
+            slots,
+            sector_width: sector_width(shape),
+            location_width: location_width(shape),
+            location_bits: shape.location_bits,
+            media_slots: shape.slots(),
+            len: 0,
+            unjournaled: 0,
+        }
+    }
+
+    /// Entries it may hold: fifteen of sixteen places.
+    #[must_use]
+    pub const fn limit(&self) -> usize {
+        self.slots - self.slots / 16 - 1
+    }
+
+    /// Entries.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Entries that can still be inserted.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        self.limit().saturating_sub(self.len)
+    }
+
+    /// Entries that no record page holds.
+    #[must_use]
+    pub const fn unjournaled(&self) -> usize {
+        self.unjournaled
+    }
+
+    /// Places of the hash, for [`entry`](Self::entry).
+    #[must_use]
+    pub const fn places(&self) -> usize {
+        self.slots
+    }
+
+    fn home(&self, sector: u32) -> usize {
+        let hash = sector.wrapping_mul(0x9E37_79B1);
+        ((u64::from(hash) * self.slots as u64) >> 32) as usize
+    }
+
+    const fn width(&self) -> usize {
+        self.sector_width + self.location_width
+    }
+
+    fn sector_at(&self, place: usize) -> Option<u32> {
+        let start = place * self.width();
+        let mut bytes = [0u8; 4];
+        bytes[..self.sector_width].copy_from_slice(&self.bytes[start..start + self.sector_width]);
+        let sector = u32::from_le_bytes(bytes);
+        let empty = u32::MAX >> (32 - 8 * self.sector_width as u32);
+        (sector != empty).then_some(sector)
+    }
+
+    fn code_at(&self, place: usize) -> u32 {
+        let start = place * self.width() + self.sector_width;
+        let mut bytes = [0u8; 4];
+        bytes[..self.location_width]
+            .copy_from_slice(&self.bytes[start..start + self.location_width]);
+        u32::from_le_bytes(bytes)
+    }
+
+    fn put(&mut self, place: usize, sector: u32, code: u32) {
+        let start = place * self.width();
+        let end = start + self.width();
+        let (sector_width, location_width) = (self.sector_width, self.location_width);
+        let entry = &mut self.bytes[start..end];
+        entry[..sector_width].copy_from_slice(&sector.to_le_bytes()[..sector_width]);
+        entry[sector_width..].copy_from_slice(&code.to_le_bytes()[..location_width]);
+    }
+
+    /// The entry at a place of the hash, if there is one.
+    #[must_use]
+    pub fn entry(&self, place: usize) -> Option<Delta> {
+        let sector = Sector(self.sector_at(place)?);
+        let code = self.code_at(place);
+        let journaled = code >> self.location_bits & 1 != 0;
+        let ones = (1u32 << self.location_bits) - 1;
+        let code = code & ones;
+        let location = if code == ones {
+            Location::UNMAPPED
+        } else if code < self.media_slots {
+            Location(code)
+        } else {
+            Location::LOST
+        };
+        Some(Delta {
+            sector,
+            location,
+            journaled,
+        })
+    }
+
+    fn find(&self, sector: Sector) -> Result<usize, usize> {
+        let mut place = self.home(sector.0);
+        for _ in 0..self.slots {
+            match self.sector_at(place) {
+                None => return Err(place),
+                Some(found) if found == sector.0 => return Ok(place),
+                Some(_) => place = (place + 1) % self.slots,
+            }
+        }
+        Err(place)
+    }
+
+    /// Where a sector is, if the table knows.
+    #[must_use]
+    pub fn get(&self, sector: Sector) -> Option<Location> {
+        let place = self.find(sector).ok()?;
+        self.entry(place).map(|delta| delta.location)
+    }
+
+    /// Inserts or replaces; true when the sector was not in the table.
+    ///
+    /// # Errors
+    /// [`Full`], when it would be a new entry and there is no room.
+    pub fn insert(&mut self, delta: Delta) -> Result<bool, Full> {
+        let ones = (1u32 << self.location_bits) - 1;
+        let code = match delta.location {
+            Location::UNMAPPED => ones,
+            Location::LOST => ones - 1,
+            Location(at) => at,
+        } | u32::from(delta.journaled) << self.location_bits;
+        let (place, new) = match self.find(delta.sector) {
+            Ok(place) => {
+                if self.entry(place).is_some_and(|old| !old.journaled) {
+                    self.unjournaled -= 1;
+                }
+                (place, false)
+            }
+            Err(_) if self.room() == 0 => return Err(Full),
+            Err(place) => {
+                self.len += 1;
+                (place, true)
+            }
+        };
+        self.unjournaled += usize::from(!delta.journaled);
+        self.put(place, delta.sector.0, code);
+        Ok(new)
+    }
+
+    /// Removes a sector; true when it was there.
+    pub fn remove(&mut self, sector: Sector) -> bool {
+        let Ok(mut hole) = self.find(sector) else {
+            return false;
+        };
+        if self.entry(hole).is_some_and(|old| !old.journaled) {
+            self.unjournaled -= 1;
+        }
+        self.len -= 1;
+        // Close the gap: move back every follower whose home does not lie behind the hole.
+        let mut place = hole;
+        for _ in 0..self.slots {
+            place = (place + 1) % self.slots;
+            let Some(follower) = self.sector_at(place) else {
+                break;
+            };
+            let home = self.home(follower);
+            let distance_home = (place + self.slots - home) % self.slots;
+            let distance_hole = (place + self.slots - hole) % self.slots;
+            if distance_home >= distance_hole {
+                let code = self.code_at(place);
+                self.put(hole, follower, code);
+                hole = place;
+            }
+        }
+        self.put(hole, u32::MAX, u32::MAX);
+        true
+    }
+
+    /// Marks the entry at a place as held by a record page, or not.
+    pub fn mark(&mut self, place: usize, journaled: bool) {
+        let Some(sector) = self.sector_at(place) else {
+            return;
+        };
+        let code = self.code_at(place);
+        let bit = 1u32 << self.location_bits;
+        match (code & bit != 0, journaled) {
+            (false, true) => self.unjournaled -= 1,
+            (true, false) => self.unjournaled += 1,
+            _ => return,
+        }
+        let code = if journaled { code | bit } else { code & !bit };
+        self.put(place, sector, code);
+    }
+
+    /// Marks all entries as held by no record page.
+    pub fn unmark_all(&mut self) {
+        for place in 0..self.slots {
+            self.mark(place, false);
+        }
+    }
+}

@@ -1,0 +1,488 @@
+//! The groomer: relocates what is valid in a victim, page by page, and frees it.
+//!
+//! One page is looked at (headers), its sectors are looked up, and what the index still names is fetched and appended elsewhere. All of
+//! this can stop between any two steps, and whatever else is due goes first.
+
+use cuesta_hal::{Buffer, Die, Nand};
+
+use super::address::{Location, MapIndex, Sector, Segment};
+use super::credit::{ERASE_US, GROOM_RESERVE, HEADER_US, PROGRAM_US, READ_US};
+use super::flight::{Origin, Unit, UNITS_MAX};
+use super::index::Lookup;
+use super::job::{Job, Step};
+use super::segment_table::State;
+use super::write::Source;
+use super::{Volume, LEVELING};
+use crate::codec::crc::Seed;
+use crate::codec::{HeaderState, Kind};
+
+/// Passes over a victim before what is left in it is given up.
+const PASSES_MAX: u8 = 3;
+/// Reads of a page before its sectors are given up.
+const TRIES_MAX: u8 = 3;
+
+/// A sector found in the victim.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    unit: u32,
+    sector: Sector,
+    birth: u32,
+    /// Where the index has it, once that is known.
+    at: Option<Location>,
+}
+
+/// Where the groomer is with the current page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Stage {
+    /// To be looked at.
+    #[default]
+    Look,
+    /// Its headers are being read, or its sectors looked up.
+    Resolve,
+    /// Its payload is to be fetched.
+    Fetch,
+    /// Its sectors are to be appended elsewhere.
+    Append,
+    /// Its headers cannot be read: the index is searched for whatever names it.
+    Search(MapIndex),
+    /// All pages are done.
+    Finish,
+}
+
+/// Progress of the groomer.
+#[derive(Debug, Default)]
+pub(super) struct Groom {
+    victim: Option<Segment>,
+    leveling: bool,
+    offset: u32,
+    stage: Stage,
+    candidates: heapless::Vec<Candidate, UNITS_MAX>,
+    /// The die whose buffer holds the whole current page, decoded.
+    holds: Option<Die>,
+    tries: u8,
+    passes: u8,
+    /// A relocation out of the victim failed: another pass is needed.
+    dropped: bool,
+    /// The victim must be freed at once.
+    urgent: bool,
+    /// No segment can be reclaimed.
+    pub exhausted: bool,
+}
+
+impl Groom {
+    /// The segment being reclaimed.
+    pub(super) const fn victim(&self) -> Option<Segment> {
+        self.victim
+    }
+
+    /// True when the buffer of the die holds a page that is still needed.
+    pub(super) fn holds_buffer(&self, die: Die) -> bool {
+        self.holds == Some(die)
+    }
+
+    /// True when a buffer is held for the current page.
+    pub(super) const fn holding(&self) -> bool {
+        self.holds.is_some()
+    }
+
+    /// Lets the buffer go: the page is fetched again later.
+    pub(super) fn let_go(&mut self) {
+        self.holds = None;
+        self.stage = Stage::Fetch;
+    }
+
+    /// True when grooming must not wait for debt.
+    pub(super) const fn urgent(&self) -> bool {
+        self.urgent
+    }
+
+    /// The index has a sector elsewhere now.
+    pub(super) fn moved(&mut self, sector: Sector, location: Location) {
+        for candidate in &mut self.candidates {
+            if candidate.sector == sector {
+                candidate.at = Some(location);
+            }
+        }
+        self.exhausted = false;
+    }
+
+    /// A relocation out of a segment failed.
+    pub(super) fn dropped(&mut self, segment: Segment) {
+        if self.victim == Some(segment) {
+            self.dropped = true;
+        }
+    }
+}
+
+impl<N: Nand> Volume<'_, N> {
+    /// Does what the groomer can do next.
+    pub(super) fn groom_step(&mut self) -> Step {
+        let Some(victim) = self.groom.victim else {
+            return self.start_victim();
+        };
+        match self.groom.stage {
+            Stage::Look => self.look(victim),
+            Stage::Resolve => self.resolve_page(victim),
+            Stage::Fetch => self.fetch(victim),
+            Stage::Append => self.append_candidates(victim),
+            Stage::Search(map) => self.search(victim, map),
+            Stage::Finish => self.finish_victim(victim),
+        }
+    }
+
+    fn start_victim(&mut self) -> Step {
+        let Some((victim, leveling)) = self.choose_victim() else {
+            self.groom.exhausted = true;
+            return Step::Wait;
+        };
+        self.set_rate(victim);
+        self.groom = Groom {
+            victim: Some(victim),
+            leveling,
+            urgent: self.segments.state(victim) == State::Failing,
+            ..Groom::default()
+        };
+        Step::Again
+    }
+
+    /// Nothing valid can be left in the victim.
+    fn emptied(&self, victim: Segment) -> bool {
+        self.segments.exact(victim) && self.segments.valid(victim) == 0
+    }
+
+    fn next_page(&mut self) -> Step {
+        self.groom.candidates.clear();
+        self.groom.holds = None;
+        self.groom.tries = 0;
+        self.groom.offset += 1;
+        self.groom.stage = Stage::Look;
+        Step::Again
+    }
+
+    fn look(&mut self, victim: Segment) -> Step {
+        let next = self.usable_from_all(victim, self.groom.offset);
+        let Some(offset) = next.filter(|_| !self.emptied(victim)) else {
+            self.groom.stage = Stage::Finish;
+            return Step::Again;
+        };
+        self.groom.offset = offset;
+        let page = self.shape.page(victim, offset);
+        if !self.die_free(page.die()) {
+            return Step::Wait;
+        }
+        if self
+            .start_job_read(page, self.shape.layout.header_columns())
+            .is_err()
+        {
+            return Step::Wait;
+        }
+        self.pay(HEADER_US);
+        self.job = Job::GroomLook;
+        Step::Wait
+    }
+
+    /// Pages of a victim: those of a block that failed after they were written are looked at too.
+    fn usable_from_all(&self, victim: Segment, offset: u32) -> Option<u32> {
+        if self.segments.state(victim) == State::Failing {
+            (offset < self.shape.pages_per_segment()).then_some(offset)
+        } else {
+            self.usable_from(victim, offset)
+        }
+    }
+
+    /// The headers of the current page are in the buffer of `die`.
+    pub(super) fn groom_looked(&mut self, die: Die) {
+        let Some(victim) = self.groom.victim else {
+            return;
+        };
+        self.groom.candidates.clear();
+        self.groom.stage = Stage::Resolve;
+        let mut bad = false;
+        for unit in 0..self.shape.units {
+            let location = self.shape.location(victim, self.groom.offset, unit);
+            let page = self.nand.buffer(die, Buffer::First);
+            match self.shape.layout.read_header(page, unit, location.0) {
+                HeaderState::Valid(header)
+                    if header.kind == Kind::Data && header.id < self.shape.capacity =>
+                {
+                    let _ = self.groom.candidates.push(Candidate {
+                        unit,
+                        sector: Sector(header.id),
+                        birth: header.birth,
+                        at: None,
+                    });
+                }
+                HeaderState::Valid(_) | HeaderState::Erased => {}
+                HeaderState::Bad => bad = true,
+            }
+        }
+        if bad {
+            self.groom.tries += 1;
+            self.groom.stage = if self.groom.tries < TRIES_MAX {
+                Stage::Look
+            } else {
+                Stage::Search(MapIndex(0))
+            };
+        }
+    }
+
+    fn resolve_page(&mut self, victim: Segment) -> Step {
+        self.resolve_candidates();
+        let unresolved = self
+            .groom
+            .candidates
+            .iter()
+            .find(|candidate| candidate.at.is_none());
+        if let Some(candidate) = unresolved {
+            if let Lookup::Need(map) = self.lookup(candidate.sector) {
+                if self.load_map(map) {
+                    self.pay(0);
+                }
+            }
+            return Step::Wait;
+        }
+        self.drop_stale(victim);
+        if self.groom.candidates.is_empty() {
+            return self.next_page();
+        }
+        self.groom.stage = Stage::Fetch;
+        Step::Again
+    }
+
+    /// Looks up what can be looked up without a read.
+    pub(super) fn resolve_candidates(&mut self) {
+        for index in 0..self.groom.candidates.len() {
+            if self.groom.candidates[index].at.is_none() {
+                if let Lookup::Known(at) = self.lookup(self.groom.candidates[index].sector) {
+                    self.groom.candidates[index].at = Some(at);
+                }
+            }
+        }
+    }
+
+    /// Forgets the candidates that the index has elsewhere.
+    fn drop_stale(&mut self, victim: Segment) {
+        let shape = self.shape;
+        let offset = self.groom.offset;
+        self.groom.candidates.retain(|candidate| {
+            candidate.at == Some(shape.location(victim, offset, candidate.unit))
+        });
+    }
+
+    fn fetch(&mut self, victim: Segment) -> Step {
+        self.drop_stale(victim);
+        if self.groom.candidates.is_empty() {
+            return self.next_page();
+        }
+        let page = self.shape.page(victim, self.groom.offset);
+        if !self.die_free(page.die()) || self.record_due() {
+            return Step::Wait;
+        }
+        // A stream for each sector must be open before the page is fetched: opening may need the buffer.
+        for index in 0..self.groom.candidates.len() {
+            let candidate = self.groom.candidates[index];
+            if self.stream_of(victim, candidate.birth).is_none() {
+                return if self.want_open.is_some() {
+                    Step::Again
+                } else {
+                    Step::Wait
+                };
+            }
+        }
+        if self
+            .start_job_read(page, self.shape.layout.page_columns())
+            .is_err()
+        {
+            return Step::Wait;
+        }
+        self.pay(READ_US);
+        self.job = Job::GroomFetch;
+        Step::Wait
+    }
+
+    fn stream_of(&mut self, victim: Segment, birth: u32) -> Option<u8> {
+        if self.groom.leveling {
+            if self.appends[usize::from(LEVELING)].is_some() {
+                return Some(LEVELING);
+            }
+            if self.free > GROOM_RESERVE {
+                self.want_open = Some(LEVELING);
+                return None;
+            }
+        }
+        let class = self.class_for_relocation(victim, birth);
+        self.stream_for(class, GROOM_RESERVE)
+    }
+
+    /// The current page is in the buffer of `die`.
+    pub(super) fn groom_fetched(&mut self, die: Die) {
+        let Some(victim) = self.groom.victim else {
+            return;
+        };
+        let layout = self.shape.layout;
+        let mut index = 0;
+        let mut unreadable = false;
+        while index < self.groom.candidates.len() {
+            let candidate = self.groom.candidates[index];
+            let location = self
+                .shape
+                .location(victim, self.groom.offset, candidate.unit);
+            let seed = Seed {
+                volume: self.parameters.volume_id,
+                place: location.0,
+            };
+            let page = self.nand.buffer_mut(die, Buffer::First);
+            match layout.decode_unit(page, candidate.unit, seed) {
+                Ok((header, corrected)) if header.id == candidate.sector.0 => {
+                    self.stats.corrected_bits_max = self.stats.corrected_bits_max.max(corrected);
+                    index += 1;
+                }
+                _ if self.groom.tries + 1 < TRIES_MAX => {
+                    unreadable = true;
+                    index += 1;
+                }
+                _ => {
+                    self.lose(candidate.sector, location);
+                    self.groom.candidates.swap_remove(index);
+                }
+            }
+        }
+        if unreadable {
+            self.groom.tries += 1;
+            self.groom.stage = Stage::Fetch;
+            return;
+        }
+        self.groom.holds = Some(die);
+        self.groom.stage = Stage::Append;
+    }
+
+    /// A sector's only copy cannot be read: from now on reading it says so.
+    fn lose(&mut self, sector: Sector, location: Location) {
+        self.stats.lost += 1;
+        if self.deltas.room() > self.deltas_promised() {
+            self.set_mapping(sector, location, Location::LOST);
+        }
+    }
+
+    fn append_candidates(&mut self, victim: Segment) -> Step {
+        self.drop_stale(victim);
+        let Some(&candidate) = self.groom.candidates.first() else {
+            return self.next_page();
+        };
+        let Some(die) = self.groom.holds else {
+            self.groom.stage = Stage::Fetch;
+            return Step::Again;
+        };
+        if self.record_due() || self.deltas.room() <= self.deltas_promised() {
+            // Both may need the buffer: the page is fetched again afterwards.
+            self.groom.holds = None;
+            self.groom.stage = Stage::Fetch;
+            return Step::Wait;
+        }
+        if self.sector_busy(candidate.sector) {
+            return Step::Wait;
+        }
+        let Some(stream) = self.stream_of(victim, candidate.birth) else {
+            self.groom.holds = None;
+            self.groom.stage = Stage::Fetch;
+            return Step::Again;
+        };
+        // The buffer held is the target's on the same die, and free for programming from.
+        self.groom.holds = None;
+        let ready = self.can_append(stream)
+            && (self.append_die(stream) == Some(die) || self.shape.units > 1 || self.die_free(die));
+        if !ready {
+            self.groom.holds = Some(die);
+            return Step::Wait;
+        }
+        let unit = Unit {
+            sector: candidate.sector,
+            birth: candidate.birth,
+            origin: Origin::Relocation {
+                source: self
+                    .shape
+                    .location(victim, self.groom.offset, candidate.unit),
+            },
+        };
+        self.groom.candidates.swap_remove(0);
+        let more = !self.groom.candidates.is_empty();
+        // Staged pages are programmed from another die's buffer or later: what is held stays.
+        if more {
+            self.groom.holds = Some(die);
+        }
+        self.pay(PROGRAM_US / self.shape.units);
+        self.credit.moves += 1;
+        if self
+            .append_unit(stream, unit, Source::Buffer(die, candidate.unit))
+            .is_err()
+        {
+            self.groom.dropped = true;
+        }
+        if more {
+            Step::Again
+        } else {
+            self.next_page()
+        }
+    }
+
+    /// Looks through the index for sectors that are in the current, unreadable page.
+    fn search(&mut self, victim: Segment, map: MapIndex) -> Step {
+        if self.emptied(victim) {
+            return self.next_page();
+        }
+        if map.0 >= self.shape.map_pages {
+            return self.next_page();
+        }
+        let location = self.directory[map.0 as usize].location;
+        if location.is_mapped() && !self.frames.holds(map) {
+            self.load_map(map);
+            return Step::Wait;
+        }
+        let first = self.shape.location(victim, self.groom.offset, 0);
+        let (start, end) = self.shape.map_range(map);
+        for sector in start.0..end.0 {
+            let sector = Sector(sector);
+            if let Lookup::Known(at) = self.lookup(sector) {
+                if at.0 >= first.0 && at.0 < first.0 + self.shape.units && !self.sector_busy(sector)
+                {
+                    self.lose(sector, at);
+                }
+            }
+        }
+        self.groom.stage = Stage::Search(MapIndex(map.0 + 1));
+        Step::Again
+    }
+
+    fn finish_victim(&mut self, victim: Segment) -> Step {
+        if self.relocating_from(victim) {
+            for stage in self.stages.iter_mut() {
+                stage.push = !stage.units.is_empty();
+            }
+            return Step::Wait;
+        }
+        if self.pending.freed.is_full() {
+            self.pending.wanted = true;
+            return Step::Again;
+        }
+        let left = self.segments.exact(victim) && self.segments.valid(victim) > 0;
+        if (left || self.groom.dropped) && self.groom.passes < PASSES_MAX {
+            self.groom.passes += 1;
+            self.groom.dropped = false;
+            self.groom.offset = 0;
+            self.groom.stage = Stage::Look;
+            return Step::Again;
+        }
+        let level = self.groom.leveling;
+        self.groom = Groom::default();
+        self.stats.victims += 1;
+        self.stats.leveling_victims += u32::from(level);
+        if left {
+            // Something in it counts and cannot be told: it is kept for ever.
+            self.segments.set_state(victim, State::Retired);
+        } else {
+            self.release(victim);
+        }
+        self.pay(ERASE_US / 2);
+        Step::Wait
+    }
+}

@@ -1,0 +1,63 @@
+//! Straight-line access to the NAND: for format, mount, recovery and verification, which own the part.
+
+use cuesta_hal::{
+    BlockAddress, Buffer, Columns, Completion, Die, Nand, NandError, NandErrorKind, PageAddress,
+};
+
+use super::error::Error;
+use super::{Session, Volume};
+
+/// Polls of one operation: a part that needs more has lost its deadline.
+const POLLS_MAX: u32 = 1 << 28;
+
+fn settle<N: Nand>(nand: &mut N, die: Die) -> Result<Completion, NandErrorKind> {
+    for _ in 0..POLLS_MAX {
+        match nand.poll(die) {
+            Ok(completion) => return Ok(completion),
+            Err(nb::Error::WouldBlock) => nand.wait(),
+            Err(nb::Error::Other(error)) => return Err(error.kind()),
+        }
+    }
+    Err(NandErrorKind::Timeout)
+}
+
+/// Reads columns of a page into the first buffer of its die.
+///
+/// What the part's own ECC could not correct is in the buffer all the same: checks above decide.
+pub(super) fn read<N: Nand>(
+    nand: &mut N,
+    page: PageAddress,
+    columns: Columns,
+) -> Result<(), NandErrorKind> {
+    nand.start_read(page, columns, Buffer::First)
+        .map_err(|error| error.kind())?;
+    settle(nand, page.die()).map(|_| ())
+}
+
+/// Programs a page from the first buffer of its die; false when the part reports failure.
+pub(super) fn program<N: Nand>(nand: &mut N, page: PageAddress) -> Result<bool, NandErrorKind> {
+    nand.start_program(page, Buffer::First)
+        .map_err(|error| error.kind())?;
+    Ok(settle(nand, page.die())? == Completion::Programmed)
+}
+
+/// Erases a block; false when the part reports failure.
+pub(super) fn erase<N: Nand>(nand: &mut N, block: BlockAddress) -> Result<bool, NandErrorKind> {
+    nand.start_erase(block).map_err(|error| error.kind())?;
+    Ok(settle(nand, block.die)? == Completion::Erased)
+}
+
+impl<N: Nand> Volume<'_, N> {
+    /// Remembers that the NAND failed: nothing goes on until the next mount.
+    pub(super) fn nand_failed(&mut self, error: &N::Error) -> Error {
+        self.fail(Error::Nand(error.kind()))
+    }
+
+    /// The failure that stopped the volume, if one did.
+    pub(super) fn check_alive(&self) -> Result<(), Error> {
+        match self.session {
+            Session::Failed(error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,486 @@
+//! The volume's own work, one piece at a time: which is due, and how each goes on.
+//!
+//! A job has at most one operation in flight. What is due is derived from the state at every turn, so that there is no queue to
+//! lose.
+
+use cuesta_hal::{Buffer, Completion, Die, Nand};
+
+use super::address::{MapIndex, Segment};
+use super::credit::{GROOM_RESERVE, HOST_RESERVE, TRIGGER};
+use super::error::Error;
+use super::flight::Flight;
+use super::{Volume, JOURNAL};
+use crate::codec::{Header, Kind};
+
+/// Steps a job may take in one call of `poll` without waiting for the part.
+const STEPS_MAX: u32 = 8;
+
+/// What is being worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Job {
+    /// Nothing.
+    #[default]
+    None,
+    /// Erasing the blocks of a segment, then making it a stream's append point.
+    Open {
+        stream: u8,
+        segment: Segment,
+        column: u32,
+    },
+    /// Bringing a map page up to date: waiting for its frame.
+    Merge(MapIndex),
+    /// Waiting for a quiet moment to encode a record page.
+    Record,
+    /// A journal page is being programmed.
+    Journal {
+        kind: Kind,
+        id: u32,
+        die: Die,
+        segment: Segment,
+        offset: u32,
+    },
+    /// A journal page whose program failed: its payload is in the buffer of `die`.
+    Retry { kind: Kind, id: u32, die: Die },
+    /// Reading a group of journal pages, to program their XOR.
+    Parity { segment: Segment, at: u32, end: u32 },
+    /// A step of the checkpoint.
+    Anchor,
+    /// The groomer looks at a page.
+    GroomLook,
+    /// The groomer fetches a page.
+    GroomFetch,
+}
+
+impl Job {
+    /// True when the buffer of the die holds what the job still needs.
+    pub(super) fn holds_buffer(&self, die: Die) -> bool {
+        matches!(self, Self::Retry { die: held, .. } if *held == die)
+    }
+}
+
+/// Whether a job can go on at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Look again.
+    Again,
+    /// Something has to settle first.
+    Wait,
+}
+
+impl<N: Nand> Volume<'_, N> {
+    /// True while an operation of the job is in flight.
+    fn job_in_flight(&self) -> bool {
+        self.dies.iter().any(|die| die.flight == Flight::Job)
+    }
+
+    /// Moves the job on as far as it goes without waiting.
+    pub(super) fn run_job(&mut self) -> Result<(), Error> {
+        for _ in 0..STEPS_MAX {
+            if self.job_in_flight() {
+                return Ok(());
+            }
+            let step = match self.job {
+                Job::None => self.choose_job(),
+                Job::Open {
+                    stream,
+                    segment,
+                    column,
+                } => self.open_step(stream, segment, column)?,
+                Job::Merge(map) => self.merge_step(map)?,
+                Job::Record => self.record_step()?,
+                Job::Retry { kind, id, die } => self.retry_step(kind, id, die)?,
+                Job::Parity { segment, at, end } => self.parity_step(segment, at, end)?,
+                Job::Anchor => self.anchor_step()?,
+                Job::Journal { .. } | Job::GroomLook | Job::GroomFetch => Step::Wait,
+            };
+            if step == Step::Wait {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts what is due most.
+    fn choose_job(&mut self) -> Step {
+        if self.groom.holding() {
+            let step = self.groom_step();
+            if step == Step::Again || self.job != Job::None || !self.groom.holding() {
+                return step;
+            }
+            if self.any_due() {
+                self.groom.let_go();
+            }
+        }
+        if let Some(job) = self.due_job() {
+            self.job = job;
+            return Step::Again;
+        }
+        if self.groom_due() {
+            return self.groom_step();
+        }
+        Step::Wait
+    }
+
+    /// True when a job would need the buffer that the groomer holds.
+    fn any_due(&self) -> bool {
+        self.record_due()
+            || self.deltas.room() <= self.delta_margin()
+            || self.want_open.is_some()
+            || self
+                .append_page(JOURNAL)
+                .is_none_or(|(segment, offset)| self.is_parity(segment, offset))
+    }
+
+    /// True while data of a failed program waits in a buffer: only what it needs goes on.
+    fn redriving(&self) -> bool {
+        self.dies
+            .iter()
+            .any(|die| matches!(die.flight, Flight::Redrive(_)))
+    }
+
+    /// Gives up a job that only waits: what it waits for has to wait for something else now.
+    pub(super) fn cancel_waiting_job(&mut self) {
+        match self.job {
+            Job::Record => self.job = Job::None,
+            Job::Merge(map) => {
+                self.frames.give_up_merge(map);
+                self.job = Job::None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Work that hosts have to wait for, beside grooming.
+    pub(super) fn due_job(&mut self) -> Option<Job> {
+        if self.redriving() {
+            return self.want_open.and_then(|stream| self.open_job(stream));
+        }
+        match self.append_page(JOURNAL) {
+            None => return self.open_job(JOURNAL),
+            Some((segment, offset)) if self.is_parity(segment, offset) => {
+                let start = offset / self.quota.journal_group * self.quota.journal_group;
+                return Some(Job::Parity {
+                    segment,
+                    at: start,
+                    end: offset,
+                });
+            }
+            Some(_) => {}
+        }
+        if self.record_due() {
+            return Some(Job::Record);
+        }
+        if self.deltas.room() <= self.delta_margin() {
+            if let Some(map) = self.fullest_map() {
+                return Some(Job::Merge(map));
+            }
+        }
+        if let Some(map) = self.unmount_merge() {
+            return Some(Job::Merge(map));
+        }
+        if let Some(job) = self.journal_quota_job() {
+            return Some(job);
+        }
+        if self.checkpoint_step_due() {
+            return Some(Job::Anchor);
+        }
+        if let Some(stream) = self.want_open {
+            if self.appends[usize::from(stream)].is_some() || self.free <= GROOM_RESERVE {
+                self.want_open = None;
+            } else if let Some(job) = self.open_job(stream) {
+                return Some(job);
+            }
+        }
+        None
+    }
+
+    /// True while hosts have to wait with changes.
+    pub(super) fn host_must_wait(&mut self) -> bool {
+        if !self.control.is_idle() || self.redriving() {
+            return true;
+        }
+        if matches!(self.job, Job::Record | Job::Retry { .. }) {
+            return true;
+        }
+        // One program in flight may still need an entry, and so does the write that asks.
+        if self.deltas.room() <= self.deltas_promised() + self.shape.units as usize {
+            return true;
+        }
+        match self.job {
+            Job::None => {}
+            _ if self.dies.len() > 1 => return false,
+            _ => return true,
+        }
+        self.due_job().is_some() || self.groom_due()
+    }
+
+    /// Entries of the delta table that must stay free for what is in flight.
+    fn delta_margin(&self) -> usize {
+        self.deltas_promised() + 2 * self.shape.units as usize
+    }
+
+    /// True when a record page has to be written before anything else goes on.
+    pub(super) fn record_due(&self) -> bool {
+        let full = |len: usize, capacity: usize| len + 6 > capacity;
+        self.pending.wanted
+            || self.deltas.unjournaled() >= self.record_interval()
+            || (self.pending.named.len() <= 2 && self.free > self.pending.named.len() as u32)
+            || full(self.pending.closed.len(), 16)
+            || full(self.pending.freed.len(), 16)
+            || self.pending.bad_blocks.len() > 4
+            || self.control_wants_record()
+            || self.checkpoint_wants_record()
+    }
+
+    fn record_step(&mut self) -> Result<Step, Error> {
+        if self.data_in_flight() {
+            return Ok(Step::Wait);
+        }
+        let Some(die) = self.append_die(JOURNAL).filter(|&die| self.die_free(die)) else {
+            return Ok(Step::Wait);
+        };
+        self.apply_commit();
+        self.encode_record(die);
+        self.program_journal(Kind::Record, 0, die)
+    }
+
+    /// Encodes a journal page whose payload is in the buffer of `die`, the one of the journal's append point, and starts its program.
+    pub(super) fn program_journal(&mut self, kind: Kind, id: u32, die: Die) -> Result<Step, Error> {
+        let Some((segment, offset)) = self.take_page(JOURNAL) else {
+            return Err(self.fail(Error::NoSpace));
+        };
+        let header = Header {
+            kind,
+            level: 0,
+            flags: 0,
+            time: self.take_time(),
+            id,
+            birth: 0,
+            stream: JOURNAL,
+            erases: self.erases_of(segment),
+        };
+        let place = self.shape.location(segment, offset, 0);
+        self.encode_meta(die, place.0, &header);
+        self.checkpoint.journal_pages += 1;
+        if kind == Kind::Map {
+            self.stats.map_pages += 1;
+        } else {
+            self.stats.meta_pages += 1;
+        }
+        let page = self.shape.page(segment, offset);
+        self.start_job_program(page)?;
+        self.job = Job::Journal {
+            kind,
+            id,
+            die,
+            segment,
+            offset,
+        };
+        Ok(Step::Wait)
+    }
+
+    pub(super) fn start_job_program(&mut self, page: cuesta_hal::PageAddress) -> Result<(), Error> {
+        match self.nand.start_program(page, Buffer::First) {
+            Ok(()) => {
+                self.dies[usize::from(page.die().0)].flight = Flight::Job;
+                Ok(())
+            }
+            Err(error) => Err(self.nand_failed(&error)),
+        }
+    }
+
+    pub(super) fn start_job_read(
+        &mut self,
+        page: cuesta_hal::PageAddress,
+        columns: cuesta_hal::Columns,
+    ) -> Result<(), Error> {
+        match self.nand.start_read(page, columns, Buffer::First) {
+            Ok(()) => {
+                self.dies[usize::from(page.die().0)].flight = Flight::Job;
+                Ok(())
+            }
+            Err(error) => Err(self.nand_failed(&error)),
+        }
+    }
+
+    fn start_job_erase(&mut self, block: cuesta_hal::BlockAddress) -> Result<(), Error> {
+        match self.nand.start_erase(block) {
+            Ok(()) => {
+                self.dies[usize::from(block.die.0)].flight = Flight::Job;
+                Ok(())
+            }
+            Err(error) => Err(self.nand_failed(&error)),
+        }
+    }
+
+    /// The job that opens a segment for a stream, if a segment is named.
+    fn open_job(&mut self, stream: u8) -> Option<Job> {
+        let segment = self.take_named(stream)?;
+        Some(Job::Open {
+            stream,
+            segment,
+            column: 0,
+        })
+    }
+
+    fn open_step(&mut self, stream: u8, segment: Segment, column: u32) -> Result<Step, Error> {
+        let mut column = column;
+        while column < self.shape.width {
+            let block = self.shape.block(segment, column);
+            if self.is_bad(self.shape.block_number(block)) {
+                column += 1;
+                continue;
+            }
+            if self.dies[usize::from(block.die.0)].flight != Flight::None {
+                return Ok(Step::Wait);
+            }
+            self.job = Job::Open {
+                stream,
+                segment,
+                column,
+            };
+            self.start_job_erase(block)?;
+            return Ok(Step::Wait);
+        }
+        self.job = Job::None;
+        if self.good_columns(segment) == 0 {
+            // Every erase failed: the next named segment is tried.
+            self.free -= 1;
+            self.segments.set_state(segment, super::State::Retired);
+            return Ok(Step::Again);
+        }
+        self.wear(segment);
+        self.install(stream, segment);
+        if self.want_open == Some(stream) {
+            self.want_open = None;
+        }
+        Ok(Step::Again)
+    }
+
+    fn retry_step(&mut self, kind: Kind, id: u32, die: Die) -> Result<Step, Error> {
+        if self.append_page(JOURNAL).is_none() {
+            // The buffer of the die stays as it is while blocks are erased.
+            let Some(segment) = self.take_named(JOURNAL) else {
+                return Err(self.fail(Error::NoSpace));
+            };
+            for column in 0..self.shape.width {
+                let block = self.shape.block(segment, column);
+                if self.dies[usize::from(block.die.0)].flight != Flight::None {
+                    let _ = self.pending.named.push(segment);
+                    return Ok(Step::Wait);
+                }
+            }
+            for column in 0..self.shape.width {
+                let block = self.shape.block(segment, column);
+                let number = self.shape.block_number(block);
+                if self.is_bad(number) {
+                    continue;
+                }
+                match super::io::erase(&mut self.nand, block) {
+                    Ok(true) => {}
+                    Ok(false) => self.block_failed(segment, column),
+                    Err(kind) => return Err(self.fail(Error::Nand(kind))),
+                }
+            }
+            if self.good_columns(segment) == 0 {
+                self.free -= 1;
+                self.segments.set_state(segment, super::State::Retired);
+                return Ok(Step::Again);
+            }
+            self.wear(segment);
+            self.install(JOURNAL, segment);
+        }
+        let Some(to) = self.append_die(JOURNAL) else {
+            return Ok(Step::Wait);
+        };
+        if to != die {
+            if !self.die_free(to) {
+                return Ok(Step::Wait);
+            }
+            self.copy_page_between(die, to);
+        } else if self.dies[usize::from(to.0)].flight != Flight::None {
+            return Ok(Step::Wait);
+        }
+        self.program_journal(kind, id, to)
+    }
+
+    /// An operation of the job has settled.
+    pub(super) fn settle_job(&mut self, die: Die, completion: Completion) {
+        match self.job {
+            Job::Open {
+                stream,
+                segment,
+                column,
+            } => {
+                if completion != Completion::Erased {
+                    self.block_failed(segment, column);
+                }
+                self.job = Job::Open {
+                    stream,
+                    segment,
+                    column: column + 1,
+                };
+            }
+            Job::Journal {
+                kind,
+                id,
+                die: from,
+                segment,
+                offset,
+            } => {
+                if completion == Completion::Programmed {
+                    self.job = Job::None;
+                    self.journal_written(kind, id, segment, offset);
+                } else {
+                    self.block_failed(segment, offset % self.shape.width);
+                    self.stats.redriven += 1;
+                    self.job = Job::Retry {
+                        kind,
+                        id,
+                        die: from,
+                    };
+                }
+            }
+            Job::Parity { segment, at, end } => {
+                self.parity_settled(die, segment, at, end, completion)
+            }
+            Job::Anchor => self.anchor_settled(completion),
+            Job::GroomLook => {
+                self.job = Job::None;
+                self.groom_looked(die);
+            }
+            Job::GroomFetch => {
+                self.job = Job::None;
+                self.groom_fetched(die);
+            }
+            Job::None | Job::Merge(_) | Job::Record | Job::Retry { .. } => {}
+        }
+    }
+
+    fn journal_written(&mut self, kind: Kind, id: u32, segment: Segment, offset: u32) {
+        match kind {
+            Kind::Map => self.map_written(MapIndex(id), segment, offset),
+            Kind::Record => {
+                self.checkpoint_recorded();
+                self.control_recorded();
+            }
+            _ => {}
+        }
+    }
+
+    /// True when the groomer has to work now.
+    pub(super) fn groom_due(&self) -> bool {
+        if self.groom.exhausted {
+            return false;
+        }
+        if self.groom.urgent() || self.free <= HOST_RESERVE {
+            return true;
+        }
+        self.free < self.credit.idle_free || (self.free < TRIGGER && self.credit.debt_us > 0)
+    }
+
+    /// True when hosts wait for segments that nobody can free.
+    pub(super) fn out_of_space(&self) -> bool {
+        self.groom.exhausted && self.free <= HOST_RESERVE
+    }
+}

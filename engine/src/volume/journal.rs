@@ -1,0 +1,252 @@
+//! Record pages: what the journal says beside map pages.
+
+use cuesta_hal::Nand;
+
+use super::address::{Location, Sector, Segment};
+use super::append_point::Append;
+use super::memory::STREAMS;
+use super::segment_table::State;
+use super::shape::Shape;
+use super::wire::{Reader, Writer};
+use super::{bits, Volume};
+
+/// First bytes of a record page.
+const MAGIC: u32 = 0x4352_4331;
+/// Names kept ready.
+const NAMED_TARGET: usize = 12;
+
+/// Bits of one delta on flash: sector, then location.
+pub(super) const fn delta_bits(shape: &Shape) -> u32 {
+    bits::width(shape.capacity) + shape.location_bits
+}
+
+impl<N: Nand> Volume<'_, N> {
+    /// Deltas that fit into a record page whose lists are full.
+    pub(super) fn record_room(&self) -> usize {
+        let lists = 24 + STREAMS * 9 + 16 * 4 + 16 * 5 + 16 * 4 + 8 * 4 + 8;
+        let room = (self.shape.layout.page_bytes() as usize).saturating_sub(lists) * 8;
+        room / delta_bits(&self.shape) as usize
+    }
+
+    /// Deltas after which a record page is due.
+    pub(super) fn record_interval(&self) -> usize {
+        self.record_room().clamp(8, 160)
+    }
+
+    /// Chooses which free segments may be opened next: the least worn for hot streams, the most worn for cold ones.
+    pub(super) fn name_segments(&mut self) {
+        for turn in 0..NAMED_TARGET {
+            if self.pending.named.len() >= NAMED_TARGET {
+                break;
+            }
+            let free = self.segments.iter().filter(|segment| {
+                self.segments.state(*segment) == State::Free
+                    && !self.pending.named.contains(segment)
+            });
+            let choice = if turn % 2 == 0 {
+                free.min_by_key(|&segment| self.segments.wear(segment))
+            } else {
+                free.max_by_key(|&segment| self.segments.wear(segment))
+            };
+            let Some(segment) = choice else {
+                break;
+            };
+            let _ = self.pending.named.push(segment);
+        }
+    }
+
+    /// Takes a named segment for a stream: the least worn one for streams of short lives, the most worn one for others.
+    pub(super) fn take_named(&mut self, stream: u8) -> Option<Segment> {
+        let hot =
+            stream == super::JOURNAL || u32::from(stream) * 2 < u32::from(self.parameters.classes);
+        let wear = |segment: &Segment| {
+            let wear = i32::from(self.segments.wear(*segment));
+            if hot {
+                wear
+            } else {
+                -wear
+            }
+        };
+        let index =
+            (0..self.pending.named.len()).min_by_key(|&index| wear(&self.pending.named[index]))?;
+        Some(self.pending.named.swap_remove(index))
+    }
+
+    /// Encodes a record page into the buffer of `die`; marks what it holds as journaled.
+    ///
+    /// Where the deltas need several pages, only the last one names segments: what is named may be erased, so the deltas that
+    /// emptied it must be down before (invariant I3).
+    pub(super) fn encode_record(&mut self, die: cuesta_hal::Die) {
+        if self.deltas.unjournaled() <= self.record_room() {
+            self.name_segments();
+        }
+        let shape = self.shape;
+        let page = self.nand.buffer_mut(die, cuesta_hal::Buffer::First);
+        let Some(main) = page.get_mut(..shape.layout.page_bytes() as usize) else {
+            return;
+        };
+        main.fill(0);
+        let mut out = Writer::new(main);
+        out.u32(MAGIC);
+        out.u64(self.parameters.volume_id);
+        out.u32(self.host_writes);
+        let open = self.appends.iter().flatten().count();
+        out.u8(open as u8);
+        for (stream, append) in self.appends.iter().enumerate() {
+            if let Some(append) = append {
+                out.u8(stream as u8);
+                out.u32(append.segment.0);
+                out.u32(append.next);
+            }
+        }
+        let segments = |out: &mut Writer, list: &[Segment]| {
+            out.u8(list.len() as u8);
+            for segment in list {
+                out.u32(segment.0);
+            }
+        };
+        segments(&mut out, &self.pending.named);
+        out.u8(self.pending.closed.len() as u8);
+        for (segment, stream) in &self.pending.closed {
+            out.u32(segment.0);
+            out.u8(*stream);
+        }
+        segments(&mut out, &self.pending.freed);
+        out.u8(self.pending.bad_blocks.len() as u8);
+        for block in &self.pending.bad_blocks {
+            out.u32(*block);
+        }
+        let count_at = out.position();
+        out.u16(0);
+        let start = out.position();
+        let field = bits::width(shape.capacity);
+        let width = delta_bits(&shape);
+        let room = (main.len() - start) * 8 / width as usize;
+        let area = &mut main[start..];
+        let mut count = 0;
+        for place in 0..self.deltas.places() {
+            if count == room {
+                break;
+            }
+            let Some(delta) = self.deltas.entry(place) else {
+                continue;
+            };
+            if delta.journaled {
+                continue;
+            }
+            let at = count * width as usize;
+            bits::set_at(area, at, field, delta.sector.0);
+            let code = shape.to_code(delta.location);
+            bits::set_at(area, at + field as usize, shape.location_bits, code);
+            self.deltas.mark(place, true);
+            count += 1;
+        }
+        main[count_at..count_at + 2].copy_from_slice(&(count as u16).to_le_bytes());
+        self.pending.closed.clear();
+        self.pending.freed.clear();
+        self.pending.bad_blocks.clear();
+        if self.deltas.unjournaled() == 0 {
+            self.pending.wanted = false;
+        }
+    }
+}
+
+/// A record page being read: each part is checked as it is taken.
+#[derive(Debug)]
+pub(super) struct Record<'b> {
+    pub volume_id: u64,
+    pub host_writes: u32,
+    pub appends: [Option<Append>; STREAMS],
+    pub named: heapless::Vec<Segment, 16>,
+    pub closed: heapless::Vec<(Segment, u8), 16>,
+    pub freed: heapless::Vec<Segment, 16>,
+    pub bad_blocks: heapless::Vec<u32, 8>,
+    area: &'b [u8],
+    count: usize,
+    sector_bits: u32,
+    location_bits: u32,
+}
+
+impl<'b> Record<'b> {
+    /// Decodes a payload; `None` when it is none, or names what the shape does not have.
+    pub(super) fn decode(payload: &'b [u8], shape: &Shape) -> Option<Self> {
+        let mut input = Reader::new(payload);
+        if input.u32()? != MAGIC {
+            return None;
+        }
+        let volume_id = input.u64()?;
+        let host_writes = input.u32()?;
+        let mut appends = [None; STREAMS];
+        for _ in 0..input.u8()? {
+            let stream = usize::from(input.u8()?);
+            let segment = segment(&mut input, shape)?;
+            let next = input.u32()?;
+            if next >= shape.pages_per_segment() {
+                return None;
+            }
+            *appends.get_mut(stream)? = Some(Append { segment, next });
+        }
+        let mut named = heapless::Vec::new();
+        for _ in 0..input.u8()? {
+            named.push(segment(&mut input, shape)?).ok()?;
+        }
+        let mut closed = heapless::Vec::new();
+        for _ in 0..input.u8()? {
+            let at = segment(&mut input, shape)?;
+            let stream = input.u8()?;
+            if usize::from(stream) >= STREAMS {
+                return None;
+            }
+            closed.push((at, stream)).ok()?;
+        }
+        let mut freed = heapless::Vec::new();
+        for _ in 0..input.u8()? {
+            freed.push(segment(&mut input, shape)?).ok()?;
+        }
+        let mut bad_blocks = heapless::Vec::new();
+        for _ in 0..input.u8()? {
+            let block = input.u32()?;
+            if block >= u32::from(shape.dies) * shape.blocks_per_die {
+                return None;
+            }
+            bad_blocks.push(block).ok()?;
+        }
+        let count = usize::from(input.u16()?);
+        let area = &payload[input.position()..];
+        if count * delta_bits(shape) as usize > area.len() * 8 {
+            return None;
+        }
+        Some(Self {
+            volume_id,
+            host_writes,
+            appends,
+            named,
+            closed,
+            freed,
+            bad_blocks,
+            area,
+            count,
+            sector_bits: bits::width(shape.capacity),
+            location_bits: shape.location_bits,
+        })
+    }
+
+    /// The deltas, in no particular order: each sector at most once.
+    pub(super) fn deltas<'a>(
+        &'a self,
+        shape: &'a Shape,
+    ) -> impl Iterator<Item = (Sector, Location)> + 'a {
+        let width = (self.sector_bits + self.location_bits) as usize;
+        (0..self.count).filter_map(move |index| {
+            let sector = bits::get_at(self.area, index * width, self.sector_bits)?;
+            let at = index * width + self.sector_bits as usize;
+            let code = bits::get_at(self.area, at, self.location_bits)?;
+            (sector < shape.capacity).then(|| (Sector(sector), shape.from_code(code)))
+        })
+    }
+}
+
+fn segment(input: &mut Reader<'_>, shape: &Shape) -> Option<Segment> {
+    let segment = input.u32()?;
+    (segment < shape.segments).then_some(Segment(segment))
+}

@@ -1,0 +1,259 @@
+//! A durable disk on raw NAND: forward index, log, journal, groomer.
+//!
+//! One synchronous state machine: requests are *submitted*, work is *polled*. Nothing of a caller is ever borrowed while an operation is in
+//! flight, and all progress lives in the fields of [`Volume`], so that forgetting a ticket is always safe.
+//!
+//! Knows codec and HAL below; knows nothing of policies, caches or doors above.
+
+mod address;
+mod anchor_scan;
+mod append_point;
+mod bits;
+mod checkpoint;
+mod control;
+mod credit;
+mod delta;
+mod error;
+mod event;
+mod flight;
+mod format;
+mod groom;
+mod index;
+mod info;
+mod io;
+mod job;
+mod journal;
+mod map_page;
+mod memory;
+mod merge;
+mod mount;
+mod parameters;
+mod parity;
+mod placement;
+mod poll;
+mod read;
+mod recover;
+mod segment_table;
+mod settle;
+mod shape;
+mod stats;
+mod verify;
+mod victim;
+mod wire;
+mod write;
+
+use cuesta_hal::Nand;
+use heapless::Vec;
+
+pub use address::{Location, MapIndex, Sector, Segment, Ticket};
+pub use error::{Error, FormatError, MountError};
+pub use event::Event;
+pub use flight::{DieState, Stage};
+pub use info::{Info, SegmentInfo};
+pub use map_page::{DirectoryEntry, FrameState};
+pub use memory::{Budget, BudgetError, Memory, Plan};
+pub use parameters::{
+    default_sector_bytes, FormatOptions, ParameterError, Parameters, Quota, FORMAT_VERSION,
+};
+pub use read::Slot;
+pub use segment_table::State;
+pub use shape::Shape;
+pub use stats::Stats;
+pub use verify::{Finding, Verified};
+
+use append_point::Append;
+use checkpoint::{Checkpoint, Ring};
+use control::Control;
+use credit::Credit;
+use delta::DeltaTable;
+use groom::Groom;
+use job::Job;
+use map_page::Frames;
+use memory::STREAMS;
+use segment_table::SegmentTable;
+use write::Intent;
+
+/// Stream of the journal.
+const JOURNAL: u8 = (STREAMS - 1) as u8;
+/// Stream of relocations made for wear leveling.
+const LEVELING: u8 = (STREAMS - 2) as u8;
+/// Log times are skipped in steps of this after an unclean restart.
+const TIME_JUMP: u64 = 1 << 16;
+
+/// Where the volume stands between mount and unmount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Session {
+    /// Nothing was written since the mount. `clean`: the last session ended with a clean unmount.
+    Mounted { clean: bool },
+    /// Writing.
+    Active,
+    /// No more writes; reads go on.
+    ReadOnly,
+    /// The NAND failed; nothing goes on.
+    Failed(Error),
+}
+
+/// Positions and lists that the next record page will hold.
+#[derive(Debug, Default)]
+struct Pending {
+    /// Segments that may be opened: on flash, so that recovery looks into them.
+    named: Vec<Segment, 16>,
+    closed: Vec<(Segment, u8), 16>,
+    freed: Vec<Segment, 16>,
+    bad_blocks: Vec<u32, 8>,
+    /// Trims that no record page holds.
+    trims: bool,
+    /// A record page is wanted for another reason (names used up, a list filling up, a block failed).
+    wanted: bool,
+}
+
+/// A mounted volume.
+///
+/// # Guarantees
+///
+/// * What was acknowledged ([`Event::Written`], [`Event::Committed`], [`Event::Flushed`] for trims) is there after a power cut at any moment, as
+///   long as the part keeps its data within the strength of the code.
+/// * What was not acknowledged is there or not; a sector never reads as anything but one of its own versions.
+/// * Mounting writes nothing.
+/// * No method panics on whatever the media hold.
+#[derive(Debug)]
+pub struct Volume<'m, N: Nand> {
+    nand: N,
+    shape: Shape,
+    parameters: Parameters,
+    quota: Quota,
+
+    segments: SegmentTable<'m>,
+    directory: &'m mut [DirectoryEntry],
+    deltas: DeltaTable<'m>,
+    frames: Frames<'m>,
+    slots: &'m mut [Slot],
+    dies: &'m mut [DieState],
+    stages: &'m mut [Stage],
+    stage_pages: &'m mut [u8],
+    bad_blocks: &'m mut [u8],
+
+    session: Session,
+    /// Log time of the next program.
+    time: u64,
+    /// Host writes over the volume's life, wrapping: the unit of age.
+    host_writes: u32,
+    /// Erases that every segment has had at least.
+    wear_base: u32,
+    /// Sectors that are mapped; a hint after a cut.
+    mapped: u32,
+    /// Segments in state free.
+    free: u32,
+    /// Segments in state journal.
+    journal_segments: u32,
+    journal_sequence: u16,
+    appends: [Option<Append>; STREAMS],
+    /// A stream that cannot go on without a segment.
+    want_open: Option<u8>,
+    pending: Pending,
+    rings: [Ring; 2],
+    checkpoint: Checkpoint,
+    control: Control,
+    intent: Option<Intent>,
+    job: Job,
+    groom: Groom,
+    credit: Credit,
+    next_ticket: u32,
+    /// Slot to be looked at first: all get their turn.
+    next_slot: usize,
+    random: u32,
+    stats: Stats,
+}
+
+impl<N: Nand> Volume<'_, N> {
+    /// The shape of the volume.
+    #[must_use]
+    pub const fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Sectors hosts can address.
+    #[must_use]
+    pub const fn capacity(&self) -> u32 {
+        self.shape.capacity
+    }
+
+    /// Bytes of a sector.
+    #[must_use]
+    pub const fn sector_bytes(&self) -> usize {
+        self.shape.layout.sector_bytes() as usize
+    }
+
+    /// The NAND below, to look at.
+    #[must_use]
+    pub const fn nand(&self) -> &N {
+        &self.nand
+    }
+
+    /// The NAND below. Touching its array while the volume is mounted breaks the volume; a simulator's clock and counters may be used.
+    pub const fn nand_mut(&mut self) -> &mut N {
+        &mut self.nand
+    }
+
+    /// Gives the NAND back without writing anything: what is not on the media is lost, as with a power cut.
+    #[must_use]
+    pub fn abandon(self) -> N {
+        self.nand
+    }
+
+    /// To be called after [`Event::Pending`]: lets the part sleep until something settles.
+    pub fn wait(&mut self) {
+        self.nand.wait();
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.next_ticket = self.next_ticket.wrapping_add(1);
+        Ticket(self.next_ticket)
+    }
+
+    /// A small generator for dithering between classes: xorshift, no claim beyond that.
+    fn random_byte(&mut self) -> u32 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 17;
+        self.random ^= self.random << 5;
+        self.random >> 24
+    }
+
+    fn is_bad(&self, number: usize) -> bool {
+        self.bad_blocks
+            .get(number / 8)
+            .is_some_and(|byte| byte >> (number % 8) & 1 != 0)
+    }
+
+    fn set_bad(&mut self, number: usize) {
+        if let Some(byte) = self.bad_blocks.get_mut(number / 8) {
+            *byte |= 1 << (number % 8);
+        }
+    }
+
+    /// Good blocks of a segment.
+    fn good_columns(&self, segment: Segment) -> u32 {
+        (0..self.shape.width)
+            .filter(|&column| {
+                let block = self.shape.block(segment, column);
+                !self.is_bad(self.shape.block_number(block))
+            })
+            .count() as u32
+    }
+
+    /// The next log time: taken when a program starts, with nothing in between.
+    fn take_time(&mut self) -> u64 {
+        let time = self.time;
+        self.time += 1;
+        time
+    }
+
+    fn erases_of(&self, segment: Segment) -> u32 {
+        self.wear_base + u32::from(self.segments.wear(segment))
+    }
+
+    fn fail(&mut self, error: Error) -> Error {
+        self.session = Session::Failed(error);
+        error
+    }
+}

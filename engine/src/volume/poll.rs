@@ -1,0 +1,100 @@
+//! `poll`: settles what has ended, starts what can be started, hands out one event.
+
+use cuesta_hal::{Buffer, Die, Nand};
+
+use super::error::Error;
+use super::event::Event;
+use super::flight::Flight;
+use super::settle::Outcome;
+use super::{Session, Volume};
+
+impl<N: Nand> Volume<'_, N> {
+    /// Settles operations that have ended, starts others, and hands out at most one event.
+    ///
+    /// Does a bounded amount of work: it starts at most one operation a die, and one piece of the volume's own work.
+    pub fn poll(&mut self) -> Event<'_> {
+        let outcome = self.turn();
+        match outcome {
+            Some(Outcome::Data(ticket, die, unit)) => {
+                let page = self.nand.buffer(die, Buffer::First);
+                Event::Data(ticket, self.shape.layout.payload(page, unit))
+            }
+            Some(Outcome::Written(ticket)) => Event::Written(ticket),
+            Some(Outcome::Unwritten(ticket)) => Event::Unwritten(ticket),
+            Some(Outcome::Trimmed(ticket)) => Event::Trimmed(ticket),
+            Some(Outcome::Flushed(ticket)) => Event::Flushed(ticket),
+            Some(Outcome::Committed(ticket)) => Event::Committed(ticket),
+            Some(Outcome::Failed(ticket, error)) => Event::Failed(ticket, error),
+            None if self.busy() => Event::Pending,
+            None => Event::Idle,
+        }
+    }
+
+    fn turn(&mut self) -> Option<Outcome> {
+        for die in 0..self.dies.len() {
+            let (_, outcome) = self.settle(Die(die as u16));
+            if outcome.is_some() {
+                return outcome;
+            }
+        }
+        if let Session::Failed(error) = self.session {
+            return self.fail_reads(error).or_else(|| self.fail_control(error));
+        }
+        if let Some(outcome) = self.start_reads() {
+            return Some(outcome);
+        }
+        if let Some(outcome) = self.run_control() {
+            return Some(outcome);
+        }
+        if self.session == Session::Active {
+            if let Err(error) = self.work() {
+                self.stop(error);
+            }
+        }
+        None
+    }
+
+    fn work(&mut self) -> Result<(), Error> {
+        self.redrive()?;
+        self.run_job()?;
+        let idle = self.dies.iter().all(|die| die.flight == Flight::None);
+        self.age_stages(idle)
+    }
+
+    /// No more changes: because the NAND failed, or because there is no room for the volume's own pages.
+    fn stop(&mut self, error: Error) {
+        self.session = match error {
+            Error::Nand(_) => Session::Failed(error),
+            _ => Session::ReadOnly,
+        };
+    }
+
+    /// True while something is in flight or asked for.
+    fn busy(&self) -> bool {
+        if matches!(self.session, Session::Failed(_)) {
+            return self.reads_waiting() || !self.control.is_idle();
+        }
+        self.dies.iter().any(|die| die.flight != Flight::None)
+            || self.reads_waiting()
+            || self.stages.iter().any(|stage| !stage.units.is_empty())
+            || (self.session == Session::Active && !self.control.is_idle())
+    }
+
+    /// Tells that there is time: from now until the next write, polling brings the free segments up to `free`.
+    ///
+    /// True while there is something to do.
+    ///
+    /// # Errors
+    /// The NAND failed.
+    pub fn idle(&mut self, free: u32) -> Result<bool, Error> {
+        self.check_alive()?;
+        if self.session != Session::Active {
+            return Ok(false);
+        }
+        if self.free >= free || self.groom.exhausted {
+            return Ok(false);
+        }
+        self.credit.idle_free = free;
+        Ok(true)
+    }
+}

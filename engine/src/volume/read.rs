@@ -1,0 +1,146 @@
+//! Host reads: slots, lookups, and the start of a page's read.
+
+use cuesta_hal::{Buffer, Nand};
+
+use super::address::{Location, Sector, Ticket};
+use super::error::Error;
+use super::flight::Flight;
+use super::index::Lookup;
+use super::settle::Outcome;
+use super::{Session, Volume};
+
+/// Reads of one page before its data is given up.
+pub(super) const TRIES_MAX: u8 = 3;
+
+/// Where an accepted read stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Stage {
+    /// No request.
+    #[default]
+    Free,
+    /// Waiting for its map page, its die, or a program of its sector.
+    Waiting,
+    /// Its page is being read.
+    Reading,
+}
+
+/// An accepted read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Slot {
+    stage: Stage,
+    tries: u8,
+    pub(super) sector: Sector,
+    pub(super) ticket: Ticket,
+    pub(super) location: Option<Location>,
+}
+
+impl Slot {
+    pub(super) fn retry(&mut self) {
+        self.stage = Stage::Waiting;
+        self.tries += 1;
+    }
+
+    pub(super) const fn tries(&self) -> u8 {
+        self.tries
+    }
+}
+
+impl<N: Nand> Volume<'_, N> {
+    /// Reads a sector: [`Event::Data`](super::Event::Data) or [`Event::Unwritten`](super::Event::Unwritten) brings it.
+    ///
+    /// # Errors
+    /// `WouldBlock`: all slots are taken; call [`poll`](Self::poll) and try again. Any other error: refused.
+    pub fn submit_read(&mut self, sector: Sector) -> nb::Result<Ticket, Error> {
+        self.check_sector(sector)?;
+        if let Session::Failed(error) = self.session {
+            return Err(nb::Error::Other(error));
+        }
+        if matches!(self.session, Session::Mounted { clean: false }) && self.is_suspect(sector) {
+            // What the last cut touched is copied before anyone relies on it.
+            self.ready_to_write()?;
+        }
+        let Some(index) = self.slots.iter().position(|slot| slot.stage == Stage::Free) else {
+            return Err(nb::Error::WouldBlock);
+        };
+        let ticket = self.ticket();
+        self.slots[index] = Slot {
+            stage: Stage::Waiting,
+            tries: 0,
+            sector,
+            ticket,
+            location: None,
+        };
+        self.stats.host_reads += 1;
+        Ok(ticket)
+    }
+
+    /// Gives a slot back.
+    pub(super) fn free_slot(&mut self, index: usize) {
+        self.slots[index] = Slot::default();
+    }
+
+    /// True when an accepted read of the sector has not reached the media: a later write must not overtake it.
+    pub(super) fn read_waits_for(&self, sector: Sector) -> bool {
+        self.slots
+            .iter()
+            .any(|slot| slot.stage != Stage::Free && slot.sector == sector)
+    }
+
+    /// Moves waiting reads on; hands out the first that needs no media.
+    pub(super) fn start_reads(&mut self) -> Option<Outcome> {
+        let count = self.slots.len();
+        for turn in 0..count {
+            let index = (self.next_slot + turn) % count;
+            let slot = self.slots[index];
+            if slot.stage != Stage::Waiting || self.sector_busy(slot.sector) {
+                continue;
+            }
+            match self.lookup(slot.sector) {
+                Lookup::Need(map) => {
+                    self.load_map(map);
+                }
+                Lookup::Known(Location::UNMAPPED) => {
+                    self.free_slot(index);
+                    return Some(Outcome::Unwritten(slot.ticket));
+                }
+                Lookup::Known(Location::LOST) => {
+                    self.free_slot(index);
+                    return Some(Outcome::Failed(slot.ticket, Error::Lost(slot.sector)));
+                }
+                Lookup::Known(location) => {
+                    let (page, unit) = self.shape.address(location);
+                    if !self.die_free(page.die()) {
+                        continue;
+                    }
+                    let columns = self.shape.layout.unit_columns(unit);
+                    if let Err(error) = self.nand.start_read(page, columns, Buffer::First) {
+                        let error = self.nand_failed(&error);
+                        self.free_slot(index);
+                        return Some(Outcome::Failed(slot.ticket, error));
+                    }
+                    self.slots[index].stage = Stage::Reading;
+                    self.slots[index].location = Some(location);
+                    self.dies[usize::from(page.die().0)].flight = Flight::HostRead(index as u8);
+                    self.next_slot = (index + 1) % count;
+                }
+            }
+        }
+        None
+    }
+
+    /// Fails every accepted read, one a call: the NAND is gone.
+    pub(super) fn fail_reads(&mut self, error: Error) -> Option<Outcome> {
+        let index = self
+            .slots
+            .iter()
+            .position(|slot| slot.stage != Stage::Free)?;
+        let ticket = self.slots[index].ticket;
+        self.free_slot(index);
+        Some(Outcome::Failed(ticket, error))
+    }
+
+    /// True while a read is accepted and not handed out.
+    pub(super) fn reads_waiting(&self) -> bool {
+        self.slots.iter().any(|slot| slot.stage != Stage::Free)
+    }
+}

@@ -1,0 +1,315 @@
+//! What follows when an operation in flight has settled.
+
+use cuesta_hal::{Buffer, Completion, Die, Nand, NandError};
+
+use super::address::{Location, MapIndex, Segment, Ticket};
+use super::error::Error;
+use super::flight::{Flight, Origin, Units};
+use super::index::Lookup;
+use super::map_page::FrameState;
+use super::read::TRIES_MAX;
+use super::segment_table::State;
+use super::Volume;
+use crate::codec::crc::Seed;
+use crate::codec::Kind;
+
+/// An event before the buffer it points into is borrowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Written(Ticket),
+    Data(Ticket, Die, u32),
+    Unwritten(Ticket),
+    Trimmed(Ticket),
+    Flushed(Ticket),
+    Committed(Ticket),
+    Failed(Ticket, Error),
+}
+
+impl<N: Nand> Volume<'_, N> {
+    /// Settles what has ended on a die; true when something had, with what is to be handed out.
+    pub(super) fn settle(&mut self, die: Die) -> (bool, Option<Outcome>) {
+        let at = usize::from(die.0);
+        match self.dies[at].flight {
+            Flight::None | Flight::Redrive(_) => return (false, None),
+            Flight::Settled(_) => return (true, self.next_settled(die)),
+            _ => {}
+        }
+        let completion = match self.nand.poll(die) {
+            Ok(completion) => completion,
+            Err(nb::Error::WouldBlock) => return (false, None),
+            Err(nb::Error::Other(error)) => {
+                let error = self.fail(Error::Nand(error.kind()));
+                return (true, self.fail_flight(die, error));
+            }
+        };
+        let outcome = match core::mem::take(&mut self.dies[at].flight) {
+            Flight::HostRead(slot) => self.settle_read(die, usize::from(slot)),
+            Flight::MapRead(map) => {
+                self.settle_map(die, map);
+                None
+            }
+            Flight::Data {
+                segment,
+                offset,
+                units,
+            } => {
+                if completion == Completion::Programmed {
+                    self.settle_data(die, segment, offset, units)
+                } else {
+                    self.data_failed(die, segment, offset, units);
+                    None
+                }
+            }
+            Flight::Job => {
+                self.settle_job(die, completion);
+                None
+            }
+            Flight::None | Flight::Settled(_) | Flight::Redrive(_) => None,
+        };
+        (true, outcome)
+    }
+
+    fn seed(&self, location: Location) -> Seed {
+        Seed {
+            volume: self.parameters.volume_id,
+            place: location.0,
+        }
+    }
+
+    fn settle_read(&mut self, die: Die, index: usize) -> Option<Outcome> {
+        let slot = self.slots[index];
+        let location = slot.location?;
+        let (_, _, unit) = self.shape.split(location);
+        let seed = self.seed(location);
+        let layout = self.shape.layout;
+        let page = self.nand.buffer_mut(die, Buffer::First);
+        match layout.decode_unit(page, unit, seed) {
+            Ok((header, corrected)) if header.kind == Kind::Data && header.id == slot.sector.0 => {
+                self.stats.corrected_bits_max = self.stats.corrected_bits_max.max(corrected);
+                self.free_slot(index);
+                Some(Outcome::Data(slot.ticket, die, unit))
+            }
+            _ => {
+                let moved = self.lookup(slot.sector) != Lookup::Known(location);
+                if slot.tries() + 1 < TRIES_MAX || (moved && slot.tries() < 2 * TRIES_MAX) {
+                    self.slots[index].retry();
+                    return None;
+                }
+                self.free_slot(index);
+                Some(Outcome::Failed(slot.ticket, Error::Lost(slot.sector)))
+            }
+        }
+    }
+
+    /// Decodes all units of a map page in a die's buffer; true when it is the one that was meant.
+    pub(super) fn decode_journal_page(
+        &mut self,
+        die: Die,
+        at: Location,
+        kind: Kind,
+        id: u32,
+    ) -> bool {
+        let layout = self.shape.layout;
+        for unit in 0..self.shape.units {
+            let seed = Seed {
+                volume: if kind == Kind::Record {
+                    0
+                } else {
+                    self.parameters.volume_id
+                },
+                place: at.0 + unit,
+            };
+            let page = self.nand.buffer_mut(die, Buffer::First);
+            match layout.decode_unit(page, unit, seed) {
+                Ok((header, corrected)) if header.kind == kind && header.id == id => {
+                    self.stats.corrected_bits_max = self.stats.corrected_bits_max.max(corrected);
+                }
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    fn settle_map(&mut self, die: Die, map: MapIndex) {
+        let frame = self.frames.frame_of(map);
+        if self.frames.state(frame) != FrameState::Loading(map) {
+            return;
+        }
+        let location = self.directory[map.0 as usize].location;
+        if self.decode_journal_page(die, location, Kind::Map, map.0) {
+            let bytes = self.shape.layout.page_bytes() as usize;
+            let page = self.nand.buffer(die, Buffer::First);
+            self.frames.bytes_mut(frame).copy_from_slice(&page[..bytes]);
+            self.frames.set_state(frame, FrameState::Holds(map));
+        } else {
+            self.frames.set_state(frame, FrameState::Empty);
+            self.map_unreadable(map, frame);
+        }
+        self.map_loaded(map);
+    }
+
+    /// Answers everyone who waits for a map page.
+    pub(super) fn map_loaded(&mut self, map: MapIndex) {
+        if let Some(mut intent) = self.intent {
+            if intent.old.is_none() && self.shape.map_of(intent.sector).0 == map {
+                if let Lookup::Known(old) = self.lookup(intent.sector) {
+                    intent.old = Some(old);
+                    self.intent = Some(intent);
+                }
+            }
+        }
+        self.resolve_candidates();
+    }
+
+    fn settle_data(
+        &mut self,
+        die: Die,
+        segment: Segment,
+        offset: u32,
+        units: Units,
+    ) -> Option<Outcome> {
+        for (index, unit) in units.iter().enumerate() {
+            let new = self.shape.location(segment, offset, index as u32);
+            match unit.origin {
+                Origin::Host { old, .. } => self.set_mapping(unit.sector, old, new),
+                Origin::Batch { old, .. } => self.control.batch_written(unit.sector, old, new),
+                Origin::Relocation { source } => {
+                    self.stats.relocations += 1;
+                    self.set_mapping(unit.sector, source, new);
+                    let emptied = self.shape.segment(source);
+                    self.release_if_empty(emptied);
+                }
+            }
+            if let Origin::Host { old, .. } = unit.origin {
+                if old.is_mapped() {
+                    let emptied = self.shape.segment(old);
+                    self.release_if_empty(emptied);
+                }
+            }
+        }
+        let tickets = units
+            .iter()
+            .any(|unit| !matches!(unit.origin, Origin::Relocation { .. }));
+        if !tickets {
+            return None;
+        }
+        self.dies[usize::from(die.0)].flight = Flight::Settled(units);
+        self.next_settled(die)
+    }
+
+    /// Hands out the next ticket of a settled page.
+    fn next_settled(&mut self, die: Die) -> Option<Outcome> {
+        let flight = &mut self.dies[usize::from(die.0)].flight;
+        let Flight::Settled(units) = flight else {
+            return None;
+        };
+        let mut found = None;
+        while found.is_none() && !units.is_empty() {
+            if let Origin::Host { ticket, .. } | Origin::Batch { ticket, .. } =
+                units.remove(0).origin
+            {
+                found = Some(Outcome::Written(ticket));
+            }
+        }
+        let more = units
+            .iter()
+            .any(|unit| !matches!(unit.origin, Origin::Relocation { .. }));
+        if !more {
+            *flight = Flight::None;
+        }
+        found
+    }
+
+    /// A program failed: the segment is emptied first of all, the block is never used again, the data goes elsewhere.
+    fn data_failed(&mut self, die: Die, segment: Segment, offset: u32, units: Units) {
+        for index in 0..units.len() {
+            let location = self.shape.location(segment, offset, index as u32);
+            self.invalidate(location);
+        }
+        self.block_failed(segment, offset % self.shape.width);
+        self.cancel_waiting_job();
+        self.stats.redriven += 1;
+        // Relocations can be made again from their source; host data is only here.
+        let mut kept = Units::new();
+        for unit in &units {
+            match unit.origin {
+                Origin::Relocation { source } => self.groom.dropped(self.shape.segment(source)),
+                _ => {
+                    let _ = kept.push(*unit);
+                }
+            }
+        }
+        if self.shape.units > 1 {
+            // The payloads lie at fixed places of the page: keep them all.
+            kept = units;
+        }
+        if !kept.is_empty() {
+            self.dies[usize::from(die.0)].flight = Flight::Redrive(kept);
+        }
+    }
+
+    /// A block failed: no stream goes on in its segment, which is emptied and loses the block.
+    pub(super) fn block_failed(&mut self, segment: Segment, column: u32) {
+        let number = self.shape.block_number(self.shape.block(segment, column));
+        self.set_bad(number);
+        self.stats.retired += 1;
+        let _ = self.pending.bad_blocks.push(number as u32);
+        self.pending.wanted = true;
+        for stream in 0..self.appends.len() {
+            if self.appends[stream].is_some_and(|append| append.segment == segment) {
+                self.close(stream as u8);
+            }
+        }
+        if matches!(
+            self.segments.state(segment),
+            State::Open | State::Closed | State::Failing
+        ) {
+            self.segments.set_state(segment, State::Failing);
+        }
+    }
+
+    /// Starts failed programs again, in another segment.
+    pub(super) fn redrive(&mut self) -> Result<(), Error> {
+        for at in 0..self.dies.len() {
+            let Flight::Redrive(units) = &self.dies[at].flight else {
+                continue;
+            };
+            let units = units.clone();
+            let from = Die(at as u16);
+            let top = self.parameters.classes - 1;
+            let Some(stream) = self.stream_for(top, 1) else {
+                continue;
+            };
+            let Some(to) = self.append_die(stream) else {
+                continue;
+            };
+            if to != from && !self.die_free(to) {
+                continue;
+            }
+            if to != from {
+                self.copy_page_between(from, to);
+            }
+            self.dies[at].flight = Flight::None;
+            self.program_units(stream, to, units)?;
+        }
+        Ok(())
+    }
+
+    /// The NAND is gone: everything in flight on the die fails.
+    fn fail_flight(&mut self, die: Die, error: Error) -> Option<Outcome> {
+        match core::mem::take(&mut self.dies[usize::from(die.0)].flight) {
+            Flight::HostRead(slot) => {
+                let ticket = self.slots[usize::from(slot)].ticket;
+                self.free_slot(usize::from(slot));
+                Some(Outcome::Failed(ticket, error))
+            }
+            Flight::Data { units, .. } => units.iter().find_map(|unit| match unit.origin {
+                Origin::Host { ticket, .. } | Origin::Batch { ticket, .. } => {
+                    Some(Outcome::Failed(ticket, error))
+                }
+                Origin::Relocation { .. } => None,
+            }),
+            _ => None,
+        }
+    }
+}

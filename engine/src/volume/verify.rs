@@ -1,0 +1,231 @@
+//! Verification of the media against themselves: every sector is read, every valid count compared.
+
+use cuesta_hal::{Buffer, Die, Nand};
+
+use super::address::{Location, MapIndex, Sector, Segment};
+use super::error::Error;
+use super::flight::Flight;
+use super::index::Lookup;
+use super::io;
+use super::segment_table::State;
+use super::Volume;
+use crate::codec::crc::Seed;
+use crate::codec::{HeaderState, Kind};
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Finding {
+    /// A sector cannot be read.
+    Unreadable {
+        /// The sector.
+        sector: Sector,
+    },
+    /// A sector's mapping was lost with its map page.
+    Lost {
+        /// The sector.
+        sector: Sector,
+    },
+    /// A segment's count of valid slots, said to be exact, is not.
+    ValidCount {
+        /// The segment.
+        segment: Segment,
+        /// What the table says.
+        counted: u32,
+        /// What was found.
+        found: u32,
+    },
+    /// A segment said to be free holds a sector that the index names.
+    FreeButUsed {
+        /// The segment.
+        segment: Segment,
+    },
+}
+
+impl core::fmt::Display for Finding {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Unreadable { sector } => write!(f, "sector {} cannot be read", sector.0),
+            Self::Lost { sector } => write!(f, "the place of sector {} is lost", sector.0),
+            Self::ValidCount {
+                segment,
+                counted,
+                found,
+            } => write!(
+                f,
+                "segment {} counts {counted} valid slots, {found} were found",
+                segment.0
+            ),
+            Self::FreeButUsed { segment } => {
+                write!(f, "segment {} is free but holds current data", segment.0)
+            }
+        }
+    }
+}
+
+/// What was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Verified {
+    /// Sectors with data, all read and checked.
+    pub sectors: u32,
+    /// Sectors that read as unwritten.
+    pub unwritten: u32,
+    /// Segments whose count was compared.
+    pub segments: u32,
+    /// Largest number of bits corrected in one codeword.
+    pub corrected_bits_max: u32,
+    /// Findings.
+    pub findings: u32,
+}
+
+impl<N: Nand> Volume<'_, N> {
+    /// Verifies the whole volume; `report` is told each finding, `progress` how many of how many steps are done.
+    ///
+    /// Changes nothing. Nothing may be in flight.
+    ///
+    /// # Errors
+    /// The NAND failed, or requests are in flight.
+    pub fn verify(
+        &mut self,
+        report: &mut dyn FnMut(Finding),
+        progress: &mut dyn FnMut(u32, u32),
+    ) -> Result<Verified, Error> {
+        self.check_alive()?;
+        if self.dies.iter().any(|die| die.flight != Flight::None) {
+            return Err(Error::Nand(cuesta_hal::NandErrorKind::Busy));
+        }
+        let mut verified = Verified::default();
+        let total = self.shape.capacity + self.shape.segments;
+        for sector in 0..self.shape.capacity {
+            if sector % 256 == 0 {
+                progress(sector, total);
+            }
+            self.verify_sector(Sector(sector), &mut verified, report)?;
+        }
+        for segment in self.segments.iter() {
+            progress(self.shape.capacity + segment.0, total);
+            self.verify_segment(segment, &mut verified, report)?;
+        }
+        Ok(verified)
+    }
+
+    fn lookup_now(&mut self, sector: Sector) -> Result<Location, Error> {
+        for _ in 0..1_000_000u32 {
+            match self.lookup(sector) {
+                Lookup::Known(location) => return Ok(location),
+                Lookup::Need(map) => self.load_now(map)?,
+            }
+        }
+        Err(Error::Lost(sector))
+    }
+
+    fn load_now(&mut self, map: MapIndex) -> Result<(), Error> {
+        self.load_map(map);
+        self.check_alive()?;
+        self.nand.wait();
+        for die in 0..self.dies.len() {
+            let _ = self.settle(Die(die as u16));
+        }
+        self.check_alive()
+    }
+
+    fn verify_sector(
+        &mut self,
+        sector: Sector,
+        verified: &mut Verified,
+        report: &mut dyn FnMut(Finding),
+    ) -> Result<(), Error> {
+        let location = self.lookup_now(sector)?;
+        if location == Location::UNMAPPED {
+            verified.unwritten += 1;
+            return Ok(());
+        }
+        if location == Location::LOST {
+            verified.findings += 1;
+            report(Finding::Lost { sector });
+            return Ok(());
+        }
+        let (page, unit) = self.shape.address(location);
+        let layout = self.shape.layout;
+        let seed = Seed {
+            volume: self.parameters.volume_id,
+            place: location.0,
+        };
+        let mut readable = false;
+        for _ in 0..super::read::TRIES_MAX {
+            io::read(&mut self.nand, page, layout.unit_columns(unit))
+                .map_err(|kind| self.fail(Error::Nand(kind)))?;
+            let buffer = self.nand.buffer_mut(page.die(), Buffer::First);
+            match layout.decode_unit(buffer, unit, seed) {
+                Ok((header, corrected)) if header.kind == Kind::Data && header.id == sector.0 => {
+                    verified.corrected_bits_max = verified.corrected_bits_max.max(corrected);
+                    readable = true;
+                    break;
+                }
+                _ => {}
+            }
+        }
+        if readable {
+            verified.sectors += 1;
+        } else {
+            verified.findings += 1;
+            report(Finding::Unreadable { sector });
+        }
+        Ok(())
+    }
+
+    fn verify_segment(
+        &mut self,
+        segment: Segment,
+        verified: &mut Verified,
+        report: &mut dyn FnMut(Finding),
+    ) -> Result<(), Error> {
+        let state = self.segments.state(segment);
+        let exact = self.segments.exact(segment);
+        let counted = match state {
+            State::Free => 0,
+            State::Open | State::Closed if exact => self.segments.valid(segment),
+            _ => return Ok(()),
+        };
+        let mut found = 0;
+        for offset in 0..self.shape.pages_per_segment() {
+            let page = self.shape.page(segment, offset);
+            if self.is_bad(self.shape.block_number(page.block)) {
+                continue;
+            }
+            for unit in 0..self.shape.units {
+                // Looking a sector up may use the buffer.
+                io::read(&mut self.nand, page, self.shape.layout.header_columns())
+                    .map_err(|kind| self.fail(Error::Nand(kind)))?;
+                let location = self.shape.location(segment, offset, unit);
+                let buffer = self.nand.buffer(page.die(), Buffer::First);
+                if let HeaderState::Valid(header) =
+                    self.shape.layout.read_header(buffer, unit, location.0)
+                {
+                    if header.kind == Kind::Data
+                        && header.id < self.shape.capacity
+                        && self.lookup_now(Sector(header.id))? == location
+                    {
+                        found += 1;
+                    }
+                }
+            }
+        }
+        verified.segments += 1;
+        if found != counted {
+            verified.findings += 1;
+            report(if state == State::Free {
+                Finding::FreeButUsed { segment }
+            } else {
+                Finding::ValidCount {
+                    segment,
+                    counted,
+                    found,
+                }
+            });
+        }
+        Ok(())
+    }
+}

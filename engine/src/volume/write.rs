@@ -1,0 +1,336 @@
+//! Host writes: acceptance, placement, and the start of a page's program.
+
+use cuesta_hal::{Buffer, Die, Nand};
+
+use super::address::{Location, Sector, Segment, Ticket};
+use super::credit::HOST_RESERVE;
+use super::error::Error;
+use super::flight::{Flight, Origin, Unit, Units};
+use super::index::Lookup;
+use super::{Session, Volume};
+use crate::codec::crc::Seed;
+use crate::codec::header::{FLAG_BATCH, FLAG_RELOCATED};
+use crate::codec::{Header, Kind};
+
+/// Calls of `poll` after which a page that is not full is programmed all the same.
+const STAGE_AGE_MAX: u16 = 256;
+
+/// A write that could not be accepted because the old place of its sector was not known: the answer waits here for the next try.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Intent {
+    pub sector: Sector,
+    pub old: Option<Location>,
+}
+
+/// Where a unit's bytes come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source<'d> {
+    /// The caller.
+    Host(&'d [u8]),
+    /// A unit in the buffer of a die, decoded.
+    Buffer(Die, u32),
+}
+
+impl<N: Nand> Volume<'_, N> {
+    /// Writes a sector. The data is consumed at acceptance; [`Event::Written`](super::Event::Written) says that it is on the media.
+    ///
+    /// # Errors
+    /// `WouldBlock`: call [`poll`](Self::poll) and try again. Any other error: the request was refused and nothing was done.
+    pub fn submit_write(&mut self, sector: Sector, data: &[u8]) -> nb::Result<Ticket, Error> {
+        self.accept_write(sector, data, false)
+    }
+
+    pub(super) fn accept_write(
+        &mut self,
+        sector: Sector,
+        data: &[u8],
+        batch: bool,
+    ) -> nb::Result<Ticket, Error> {
+        self.check_sector(sector)?;
+        if data.len() != self.sector_bytes() {
+            return Err(nb::Error::Other(Error::Length {
+                found: data.len(),
+                expected: self.sector_bytes(),
+            }));
+        }
+        self.ready_to_write()?;
+        if self.host_must_wait() || self.sector_busy(sector) || self.read_waits_for(sector) {
+            return Err(nb::Error::WouldBlock);
+        }
+        let old = match self.resolve(sector) {
+            Some(old) => old,
+            None => return Err(nb::Error::WouldBlock),
+        };
+        let class = self.class_for_write(old);
+        let Some(stream) = self.stream_for(class, HOST_RESERVE) else {
+            return match self.out_of_space() {
+                true => Err(nb::Error::Other(Error::NoSpace)),
+                false => Err(nb::Error::WouldBlock),
+            };
+        };
+        if !self.can_append(stream) {
+            return Err(nb::Error::WouldBlock);
+        }
+        let ticket = self.ticket();
+        let origin = if batch {
+            Origin::Batch { ticket, old }
+        } else {
+            Origin::Host { ticket, old }
+        };
+        self.host_writes = self.host_writes.wrapping_add(1);
+        self.stats.host_writes += 1;
+        let unit = Unit {
+            sector,
+            birth: self.host_writes,
+            origin,
+        };
+        self.append_unit(stream, unit, Source::Host(data))
+            .map_err(nb::Error::Other)?;
+        self.intent = None;
+        self.sweep_stamps();
+        self.charge_write();
+        Ok(ticket)
+    }
+
+    /// Range check of a request.
+    pub(super) fn check_sector(&self, sector: Sector) -> nb::Result<(), Error> {
+        if sector.0 < self.shape.capacity {
+            Ok(())
+        } else {
+            Err(nb::Error::Other(Error::OutOfRange {
+                sector,
+                capacity: self.shape.capacity,
+            }))
+        }
+    }
+
+    /// Begins the session at the first change after a mount.
+    pub(super) fn ready_to_write(&mut self) -> nb::Result<(), Error> {
+        match self.session {
+            Session::Active => Ok(()),
+            Session::ReadOnly => Err(nb::Error::Other(Error::ReadOnly)),
+            Session::Failed(error) => Err(nb::Error::Other(error)),
+            Session::Mounted { .. } => {
+                if self.dies.iter().any(|die| die.flight != Flight::None) {
+                    return Err(nb::Error::WouldBlock);
+                }
+                self.begin_session().map_err(nb::Error::Other)
+            }
+        }
+    }
+
+    /// Where the sector is now, for its class and for the valid count of the segment it leaves.
+    fn resolve(&mut self, sector: Sector) -> Option<Location> {
+        if let Some(Intent {
+            sector: intended,
+            old: Some(old),
+        }) = self.intent
+        {
+            if intended == sector {
+                return Some(old);
+            }
+        }
+        match self.lookup(sector) {
+            Lookup::Known(old) => Some(old),
+            Lookup::Need(map) => {
+                self.intent = Some(Intent { sector, old: None });
+                self.load_map(map);
+                None
+            }
+        }
+    }
+
+    /// A stream for a class: its own if it has or may open a segment, else the nearest that has one.
+    pub(super) fn stream_for(&mut self, class: u8, reserve: u32) -> Option<u8> {
+        if self.appends[usize::from(class)].is_some() {
+            return Some(class);
+        }
+        if self.free > reserve {
+            self.want_open = Some(class);
+            return None;
+        }
+        (0..self.parameters.classes)
+            .filter(|&other| self.appends[usize::from(other)].is_some())
+            .min_by_key(|&other| other.abs_diff(class))
+    }
+
+    /// True when a unit can be appended to the stream now.
+    pub(super) fn can_append(&self, stream: u8) -> bool {
+        match self.stages.get(usize::from(stream)) {
+            Some(stage) => stage.units.len() < self.shape.units as usize,
+            None => self
+                .append_die(stream)
+                .is_some_and(|die| self.die_free(die)),
+        }
+    }
+
+    /// True when nothing is in flight on the die and nobody needs what is in its buffer.
+    pub(super) fn die_free(&self, die: Die) -> bool {
+        self.dies[usize::from(die.0)].flight == Flight::None
+            && !self.groom.holds_buffer(die)
+            && !self.job.holds_buffer(die)
+    }
+
+    /// Appends a unit to a stream for which [`can_append`](Self::can_append) holds, and starts the page's program when it is full.
+    pub(super) fn append_unit(
+        &mut self,
+        stream: u8,
+        unit: Unit,
+        source: Source<'_>,
+    ) -> Result<(), Error> {
+        let bytes = self.sector_bytes();
+        if self.stages.is_empty() {
+            let Some(die) = self.append_die(stream) else {
+                return Err(Error::NoSpace);
+            };
+            match source {
+                Source::Host(data) => {
+                    self.nand.buffer_mut(die, Buffer::First)[..bytes].copy_from_slice(data);
+                }
+                Source::Buffer(from, _) if from == die => {}
+                Source::Buffer(from, _) => self.copy_page_between(from, die),
+            }
+            let mut units = Units::new();
+            let _ = units.push(unit);
+            return self.program_units(stream, die, units);
+        }
+        let stage = &mut self.stages[usize::from(stream)];
+        let at = usize::from(stream) * self.shape.layout.page_bytes() as usize
+            + stage.units.len() * bytes;
+        let to = &mut self.stage_pages[at..at + bytes];
+        match source {
+            Source::Host(data) => to.copy_from_slice(data),
+            Source::Buffer(from, index) => {
+                let page = self.nand.buffer(from, Buffer::First);
+                to.copy_from_slice(self.shape.layout.payload(page, index));
+            }
+        }
+        let _ = stage.units.push(unit);
+        stage.age = 0;
+        if stage.units.len() == self.shape.units as usize {
+            stage.push = true;
+        }
+        self.push_stage(stream)
+    }
+
+    pub(super) fn copy_page_between(&mut self, from: Die, to: Die) {
+        let len = self.shape.layout.page_bytes() as usize;
+        let mut chunk = [0u8; 256];
+        let mut at = 0;
+        while at < len {
+            let size = chunk.len().min(len - at);
+            chunk[..size].copy_from_slice(&self.nand.buffer(from, Buffer::First)[at..at + size]);
+            self.nand.buffer_mut(to, Buffer::First)[at..at + size].copy_from_slice(&chunk[..size]);
+            at += size;
+        }
+    }
+
+    /// Programs the staged page of a stream, if it should be and its die is free.
+    pub(super) fn push_stage(&mut self, stream: u8) -> Result<(), Error> {
+        let Some(stage) = self.stages.get(usize::from(stream)) else {
+            return Ok(());
+        };
+        if !stage.push || stage.units.is_empty() {
+            return Ok(());
+        }
+        let Some(die) = self.append_die(stream) else {
+            self.want_open = Some(stream);
+            return Ok(());
+        };
+        if !self.die_free(die) {
+            return Ok(());
+        }
+        let bytes = self.shape.layout.page_bytes() as usize;
+        let from = usize::from(stream) * bytes;
+        self.nand.buffer_mut(die, Buffer::First)[..bytes]
+            .copy_from_slice(&self.stage_pages[from..from + bytes]);
+        let stage = &mut self.stages[usize::from(stream)];
+        stage.push = false;
+        let units = core::mem::take(&mut stage.units);
+        self.stats.padding += self.shape.units - units.len() as u32;
+        self.program_units(stream, die, units)
+    }
+
+    /// Lets staged pages age; called by `poll`. With `now`, every started page is to be programmed.
+    pub(super) fn age_stages(&mut self, now: bool) -> Result<(), Error> {
+        for stream in 0..self.stages.len() {
+            let stage = &mut self.stages[stream];
+            if stage.units.is_empty() {
+                continue;
+            }
+            stage.age = stage.age.saturating_add(1);
+            if now || stage.age > STAGE_AGE_MAX {
+                stage.push = true;
+            }
+            self.push_stage(stream as u8)?;
+        }
+        Ok(())
+    }
+
+    /// Encodes the units whose payloads are in the buffer of `die` for the next page of the stream and starts the program.
+    pub(super) fn program_units(
+        &mut self,
+        stream: u8,
+        die: Die,
+        units: Units,
+    ) -> Result<(), Error> {
+        let Some((segment, offset)) = self.take_page(stream) else {
+            return Err(Error::NoSpace);
+        };
+        let time = self.take_time();
+        let erases = self.erases_of(segment);
+        let layout = self.shape.layout;
+        let page = self.nand.buffer_mut(die, Buffer::First);
+        layout.clear_spare(page);
+        for (index, unit) in units.iter().enumerate() {
+            let location = self.shape.location(segment, offset, index as u32);
+            let flags = match unit.origin {
+                Origin::Host { .. } => 0,
+                Origin::Batch { .. } => FLAG_BATCH,
+                Origin::Relocation { .. } => FLAG_RELOCATED,
+            };
+            let header = Header {
+                kind: Kind::Data,
+                level: 0,
+                flags,
+                time,
+                id: unit.sector.0,
+                birth: unit.birth,
+                stream,
+                erases,
+            };
+            let seed = Seed {
+                volume: self.parameters.volume_id,
+                place: location.0,
+            };
+            layout.encode_unit(page, index as u32, &header, seed);
+        }
+        self.start_data(die, segment, offset, units)
+    }
+
+    fn start_data(
+        &mut self,
+        die: Die,
+        segment: Segment,
+        offset: u32,
+        units: Units,
+    ) -> Result<(), Error> {
+        for index in 0..units.len() {
+            let location = self.shape.location(segment, offset, index as u32);
+            self.validate(location);
+        }
+        let page = self.shape.page(segment, offset);
+        match self.nand.start_program(page, Buffer::First) {
+            Ok(()) => {
+                self.stats.data_pages += 1;
+                self.dies[usize::from(die.0)].flight = Flight::Data {
+                    segment,
+                    offset,
+                    units,
+                };
+                Ok(())
+            }
+            Err(error) => Err(self.nand_failed(&error)),
+        }
+    }
+}

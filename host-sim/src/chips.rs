@@ -1,0 +1,491 @@
+//! The chip table: geometry and timing of real parts, of controller-scale models and of tiny parts for tests.
+//!
+//! Times are the *typical* ones of the data sheets, as a simulation of throughput wants them. Serial parts are timed at
+//! 104 MHz on four wires, which is 52 bytes a microsecond. A row whose source says *unchecked* was written without the data
+//! sheet at hand: its shape is that of the Linux driver, its times want a look before anybody quotes them.
+
+use crate::clock::{Course, Ticks, TICKS_PER_NS};
+use cuesta_hal::{ChipEcc, Die, EccNeed, Geometry, MarkerPages, MarkerPlace, Pairing};
+
+/// How long a part takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// tR: array to page register.
+    pub read_us: u32,
+    /// tPROG: page register to array.
+    pub program_us: u32,
+    /// tBERS: erasing a block.
+    pub erase_us: u32,
+    /// What a command costs on the channel, address and status polling included.
+    pub command_ns: u32,
+    /// Bytes that a channel carries in a microsecond (10⁶ B/s). Must divide 52 000, so that a byte is a whole number of ticks.
+    pub bus_bytes_per_us: u32,
+    /// Channels; die `d` hangs on channel `d mod channels`.
+    pub channels: u16,
+}
+
+impl Timing {
+    /// The channel of a die.
+    #[must_use]
+    pub const fn channel_of(&self, die: Die) -> u16 {
+        die.0 % self.channels
+    }
+
+    const fn transfer(&self, bytes: u32) -> Ticks {
+        let ticks_per_byte = 1000 * TICKS_PER_NS / self.bus_bytes_per_us as u64;
+        Ticks(bytes as u128 * ticks_per_byte as u128)
+    }
+
+    /// A read that moves `bytes` in `commands` commands (2 when the columns are not contiguous).
+    #[must_use]
+    pub fn read(&self, bytes: u32, commands: u32) -> Course {
+        let command = Ticks::from_ns(u64::from(self.command_ns));
+        let more =
+            Ticks::from_ns(u64::from(self.command_ns) * u64::from(commands.saturating_sub(1)));
+        Course {
+            channel_before: command,
+            array: Ticks::from_us(u64::from(self.read_us)),
+            channel_after: self.transfer(bytes) + more,
+        }
+    }
+
+    /// A program of a raw page of `bytes`.
+    #[must_use]
+    pub fn program(&self, bytes: u32) -> Course {
+        Course {
+            channel_before: Ticks::from_ns(u64::from(self.command_ns)) + self.transfer(bytes),
+            array: Ticks::from_us(u64::from(self.program_us)),
+            channel_after: Ticks(0),
+        }
+    }
+
+    /// An erase.
+    #[must_use]
+    pub fn erase(&self) -> Course {
+        Course {
+            channel_before: Ticks::from_ns(u64::from(self.command_ns)),
+            array: Ticks::from_us(u64::from(self.erase_us)),
+            channel_after: Ticks(0),
+        }
+    }
+}
+
+/// A part of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chip {
+    /// Name by which [`chip`] finds it.
+    pub name: &'static str,
+    /// What it is, for people.
+    pub description: &'static str,
+    /// Where the figures come from.
+    pub sources: &'static str,
+    /// Shape.
+    pub geometry: Geometry,
+    /// Speed.
+    pub timing: Timing,
+}
+
+/// No chip has that name. Displays the names there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownChip {
+    /// The name asked for.
+    pub asked: String,
+}
+
+impl std::fmt::Display for UnknownChip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "no chip is called \"{}\"; known chips:", self.asked)?;
+        for (i, chip) in CHIPS.iter().enumerate() {
+            write!(f, "{} {}", if i == 0 { "" } else { "," }, chip.name)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for UnknownChip {}
+
+/// The chip called `name`.
+///
+/// # Errors
+/// [`UnknownChip`], which lists the known names.
+pub fn chip(name: &str) -> Result<&'static Chip, UnknownChip> {
+    CHIPS
+        .iter()
+        .find(|chip| chip.name == name)
+        .ok_or_else(|| UnknownChip {
+            asked: name.to_owned(),
+        })
+}
+
+/// All chips.
+#[must_use]
+pub const fn chips() -> &'static [Chip] {
+    CHIPS
+}
+
+/// SLC data sheets of this class rate a block for 100 000 cycles (Winbond W25N01GV data sheet, "Features"; the others unless a row
+/// says otherwise).
+const SLC_ENDURANCE: u32 = 100_000;
+
+/// First two bytes of the spare of a block's first page: Winbond W25N01GV data sheet, on invalid blocks. The others mark the
+/// first spare byte of the first page, which the same place covers.
+const SPARE_START: MarkerPlace = MarkerPlace {
+    pages: MarkerPages::First,
+    spare_offset: 0,
+    len: 2,
+};
+
+/// What a 104 MHz quad-output read or program-load carries: 104 · 4 / 8 bytes a microsecond.
+const QUAD_104_MHZ: u32 = 52;
+
+/// A serial SLC part with one page buffer; rows override what differs.
+const SERIAL_SLC: Geometry = Geometry {
+    dies: 1,
+    blocks_per_die: 1024,
+    pages_per_block: 64,
+    page_bytes: 2048,
+    spare_bytes: 64,
+    buffers_per_die: 1,
+    planes_per_die: 1,
+    partial_programs_max: 4,
+    bad_blocks_max_per_die: 20,
+    endurance_cycles: SLC_ENDURANCE,
+    bad_block_marker: SPARE_START,
+    chip_ecc: None,
+    ecc_need: EccNeed {
+        bits: 1,
+        per_bytes: 512,
+    },
+    pairing: Pairing::None,
+};
+
+const SERIAL_TIMING: Timing = Timing {
+    read_us: 60,
+    program_us: 250,
+    erase_us: 2000,
+    command_ns: 1000,
+    bus_bytes_per_us: QUAD_104_MHZ,
+    channels: 1,
+};
+
+/// An on-die ECC that is there but switched off, as the engine's own code wants the whole spare.
+const fn switched_off(strength: u8) -> Option<ChipEcc> {
+    Some(ChipEcc {
+        strength,
+        codeword_bytes: 512,
+        enabled: false,
+    })
+}
+
+/// A part for tests: few and small blocks, one program a page, so that the referee is at its strictest.
+const TINY: Geometry = Geometry {
+    dies: 1,
+    blocks_per_die: 32,
+    pages_per_block: 16,
+    page_bytes: 512,
+    spare_bytes: 64,
+    buffers_per_die: 1,
+    planes_per_die: 1,
+    partial_programs_max: 1,
+    bad_blocks_max_per_die: 2,
+    endurance_cycles: SLC_ENDURANCE,
+    bad_block_marker: SPARE_START,
+    chip_ecc: None,
+    ecc_need: EccNeed {
+        bits: 1,
+        per_bytes: 512,
+    },
+    pairing: Pairing::None,
+};
+
+/// A controller-scale TLC die, scaled down in blocks and pages so that it fits memory; `ssd-tlc` has 32 of them.
+const TLC: Geometry = Geometry {
+    dies: 1,
+    // Real dies of this class have about 2 000 blocks of 768 pages (word lines x strings x 3).
+    blocks_per_die: 64,
+    pages_per_block: 96,
+    page_bytes: 16_384,
+    spare_bytes: 1952,
+    buffers_per_die: 1,
+    planes_per_die: 1,
+    partial_programs_max: 1,
+    bad_blocks_max_per_die: 2,
+    // 3 000 cycles is the usual rating of 3-D TLC for client drives.
+    endurance_cycles: 3000,
+    bad_block_marker: MarkerPlace {
+        pages: MarkerPages::FirstOrLast,
+        spare_offset: 0,
+        len: 2,
+    },
+    chip_ecc: None,
+    ecc_need: EccNeed {
+        bits: 40,
+        per_bytes: 1024,
+    },
+    // Lower, middle and upper page of a word line, programmed in the order that keeps them close together.
+    pairing: Pairing::Distance(5),
+};
+
+/// Project figures: 77 µs averaged over the pages of a word line, 820 µs a page (a third of a one-shot program), 3.5 ms.
+const TLC_TIMING: Timing = Timing {
+    read_us: 77,
+    program_us: 820,
+    erase_us: 3500,
+    command_ns: 200,
+    // ONFI 4.0 NV-DDR3, 800 MT/s on eight wires.
+    bus_bytes_per_us: 800,
+    channels: 1,
+};
+
+static CHIPS: &[Chip] = &[
+    Chip {
+        name: "w25n01gv",
+        description: "Winbond 1 Gbit SLC serial NAND",
+        sources: "Winbond W25N01GV data sheet: tR 60 µs max with ECC, tPROG 250 µs and tBERS 2 ms typical, 4 partial programs, 100 000 cycles; \
+                  shape and 20 bad blocks also in Linux drivers/mtd/nand/spi/winbond.c",
+        geometry: Geometry {
+            chip_ecc: switched_off(1),
+            ..SERIAL_SLC
+        },
+        timing: SERIAL_TIMING,
+    },
+    Chip {
+        name: "w25n02kv",
+        description: "Winbond 2 Gbit SLC serial NAND",
+        sources: "shape, 8 bit/512 B and 40 bad blocks: Linux drivers/mtd/nand/spi/winbond.c; times as the W25N01GV's and 60 000 cycles: \
+                  unchecked",
+        geometry: Geometry {
+            blocks_per_die: 2048,
+            spare_bytes: 128,
+            bad_blocks_max_per_die: 40,
+            endurance_cycles: 60_000,
+            chip_ecc: switched_off(8),
+            ecc_need: EccNeed {
+                bits: 8,
+                per_bytes: 512,
+            },
+            ..SERIAL_SLC
+        },
+        timing: SERIAL_TIMING,
+    },
+    Chip {
+        name: "gd5f1gq5",
+        description: "GigaDevice 1 Gbit SLC serial NAND",
+        sources: "shape, 4 bit/512 B and 20 bad blocks: Linux drivers/mtd/nand/spi/gigadevice.c; 400 µs and 3 ms typical: GigaDevice GD5F1GQ4UAYIG \
+                  data sheet, the generation before; tR: unchecked",
+        geometry: Geometry {
+            spare_bytes: 128,
+            chip_ecc: switched_off(4),
+            ecc_need: EccNeed {
+                bits: 4,
+                per_bytes: 512,
+            },
+            ..SERIAL_SLC
+        },
+        timing: Timing {
+            read_us: 60,
+            program_us: 400,
+            erase_us: 3000,
+            ..SERIAL_TIMING
+        },
+    },
+    Chip {
+        name: "mt29f2g01",
+        description: "Micron 2 Gbit SLC serial NAND, two planes",
+        sources: "shape, 2 planes, 8 bit/512 B and 40 bad blocks of MT29F2G01ABAGD: Linux drivers/mtd/nand/spi/micron.c; times: unchecked",
+        geometry: Geometry {
+            blocks_per_die: 2048,
+            spare_bytes: 128,
+            planes_per_die: 2,
+            bad_blocks_max_per_die: 40,
+            chip_ecc: switched_off(8),
+            ecc_need: EccNeed {
+                bits: 8,
+                per_bytes: 512,
+            },
+            ..SERIAL_SLC
+        },
+        timing: Timing {
+            read_us: 25,
+            program_us: 200,
+            erase_us: 2000,
+            ..SERIAL_TIMING
+        },
+    },
+    Chip {
+        name: "tc58cvg0s3",
+        description: "Kioxia 1 Gbit SLC serial NAND",
+        sources: "shape, 8 bit/512 B and 20 bad blocks of TC58CVG0S3HRAIG: Linux drivers/mtd/nand/spi/toshiba.c (64 of the 128 spare bytes hold \
+                  the part's own code while it is on); 40/330/2500 µs typical: Toshiba TC58BVG1S3HBAI6 data sheet, same family",
+        geometry: Geometry {
+            spare_bytes: 128,
+            chip_ecc: switched_off(8),
+            ecc_need: EccNeed {
+                bits: 8,
+                per_bytes: 512,
+            },
+            ..SERIAL_SLC
+        },
+        timing: Timing {
+            read_us: 40,
+            program_us: 330,
+            erase_us: 2500,
+            ..SERIAL_TIMING
+        },
+    },
+    Chip {
+        name: "mlc",
+        description: "planar MLC die with paired pages (model)",
+        sources: "project figures 64/1300/3500 µs and 5 000 cycles for planar MLC; shape and pairing made up",
+        geometry: Geometry {
+            blocks_per_die: 256,
+            pages_per_block: 128,
+            page_bytes: 4096,
+            spare_bytes: 224,
+            partial_programs_max: 1,
+            bad_blocks_max_per_die: 10,
+            endurance_cycles: 5000,
+            bad_block_marker: MarkerPlace {
+                pages: MarkerPages::FirstOrLast,
+                spare_offset: 0,
+                len: 2,
+            },
+            chip_ecc: None,
+            ecc_need: EccNeed {
+                bits: 12,
+                per_bytes: 512,
+            },
+            pairing: Pairing::Distance(6),
+            ..SERIAL_SLC
+        },
+        timing: Timing {
+            read_us: 64,
+            program_us: 1300,
+            erase_us: 3500,
+            command_ns: 200,
+            bus_bytes_per_us: 200,
+            channels: 1,
+        },
+    },
+    Chip {
+        name: "tlc",
+        description: "one 3-D TLC die (model)",
+        sources: "project figures 77/820/3500 µs, 3 000 cycles, 16384 + 1952 B",
+        geometry: TLC,
+        timing: TLC_TIMING,
+    },
+    Chip {
+        name: "ssd-tlc",
+        description: "8 channels x 4 TLC dies, scaled to 8 blocks x 96 pages a die (model)",
+        sources: "project figures 77/820/3500 µs, channel 800 MB/s, 16384 + 1952 B",
+        geometry: Geometry {
+            dies: 32,
+            blocks_per_die: 8,
+            buffers_per_die: 2,
+            bad_blocks_max_per_die: 1,
+            ..TLC
+        },
+        timing: Timing {
+            channels: 8,
+            ..TLC_TIMING
+        },
+    },
+    Chip {
+        name: "tiny",
+        description: "for tests: 1 die",
+        sources: "made up; W25N01GV timing",
+        geometry: TINY,
+        timing: SERIAL_TIMING,
+    },
+    Chip {
+        name: "tiny2",
+        description: "for tests: 2 dies on one channel",
+        sources: "made up; W25N01GV timing",
+        geometry: Geometry { dies: 2, ..TINY },
+        timing: SERIAL_TIMING,
+    },
+    Chip {
+        name: "tiny4",
+        description: "for tests: 4 dies on two channels, two buffers a die",
+        sources: "made up; W25N01GV timing",
+        geometry: Geometry {
+            dies: 4,
+            blocks_per_die: 16,
+            buffers_per_die: 2,
+            ..TINY
+        },
+        timing: Timing {
+            channels: 2,
+            ..SERIAL_TIMING
+        },
+    },
+    Chip {
+        name: "tiny-multi",
+        description: "for tests: 4 dies, pages of 8 KiB that hold several sectors",
+        sources: "made up; W25N01GV timing",
+        geometry: Geometry {
+            dies: 4,
+            blocks_per_die: 16,
+            page_bytes: 8192,
+            spare_bytes: 512,
+            ..TINY
+        },
+        timing: Timing {
+            channels: 2,
+            ..SERIAL_TIMING
+        },
+    },
+    Chip {
+        name: "tiny-mlc",
+        description: "for tests: 1 die with paired pages",
+        sources: "made up; MLC timing",
+        geometry: Geometry {
+            pairing: Pairing::Distance(3),
+            bad_block_marker: MarkerPlace {
+                pages: MarkerPages::FirstOrLast,
+                spare_offset: 0,
+                len: 2,
+            },
+            ..TINY
+        },
+        timing: Timing {
+            read_us: 64,
+            program_us: 1300,
+            erase_us: 3500,
+            ..SERIAL_TIMING
+        },
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_a_geometry_with_whole_ticks_a_byte() {
+        for chip in chips() {
+            assert_eq!(chip.geometry.validate(), Ok(()), "{}", chip.name);
+            assert_eq!(
+                1000 * TICKS_PER_NS % u64::from(chip.timing.bus_bytes_per_us),
+                0,
+                "{}",
+                chip.name
+            );
+            assert!(chip.timing.channels <= chip.geometry.dies, "{}", chip.name);
+            assert!(!chip.sources.is_empty());
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_an_unknown_one_lists_them() {
+        for one in chips() {
+            assert_eq!(chip(one.name), Ok(one));
+            assert_eq!(chips().iter().filter(|c| c.name == one.name).count(), 1);
+        }
+        let message = chip("w25n01").expect_err("no such chip").to_string();
+        assert!(
+            message.starts_with("no chip is called \"w25n01\"; known chips: w25n01gv, w25n02kv")
+        );
+        assert!(message.ends_with("tiny-mlc"));
+    }
+}

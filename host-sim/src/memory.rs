@@ -1,0 +1,53 @@
+//! Memory for a volume, from the heap of a host.
+
+use cuesta::volume::{DieState, DirectoryEntry, FrameState, Memory, Plan, Slot, Stage};
+
+/// Owns what a [`Plan`] asks for, and lends it to one volume after another.
+#[derive(Debug)]
+pub struct OwnedMemory {
+    segments: Vec<u8>,
+    directory: Vec<DirectoryEntry>,
+    deltas: Vec<u8>,
+    frames: Vec<u8>,
+    frame_states: Vec<FrameState>,
+    slots: Vec<Slot>,
+    dies: Vec<DieState>,
+    stages: Vec<Stage>,
+    stage_pages: Vec<u8>,
+    bad_blocks: Vec<u8>,
+}
+
+impl OwnedMemory {
+    /// Allocates what the plan asks for.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            segments: vec![0; plan.segment_bytes],
+            directory: vec![DirectoryEntry::default(); plan.directory_entries],
+            deltas: vec![0; plan.delta_bytes],
+            frames: vec![0; plan.frames * plan.frame_bytes],
+            frame_states: vec![FrameState::default(); plan.frames],
+            slots: vec![Slot::default(); plan.read_slots],
+            dies: vec![DieState::default(); plan.dies],
+            stages: vec![Stage::default(); plan.stages],
+            stage_pages: vec![0; plan.stages * plan.stage_bytes],
+            bad_blocks: vec![0; plan.bad_block_bytes],
+        }
+    }
+
+    /// Lends all of it. What an earlier volume left in it does not matter.
+    pub fn lend(&mut self) -> Memory<'_> {
+        Memory {
+            segments: &mut self.segments,
+            directory: &mut self.directory,
+            deltas: &mut self.deltas,
+            frames: &mut self.frames,
+            frame_states: &mut self.frame_states,
+            slots: &mut self.slots,
+            dies: &mut self.dies,
+            stages: &mut self.stages,
+            stage_pages: &mut self.stage_pages,
+            bad_blocks: &mut self.bad_blocks,
+        }
+    }
+}

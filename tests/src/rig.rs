@@ -1,0 +1,79 @@
+//! A part with a volume on it, driven like a device: mounted, written, cut, mounted again.
+
+use cuesta::door::Disk;
+use cuesta::volume::{Budget, FormatOptions, MountError, Parameters, Plan, Volume};
+use cuesta_hal::Nand;
+use cuesta_sim::memory::OwnedMemory;
+use cuesta_sim::{Builder, EmulatedNand};
+
+/// A mounted disk of a rig.
+pub type RigDisk<'r> = Disk<'r, &'r mut EmulatedNand>;
+
+/// A formatted part and memory for its volume.
+#[derive(Debug)]
+pub struct Rig {
+    /// The part.
+    pub nand: EmulatedNand,
+    /// Memory for the volume, of the planned size.
+    pub memory: OwnedMemory,
+    /// The volume's parameters.
+    pub parameters: Parameters,
+}
+
+impl Rig {
+    /// Formats a part.
+    ///
+    /// # Panics
+    /// When the part cannot be formatted: a test has asked for something impossible.
+    #[must_use]
+    pub fn new(builder: Builder, options: &FormatOptions, budget: Budget) -> Self {
+        let mut nand = builder.build();
+        let parameters = Parameters::choose(nand.geometry(), options).expect("parameters that fit");
+        let mut memory = memory(&nand, &parameters, budget);
+        Volume::format(&mut nand, memory.lend(), options).expect("a part that can be formatted");
+        Self {
+            nand,
+            memory,
+            parameters,
+        }
+    }
+
+    /// A chip of the table, strictly refereed, with the default options.
+    ///
+    /// # Panics
+    /// When the chip does not exist.
+    #[must_use]
+    pub fn of(chip: &str, seed: u64, budget: Budget) -> Self {
+        let builder = EmulatedNand::builder(chip)
+            .expect("a chip of the table")
+            .seed(seed)
+            .strict(true)
+            .watch_after_torn(true);
+        let options = FormatOptions {
+            volume_id: seed | 1,
+            ..FormatOptions::default()
+        };
+        Self::new(builder, &options, budget)
+    }
+
+    /// Mounts the volume.
+    ///
+    /// # Errors
+    /// Those of the mount.
+    pub fn mount(&mut self) -> Result<RigDisk<'_>, MountError> {
+        Volume::mount(&mut self.nand, self.memory.lend()).map(Disk::new)
+    }
+}
+
+/// Memory for a volume on a part.
+///
+/// # Panics
+/// When the budget is too small.
+#[must_use]
+pub fn memory(nand: &EmulatedNand, parameters: &Parameters, budget: Budget) -> OwnedMemory {
+    let volume = std::mem::size_of::<Volume<'_, &mut EmulatedNand>>();
+    let plan = Plan::new(nand.geometry(), parameters, budget, 8, volume)
+        .expect("parameters that fit")
+        .expect("a budget that suffices");
+    OwnedMemory::new(&plan)
+}
