@@ -9,14 +9,17 @@
 //! * [`Faults`] injects bit errors, failed, lost and misdirected operations, dead dies.
 
 mod aging;
+pub mod bench;
 mod chips;
 mod clock;
+pub mod content;
 mod counters;
 mod cut;
 mod emulator;
 mod error;
 mod factory;
 mod faults;
+pub mod footprint;
 mod image;
 mod media;
 pub mod memory;
@@ -29,6 +32,8 @@ mod referee;
 mod settle;
 #[cfg(test)]
 mod steps;
+pub mod theory;
+pub mod workload;
 
 pub use aging::AgingModel;
 pub use chips::{chip, chips, Chip, Timing, UnknownChip};

@@ -1,9 +1,9 @@
-//! Memory for a volume, from the heap of a host.
+//! The memory a volume works in, owned by a program of a host.
 
 use cuesta::volume::{DieState, DirectoryEntry, FrameState, Memory, Plan, Slot, Stage};
 
-/// Owns what a [`Plan`] asks for, and lends it to one volume after another.
-#[derive(Debug)]
+/// Memory as a plan asks for it. It outlives the volume it is lent to and can be lent again.
+#[derive(Debug, Clone)]
 pub struct OwnedMemory {
     segments: Vec<u8>,
     directory: Vec<DirectoryEntry>,
@@ -18,7 +18,7 @@ pub struct OwnedMemory {
 }
 
 impl OwnedMemory {
-    /// Allocates what the plan asks for.
+    /// Memory of the sizes that `plan` names.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         Self {
@@ -35,7 +35,7 @@ impl OwnedMemory {
         }
     }
 
-    /// Lends all of it. What an earlier volume left in it does not matter.
+    /// Lends it to a volume.
     pub fn lend(&mut self) -> Memory<'_> {
         Memory {
             segments: &mut self.segments,

@@ -9,15 +9,15 @@ use cuesta_tests::rig::{Rig, RigDisk};
 fn verify_all(disk: &mut RigDisk<'_>, model: &Model, what: &str) {
     let mut data = vec![0; disk.volume().sector_bytes()];
     for sector in 0..disk.volume().capacity() {
-        let written = disk
-            .read(Sector(sector), &mut data)
-            .unwrap_or_else(|error| panic!("{what}: sector {sector}: {error}"));
+        let result = disk.read(Sector(sector), &mut data);
+        let written = result
+            .unwrap_or_else(|error| panic!("{what}: sector {sector}: {error} {}", disk.volume().debug_state()));
         let version = Model::identify(sector, written, &data);
         assert_eq!(
             version,
             Some(model.current(sector)),
-            "{what}: sector {sector}: {}",
-            model.describe(sector)
+            "{what}: sector {sector}: {} {} {}",
+            model.describe(sector), describe(disk), disk.volume().debug_state()
         );
     }
 }
@@ -25,9 +25,9 @@ fn verify_all(disk: &mut RigDisk<'_>, model: &Model, what: &str) {
 fn settle_all(disk: &mut RigDisk<'_>, model: &mut Model, what: &str) {
     let mut data = vec![0; disk.volume().sector_bytes()];
     for sector in 0..disk.volume().capacity() {
-        let written = disk
-            .read(Sector(sector), &mut data)
-            .unwrap_or_else(|error| panic!("{what}: sector {sector}: {error}"));
+        let result = disk.read(Sector(sector), &mut data);
+        let written = result
+            .unwrap_or_else(|error| panic!("{what}: sector {sector}: {error} {}", disk.volume().debug_state()));
         let version = Model::identify(sector, written, &data)
             .unwrap_or_else(|| panic!("{what}: sector {sector} holds what was never written"));
         let expected = model.describe(sector);
@@ -36,6 +36,18 @@ fn settle_all(disk: &mut RigDisk<'_>, model: &mut Model, what: &str) {
             "{what}: sector {sector} is version {version}, {expected}"
         );
     }
+}
+
+/// The segments of a disk, for a message.
+fn describe(disk: &RigDisk<'_>) -> String {
+    let volume = disk.volume();
+    let mut text = format!("{:?}\n{:?}\n", volume.info(), volume.stats());
+    for index in 0..volume.info().segments {
+        if let Some(segment) = volume.segment_info(index) {
+            text += &format!("{index}: {segment:?}\n");
+        }
+    }
+    text
 }
 
 /// Random changes until `count` are done or the power is lost.
@@ -64,7 +76,7 @@ fn change(disk: &mut RigDisk<'_>, model: &mut Model, random: &mut SplitMix64, co
         match result {
             Ok(()) => {}
             Err(Error::Nand(NandErrorKind::PowerLost)) => return false,
-            Err(error) => panic!("{error}"),
+            Err(error) => panic!("{error}\n{}", describe(disk)),
         }
     }
     true
@@ -74,6 +86,7 @@ fn live(chip: &str, budget: Budget, changes: u32) {
     let mut rig = Rig::of(chip, 7, budget);
     let mut model = Model::new();
     let mut random = SplitMix64::new(1);
+    let changes: u32 = std::env::var("CH").map_or(changes, |v| v.parse().unwrap());
     for session in 0..4 {
         let mut disk = rig.mount().unwrap();
         verify_all(&mut disk, &model, "after the mount");
@@ -96,6 +109,7 @@ fn live(chip: &str, budget: Budget, changes: u32) {
 fn a_disk_keeps_what_it_is_given_on_every_geometry_and_budget() {
     for chip in ["tiny", "tiny2", "tiny4", "tiny-multi"] {
         for budget in [Budget::Minimum, Budget::Full] {
+            eprintln!("{chip} {budget:?}");
             live(chip, budget, 3000);
         }
     }
@@ -128,6 +142,7 @@ fn cut_often(chip: &str, budget: Budget, seed: u64, cuts: u32) {
 fn whatever_was_acknowledged_survives_cuts_at_random_moments() {
     for chip in ["tiny", "tiny2", "tiny4", "tiny-multi"] {
         for budget in [Budget::Minimum, Budget::Full] {
+            eprintln!("{chip} {budget:?}");
             cut_often(chip, budget, 3, 150);
         }
     }

@@ -96,7 +96,6 @@ impl<N: Nand> Volume<'_, N> {
             self.journal_segments -= 1;
         }
         self.segments.set_valid(segment, 0);
-        self.segments.set_exact(segment, true);
         if self.good_columns(segment) == 0 {
             self.segments.set_state(segment, State::Retired);
             self.pending.wanted = true;
@@ -113,7 +112,6 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn install(&mut self, stream: u8, segment: Segment) {
         self.free -= u32::from(self.segments.state(segment) == State::Free);
         self.segments.set_valid(segment, 0);
-        self.segments.set_exact(segment, true);
         self.segments.set_stream(segment, stream);
         if stream == JOURNAL {
             self.journal_sequence = self.journal_sequence.wrapping_add(1);

@@ -95,7 +95,6 @@ pub(super) struct Head {
     pub wear_base: u32,
     pub mapped: u32,
     pub rings: [heapless::Vec<u32, RING_BLOCKS_MAX>; 2],
-    pub named: heapless::Vec<Segment, 16>,
 }
 
 impl Head {
@@ -127,10 +126,6 @@ impl Head {
             for block in ring {
                 out.u32(*block);
             }
-        }
-        out.u8(self.named.len() as u8);
-        for segment in &self.named {
-            out.u32(segment.0);
         }
     }
 
@@ -175,10 +170,6 @@ impl Head {
                 ring.push(input.u32()?).ok()?;
             }
         }
-        let mut named = heapless::Vec::new();
-        for _ in 0..input.u8()? {
-            named.push(Segment(input.u32()?)).ok()?;
-        }
         Some(Self {
             parameters,
             dies,
@@ -194,7 +185,6 @@ impl Head {
             wear_base,
             mapped,
             rings,
-            named,
         })
     }
 }
@@ -212,7 +202,9 @@ impl<N: Nand> Volume<'_, N> {
         if self.checkpoint.active() {
             return;
         }
-        let Some((segment, offset)) = self.append_page(JOURNAL) else {
+        // Its first page is the first record page of the dump, which names the segments where the journal may go on.
+        let Some((segment, offset)) = self.append_page(JOURNAL).filter(|_| self.journal_ready())
+        else {
             return;
         };
         self.checkpoint.phase = Phase::Dump;
@@ -401,7 +393,6 @@ impl<N: Nand> Volume<'_, N> {
             wear_base: self.wear_base,
             mapped: self.mapped,
             rings: [self.rings[0].blocks.clone(), self.rings[1].blocks.clone()],
-            named: self.pending.named.clone(),
         }
     }
 
@@ -452,20 +443,28 @@ impl<N: Nand> Volume<'_, N> {
         self.checkpoint.from = self.checkpoint.next_from;
         self.stats.checkpoints += 1;
         self.release_journal();
-        if self.checkpoint.clean {
-            self.control_unmounted();
-        }
     }
 
     /// Makes a whole checkpoint straight through, each copy in a freshly erased place. The journal's append point is open
     /// and nothing is in flight.
     pub(super) fn checkpoint_now(&mut self) -> Result<(), Error> {
-        self.checkpoint.phase = Phase::Idle;
-        self.start_checkpoint(false);
         for ring in &mut self.rings {
             ring.next = u32::MAX / 2;
         }
+        self.make_checkpoint(false)
+    }
+
+    /// Makes a whole checkpoint straight through.
+    pub(super) fn make_checkpoint(&mut self, clean: bool) -> Result<(), Error> {
+        self.settle_until(|volume| !volume.checkpoint.active() && volume.journal_ready())?;
+        self.start_checkpoint(clean);
         self.settle_until(|volume| !volume.checkpoint.active())
+    }
+
+    /// True when the next journal page may be a record page.
+    fn journal_ready(&self) -> bool {
+        self.append_page(JOURNAL)
+            .is_some_and(|(segment, offset)| !self.is_parity(segment, offset))
     }
 
     /// Runs jobs until `done`, hosts waiting.

@@ -4,7 +4,6 @@ use cuesta_hal::Nand;
 
 use super::address::{Location, Sector, Segment, Ticket};
 use super::error::Error;
-use super::flight::Flight;
 use super::index::Lookup;
 use super::job::Job;
 use super::settle::Outcome;
@@ -32,9 +31,7 @@ enum Request {
         applied: bool,
         written: bool,
     },
-    Unmount {
-        done: bool,
-    },
+    Unmount,
 }
 
 /// A sector of the open batch, on the media but not in the index.
@@ -63,7 +60,7 @@ impl Control {
 
     /// True during an unmount.
     pub(super) const fn unmounting(&self) -> bool {
-        matches!(self.request, Request::Unmount { done: false })
+        matches!(self.request, Request::Unmount)
     }
 
     /// Members of the open batch that are on the media.
@@ -281,7 +278,7 @@ impl<N: Nand> Volume<'_, N> {
     /// Moves the request in work on; its event, when it is done.
     pub(super) fn run_control(&mut self) -> Option<Outcome> {
         match self.control.request {
-            Request::None | Request::Unmount { .. } => None,
+            Request::None | Request::Unmount => None,
             Request::Flush(ticket) => {
                 if self.pending.trims {
                     return None;
@@ -350,7 +347,7 @@ impl<N: Nand> Volume<'_, N> {
             Request::Flush(ticket)
             | Request::Trim { ticket, .. }
             | Request::Commit { ticket, .. } => Some(Outcome::Failed(ticket, error)),
-            Request::None | Request::Unmount { .. } => None,
+            Request::None | Request::Unmount => None,
         }
     }
 
@@ -381,15 +378,10 @@ impl<N: Nand> Volume<'_, N> {
             }
         }
         self.abort_batch();
-        self.control.request = Request::Unmount { done: false };
-        // A checkpoint in work is finished first: it does not say that nothing follows.
-        self.settle_until(|volume| !volume.checkpoint.active())?;
+        self.groom.let_go();
+        self.control.request = Request::Unmount;
         self.settle_until(|volume| volume.deltas.len() <= volume.record_room().min(96))?;
-        self.start_checkpoint(true);
-        self.settle_until(|volume| {
-            volume.control.request == Request::Unmount { done: true }
-                && volume.dies.iter().all(|die| die.flight == Flight::None)
-        })
+        self.make_checkpoint(true)
     }
 
     /// Merges still to be done before an unmount.
@@ -401,12 +393,5 @@ impl<N: Nand> Volume<'_, N> {
             return None;
         }
         self.fullest_map()
-    }
-
-    /// The clean checkpoint is complete.
-    pub(super) fn control_unmounted(&mut self) {
-        if self.control.unmounting() {
-            self.control.request = Request::Unmount { done: true };
-        }
     }
 }

@@ -33,6 +33,15 @@ pub(super) struct Credit {
 }
 
 impl<N: Nand> Volume<'_, N> {
+    /// Free segments that the groomer may not open. While recovering, the journal has its segment already.
+    pub(super) const fn groom_reserve(&self) -> u32 {
+        if self.recovering {
+            0
+        } else {
+            GROOM_RESERVE
+        }
+    }
+
     /// Sets the rate for a victim: its work spread over the pages it frees, with a margin, more when little is free.
     pub(super) fn set_rate(&mut self, victim: Segment) {
         let slots = self.good_columns(victim) * self.shape.rows * self.shape.units;

@@ -21,6 +21,9 @@ const fn location_width(shape: &Shape) -> usize {
     (shape.location_bits + 1).div_ceil(8) as usize
 }
 
+/// Places from which on speed is worth more than room.
+const LARGE: usize = 2048;
+
 /// An entry of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delta {
@@ -67,10 +70,21 @@ impl<'m> DeltaTable<'m> {
         }
     }
 
-    /// Entries it may hold: fifteen of sixteen places.
+    /// Empties the table.
+    pub fn clear(&mut self) {
+        self.bytes.fill(0xFF);
+        self.len = 0;
+        self.unjournaled = 0;
+    }
+
+    /// Entries it may hold: fifteen of sixteen places where every byte counts, three of four in large tables.
     #[must_use]
     pub const fn limit(&self) -> usize {
-        self.slots - self.slots / 16 - 1
+        if self.slots > LARGE {
+            self.slots / 4 * 3
+        } else {
+            self.slots - self.slots / 16 - 1
+        }
     }
 
     /// Entries.

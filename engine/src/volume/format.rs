@@ -75,7 +75,6 @@ impl<'m, N: Nand> Volume<'m, N> {
             // The wear of an earlier volume still counts; nothing else of it does.
             for segment in self.segments.iter() {
                 self.segments.set_state(segment, State::Free);
-                self.segments.set_exact(segment, true);
                 self.segments.set_stream(segment, 0);
                 self.segments.set_stamp(segment, 0);
                 self.segments.set_valid(segment, 0);
@@ -208,7 +207,6 @@ impl<'m, N: Nand> Volume<'m, N> {
         for ring in &mut self.rings {
             ring.next = u32::MAX / 2;
         }
-        self.start_checkpoint(true);
-        self.settle_until(|volume| !volume.checkpoint.active())
+        self.make_checkpoint(true)
     }
 }

@@ -6,7 +6,7 @@
 use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{Location, MapIndex, Sector, Segment};
-use super::credit::{ERASE_US, GROOM_RESERVE, HEADER_US, PROGRAM_US, READ_US};
+use super::credit::{ERASE_US, HEADER_US, PROGRAM_US, READ_US};
 use super::flight::{Origin, Unit, UNITS_MAX};
 use super::index::Lookup;
 use super::job::{Job, Step};
@@ -87,8 +87,9 @@ impl Groom {
 
     /// Lets the buffer go: the page is fetched again later.
     pub(super) fn let_go(&mut self) {
-        self.holds = None;
-        self.stage = Stage::Fetch;
+        if self.holds.take().is_some() {
+            self.stage = Stage::Fetch;
+        }
     }
 
     /// True when grooming must not wait for debt.
@@ -147,7 +148,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Nothing valid can be left in the victim.
     fn emptied(&self, victim: Segment) -> bool {
-        self.segments.exact(victim) && self.segments.valid(victim) == 0
+        self.segments.valid(victim) == 0
     }
 
     fn next_page(&mut self) -> Step {
@@ -305,13 +306,13 @@ impl<N: Nand> Volume<'_, N> {
             if self.appends[usize::from(LEVELING)].is_some() {
                 return Some(LEVELING);
             }
-            if self.free > GROOM_RESERVE {
+            if self.free > self.groom_reserve() {
                 self.want_open = Some(LEVELING);
                 return None;
             }
         }
         let class = self.class_for_relocation(victim, birth);
-        self.stream_for(class, GROOM_RESERVE)
+        self.stream_for(class, self.groom_reserve())
     }
 
     /// The current page is in the buffer of `die`.
@@ -380,6 +381,8 @@ impl<N: Nand> Volume<'_, N> {
             return Step::Wait;
         }
         if self.sector_busy(candidate.sector) {
+            // What is on its way may need the buffer.
+            self.groom.let_go();
             return Step::Wait;
         }
         let Some(stream) = self.stream_of(victim, candidate.birth) else {
@@ -393,6 +396,10 @@ impl<N: Nand> Volume<'_, N> {
             && (self.append_die(stream) == Some(die) || self.shape.units > 1 || self.die_free(die));
         if !ready {
             self.groom.holds = Some(die);
+            if !self.stages.is_empty() && self.append_die(stream) == Some(die) {
+                // The staged page has to go through this buffer first.
+                self.groom.let_go();
+            }
             return Step::Wait;
         }
         let unit = Unit {
@@ -464,7 +471,7 @@ impl<N: Nand> Volume<'_, N> {
             self.pending.wanted = true;
             return Step::Again;
         }
-        let left = self.segments.exact(victim) && self.segments.valid(victim) > 0;
+        let left = self.segments.valid(victim) > 0;
         if (left || self.groom.dropped) && self.groom.passes < PASSES_MAX {
             self.groom.passes += 1;
             self.groom.dropped = false;

@@ -5,6 +5,7 @@ use cuesta_hal::{Buffer, Nand};
 use super::address::{Location, MapIndex, Sector};
 use super::delta::Delta;
 use super::flight::{Flight, Origin};
+use super::job::Job;
 use super::map_page::FrameState;
 use super::segment_table::State;
 use super::Volume;
@@ -47,6 +48,11 @@ impl<N: Nand> Volume<'_, N> {
             FrameState::Loading(loading) => return loading == map,
             FrameState::Merging(_) => return false,
             FrameState::Empty | FrameState::Holds(_) => {}
+        }
+        // A merge that waits for its page keeps the frame: nobody else's page comes in between.
+        if matches!(self.job, Job::Merge(wanted) if wanted != map && self.frames.frame_of(wanted) == frame)
+        {
+            return false;
         }
         let location = self.directory[map.0 as usize].location;
         if !location.is_mapped() {
@@ -167,7 +173,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Frees a closed segment that is known to hold nothing.
     pub(super) fn release_if_empty(&mut self, segment: super::Segment) {
-        if self.segments.valid(segment) != 0 || !self.segments.exact(segment) {
+        if self.segments.valid(segment) != 0 || self.recovering {
             return;
         }
         let busy = self

@@ -53,10 +53,8 @@ pub struct SegmentInfo {
     pub state: State,
     /// Its stream.
     pub stream: u8,
-    /// Slots that count.
+    /// Slots that count; a hint between an unclean end and the first change after it.
     pub valid: u32,
-    /// False when `valid` is a hint.
-    pub exact: bool,
     /// Erases.
     pub erases: u32,
 }
@@ -106,7 +104,6 @@ impl<N: Nand> Volume<'_, N> {
                 state: self.segments.state(segment),
                 stream: self.segments.stream(segment),
                 valid: self.segments.valid(segment),
-                exact: self.segments.exact(segment),
                 erases: self.erases_of(segment),
             }
         })
@@ -116,5 +113,33 @@ impl<N: Nand> Volume<'_, N> {
     #[must_use]
     pub const fn stats(&self) -> &Stats {
         &self.stats
+    }
+}
+
+/// DEBUG
+impl<N: Nand> Volume<'_, N> {
+    /// DEBUG
+    pub fn debug_state(&self) -> heapless::String<16000> {
+        use core::fmt::Write;
+        let mut out = heapless::String::new();
+        let _ = write!(
+            out,
+            "job {:?}\ngroom {:?}\nfree {} want {:?} credit {:?} intent {:?}\nappends {:?}\npending {:?}\ndeltas {}/{} unj {}\nck {:?}\nframe0 {:?}\n",
+            self.job, self.groom, self.free, self.want_open, self.credit, self.intent, self.appends, self.pending, self.deltas.len(), self.deltas.limit(), self.deltas.unjournaled(), self.checkpoint, self.frames.state(0)
+        );
+        for die in self.dies.iter() {
+            let _ = writeln!(out, "{:?}", die);
+        }
+        let _ = writeln!(out, "time {:#x} dir {:?}", self.time, self.directory);
+        for place in 0..self.deltas.places().min(10000) {
+            if let Some(delta) = self.deltas.entry(place) {
+                let _ = write!(
+                    out,
+                    "{}->{}{} ",
+                    delta.sector.0, delta.location.0, delta.journaled
+                );
+            }
+        }
+        out
     }
 }

@@ -6,7 +6,7 @@
 use cuesta_hal::{Buffer, Completion, Die, Nand};
 
 use super::address::{MapIndex, Segment};
-use super::credit::{GROOM_RESERVE, HOST_RESERVE, TRIGGER};
+use super::credit::{HOST_RESERVE, TRIGGER};
 use super::error::Error;
 use super::flight::Flight;
 use super::{Volume, JOURNAL};
@@ -107,28 +107,17 @@ impl<N: Nand> Volume<'_, N> {
             if step == Step::Again || self.job != Job::None || !self.groom.holding() {
                 return step;
             }
-            if self.any_due() {
-                self.groom.let_go();
-            }
         }
         if let Some(job) = self.due_job() {
+            // It may need the buffer that the groomer holds.
+            self.groom.let_go();
             self.job = job;
             return Step::Again;
         }
-        if self.groom_due() {
+        if self.groom_due() && !self.control.unmounting() {
             return self.groom_step();
         }
         Step::Wait
-    }
-
-    /// True when a job would need the buffer that the groomer holds.
-    fn any_due(&self) -> bool {
-        self.record_due()
-            || self.deltas.room() <= self.delta_margin()
-            || self.want_open.is_some()
-            || self
-                .append_page(JOURNAL)
-                .is_none_or(|(segment, offset)| self.is_parity(segment, offset))
     }
 
     /// True while data of a failed program waits in a buffer: only what it needs goes on.
@@ -185,7 +174,7 @@ impl<N: Nand> Volume<'_, N> {
             return Some(Job::Anchor);
         }
         if let Some(stream) = self.want_open {
-            if self.appends[usize::from(stream)].is_some() || self.free <= GROOM_RESERVE {
+            if self.appends[usize::from(stream)].is_some() || self.free <= self.groom_reserve() {
                 self.want_open = None;
             } else if let Some(job) = self.open_job(stream) {
                 return Some(job);
@@ -224,7 +213,9 @@ impl<N: Nand> Volume<'_, N> {
         let full = |len: usize, capacity: usize| len + 6 > capacity;
         self.pending.wanted
             || self.deltas.unjournaled() >= self.record_interval()
-            || (self.pending.named.len() <= 2 && self.free > self.pending.named.len() as u32)
+            || (!self.recovering
+                && self.pending.named.len() <= 2
+                && self.free > self.pending.named.len() as u32)
             || full(self.pending.closed.len(), 16)
             || full(self.pending.freed.len(), 16)
             || self.pending.bad_blocks.len() > 4

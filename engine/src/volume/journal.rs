@@ -56,7 +56,12 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// Takes a named segment for a stream: the least worn one for streams of short lives, the most worn one for others.
+    ///
+    /// While recovering, the list is in the order in which the segments are to be used.
     pub(super) fn take_named(&mut self, stream: u8) -> Option<Segment> {
+        if self.recovering {
+            return self.pending.named.pop();
+        }
         let hot =
             stream == super::JOURNAL || u32::from(stream) * 2 < u32::from(self.parameters.classes);
         let wear = |segment: &Segment| {
@@ -77,7 +82,7 @@ impl<N: Nand> Volume<'_, N> {
     /// Where the deltas need several pages, only the last one names segments: what is named may be erased, so the deltas that
     /// emptied it must be down before (invariant I3).
     pub(super) fn encode_record(&mut self, die: cuesta_hal::Die) {
-        if self.deltas.unjournaled() <= self.record_room() {
+        if !self.recovering && self.deltas.unjournaled() <= self.record_room() {
             self.name_segments();
         }
         let shape = self.shape;

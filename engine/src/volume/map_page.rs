@@ -62,6 +62,11 @@ impl<'m> Frames<'m> {
         }
     }
 
+    /// Forgets what they hold.
+    pub fn clear(&mut self) {
+        self.states.fill(FrameState::Empty);
+    }
+
     /// How many there are.
     #[must_use]
     pub const fn len(&self) -> usize {

@@ -134,6 +134,10 @@ pub struct Volume<'m, N: Nand> {
     bad_blocks: &'m mut [u8],
 
     session: Session,
+    /// Between the first change after a mount and the checkpoint that commits what it needed.
+    recovering: bool,
+    /// Pages that a cut has touched and that have decayed since: never written, as far as this mount is concerned.
+    void: Vec<Location, 8>,
     /// Log time of the next program.
     time: u64,
     /// Host writes over the volume's life, wrapping: the unit of age.

@@ -63,13 +63,46 @@ impl<'m, N: Nand> Volume<'m, N> {
         let anchors = anchor_scan::find(&mut nand)?;
         let parameters = anchors.head.parameters;
         let mut volume = Self::assemble(nand, memory, parameters)?;
-        let head = volume.load_checkpoint(&anchors)?;
-        volume.sanitise(&head);
-        let replayed = volume.replay_journal(&head)?;
-        let found = volume.scan_data(replayed.record_time)?;
-        let clean = head.clean && !replayed.changed && !found;
-        volume.conclude(clean);
+        volume.load(&anchors)?;
         Ok(volume)
+    }
+
+    /// Reads the state of the volume into its memory.
+    fn load(&mut self, anchors: &Anchors) -> Result<(), MountError> {
+        let head = self.load_checkpoint(anchors)?;
+        self.sanitise(&head);
+        let replayed = self.replay_journal(&head)?;
+        let found = self.scan_data(replayed.record_time)?;
+        let clean = head.clean && !replayed.changed && !found && self.void.is_empty();
+        self.conclude(clean);
+        Ok(())
+    }
+
+    /// Reads the state of the volume again, as if what lies at `void` had never been written.
+    ///
+    /// For a page that a cut has touched, that could be read when it was first looked at and cannot be any more.
+    pub(super) fn load_without(&mut self, void: Location) -> Result<(), MountError> {
+        self.void.push(void).map_err(|_| MountError::Damaged)?;
+        let anchors = anchor_scan::find(&mut self.nand)?;
+        self.segments.clear();
+        self.bad_blocks.fill(0);
+        self.directory.fill(DirectoryEntry::default());
+        self.deltas.clear();
+        self.frames.clear();
+        self.appends = [None; STREAMS];
+        self.want_open = None;
+        self.pending = Pending::default();
+        self.checkpoint = Checkpoint::default();
+        self.groom = super::Groom::default();
+        self.credit = super::Credit::default();
+        self.job = super::Job::None;
+        for die in self.dies.iter_mut() {
+            *die = DieState::default();
+        }
+        for stage in self.stages.iter_mut() {
+            *stage = Stage::default();
+        }
+        self.load(&anchors)
     }
 
     /// A volume without contents in the memory lent.
@@ -125,6 +158,8 @@ impl<'m, N: Nand> Volume<'m, N> {
             stage_pages: memory.stage_pages,
             bad_blocks,
             session: Session::Mounted { clean: false },
+            recovering: false,
+            void: Vec::new(),
             time: 0,
             host_writes: 0,
             wear_base: 0,
@@ -266,11 +301,6 @@ impl<'m, N: Nand> Volume<'m, N> {
         self.wear_base = head.wear_base;
         self.mapped = head.mapped;
         self.random ^= head.time as u32 | 1;
-        for segment in &head.named {
-            if segment.0 < self.shape.segments {
-                let _ = self.pending.named.push(*segment);
-            }
-        }
         let slots = self.shape.slots();
         for entry in self.directory.iter_mut() {
             if entry.location != Location::UNMAPPED && entry.location.0 >= slots {
@@ -282,7 +312,6 @@ impl<'m, N: Nand> Volume<'m, N> {
             if valid > self.shape.slots_per_segment() {
                 self.segments
                     .set_valid(segment, self.shape.slots_per_segment());
-                self.segments.set_exact(segment, false);
             }
         }
     }
@@ -298,7 +327,7 @@ impl<'m, N: Nand> Volume<'m, N> {
     }
 
     /// Reads and checks a journal page into the buffer of its die.
-    fn read_journal(
+    pub(super) fn read_journal(
         &mut self,
         segment: Segment,
         offset: u32,
@@ -322,12 +351,19 @@ impl<'m, N: Nand> Volume<'m, N> {
         self.time = self.time.max(time + 1);
     }
 
+    fn is_void(&self, segment: Segment, offset: u32) -> bool {
+        self.void.contains(&self.shape.location(segment, offset, 0))
+    }
+
     fn journal_header(
         &mut self,
         segment: Segment,
         offset: u32,
         after: u64,
     ) -> Result<Option<Header>, MountError> {
+        if self.is_void(segment, offset) {
+            return Ok(None);
+        }
         Ok(match self.header_at(segment, offset)? {
             HeaderState::Valid(header)
                 if matches!(header.kind, Kind::Map | Kind::Record | Kind::Parity)
@@ -404,16 +440,18 @@ impl<'m, N: Nand> Volume<'m, N> {
                 self.journal_sequence = self.journal_sequence.wrapping_add(1);
                 self.enter_journal(segment, self.journal_sequence, Some(&header));
             }
-            let next = self.next_journal_page(segment, offset, header.time)?;
             replayed.changed |= header.time >= head.time;
+            // A record page comes first: it may name the segment in which the journal goes on.
+            let record = header.kind == Kind::Record
+                && self.read_journal(segment, offset, &header)?
+                && self.take_record(segment, offset)?;
+            let next = self.next_journal_page(segment, offset, header.time)?;
             let good = match header.kind {
                 Kind::Record => {
-                    let good = self.read_journal(segment, offset, &header)?
-                        && self.take_record(segment, offset)?;
-                    if good {
+                    if record {
                         replayed.record_time = header.time;
                     }
-                    good
+                    record
                 }
                 // Only the last page can be torn; what others hold is checked when it is used.
                 Kind::Map => {
@@ -525,7 +563,6 @@ impl<'m, N: Nand> Volume<'m, N> {
         for (segment, stream) in closed {
             if self.segments.state(segment) == State::Free {
                 self.segments.set_valid(segment, unknown);
-                self.segments.set_exact(segment, false);
             }
             if matches!(self.segments.state(segment), State::Free | State::Open) {
                 self.segments.set_state(segment, State::Closed);
@@ -539,7 +576,6 @@ impl<'m, N: Nand> Volume<'m, N> {
             ) {
                 self.segments.set_state(segment, State::Free);
                 self.segments.set_valid(segment, 0);
-                self.segments.set_exact(segment, true);
             }
         }
         for block in bad_blocks {
@@ -647,7 +683,8 @@ impl<'m, N: Nand> Volume<'m, N> {
                 HeaderState::Valid(header)
                     if header.kind == Kind::Data
                         && header.time > after
-                        && usize::from(header.stream) < STREAMS - 1 =>
+                        && usize::from(header.stream) < STREAMS - 1
+                        && !self.is_void(segment, offset) =>
                 {
                     return Ok(Some(Cursor {
                         segment,
@@ -686,11 +723,17 @@ impl<'m, N: Nand> Volume<'m, N> {
                 continue;
             }
             let shape = self.shape;
+            let sector = Sector(header.id);
+            if self.deltas.room() == 0 && self.deltas.get(sector).is_none() {
+                self.drop_redundant()?;
+                // Looking at map pages may have used the buffer.
+                io::read(&mut self.nand, page, layout.page_columns()).map_err(MountError::Nand)?;
+            }
             insert_delta(
                 &mut self.deltas,
                 self.directory,
                 &shape,
-                Sector(header.id),
+                sector,
                 location,
                 false,
             )?;
@@ -699,6 +742,37 @@ impl<'m, N: Nand> Volume<'m, N> {
             self.note_newest(cursor.segment, cursor.offset, cursor.header.time);
         }
         self.time = self.time.max(cursor.header.time + 1);
+        Ok(())
+    }
+
+    /// Removes deltas that say what their map page says: pages behind the last record page that a later map page covers.
+    fn drop_redundant(&mut self) -> Result<(), MountError> {
+        for map in 0..self.shape.map_pages {
+            let map = MapIndex(map);
+            let entry = self.directory[map.0 as usize];
+            if entry.deltas == 0 || !entry.location.is_mapped() {
+                continue;
+            }
+            let (page, _) = self.shape.address(entry.location);
+            io::read(&mut self.nand, page, self.shape.layout.page_columns())
+                .map_err(MountError::Nand)?;
+            if !self.decode_journal_page(page.die(), entry.location, Kind::Map, map.0) {
+                continue;
+            }
+            let (first, end) = self.shape.map_range(map);
+            for sector in first.0..end.0 {
+                let sector = Sector(sector);
+                let Some(location) = self.deltas.get(sector) else {
+                    continue;
+                };
+                let (_, index) = self.shape.map_of(sector);
+                let payload = self.nand.buffer(page.die(), Buffer::First);
+                let code = super::bits::get(payload, self.shape.location_bits, index);
+                if code == Some(self.shape.to_code(location)) && self.deltas.remove(sector) {
+                    self.directory[map.0 as usize].deltas -= 1;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -719,11 +793,9 @@ impl<'m, N: Nand> Volume<'m, N> {
                 State::Journal => self.segments.set_valid(segment, 0),
                 State::Free => {
                     self.segments.set_valid(segment, 0);
-                    self.segments.set_exact(segment, true);
                 }
                 State::Open if !clean => {
                     self.segments.set_state(segment, State::Closed);
-                    self.segments.set_exact(segment, false);
                     let limit = self.shape.slots_per_segment() - 1;
                     let valid = self.segments.valid(segment).min(limit);
                     self.segments.set_valid(segment, valid);
@@ -732,7 +804,6 @@ impl<'m, N: Nand> Volume<'m, N> {
                         let _ = self.pending.closed.push((segment, stream));
                     }
                 }
-                _ if !clean => self.segments.set_exact(segment, false),
                 _ => {}
             }
         }

@@ -2,12 +2,14 @@
 
 use cuesta_hal::{Buffer, Die, Nand};
 
-use super::address::{Location, Sector, Segment};
-use super::error::Error;
+use super::address::{Location, MapIndex, Sector, Segment};
+use super::credit::HOST_RESERVE;
+use super::error::{Error, MountError};
 use super::flight::{Flight, Origin, Unit};
 use super::index::Lookup;
 use super::io;
 use super::job::Job;
+use super::map_page::FrameState;
 use super::segment_table::State;
 use super::write::Source;
 use super::{Session, Volume, JOURNAL, TIME_JUMP};
@@ -17,7 +19,14 @@ use crate::codec::{HeaderState, Kind};
 /// Free segments that a new session looks at before it takes one.
 const CANDIDATES: usize = 16;
 
-impl<N: Nand> Volume<'_, N> {
+fn reload_failed(error: MountError) -> Error {
+    match error {
+        MountError::Nand(kind) => Error::Nand(kind),
+        _ => Error::ReadOnly,
+    }
+}
+
+impl<'m, N: Nand> Volume<'m, N> {
     /// True when the sector is in a page that the last cut may have touched.
     pub(super) fn is_suspect(&self, sector: Sector) -> bool {
         match self.lookup(sector) {
@@ -41,8 +50,25 @@ impl<N: Nand> Volume<'_, N> {
         let Session::Mounted { clean } = self.session else {
             return Ok(());
         };
-        self.session = Session::Active;
-        let result = self.recover(clean);
+        let mut result = Err(Error::NoSpace);
+        for _ in 0..self.void.capacity() {
+            self.session = Session::Active;
+            result = self.recover(clean).and_then(|decayed| match decayed {
+                Some(page) => self
+                    .load_without(page)
+                    .map(|()| false)
+                    .map_err(reload_failed),
+                None => Ok(true),
+            });
+            if result != Ok(false) {
+                break;
+            }
+        }
+        let result = match result {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::NoSpace),
+            Err(error) => Err(error),
+        };
         if let Err(error) = result {
             self.session = match error {
                 Error::Nand(_) => Session::Failed(error),
@@ -52,31 +78,46 @@ impl<N: Nand> Volume<'_, N> {
         result
     }
 
-    fn recover(&mut self, clean: bool) -> Result<(), Error> {
-        let fresh = self.choose_fresh()?;
+    /// Gives back the page that was readable at the mount and is not any more: the state has to be read again without it.
+    fn recover(&mut self, clean: bool) -> Result<Option<Location>, Error> {
+        // Nothing that becomes free before the commit may be erased before the commit.
+        self.recovering = true;
+        self.pending.named = self.choose_fresh()?;
         if !clean {
             self.time = (self.time / TIME_JUMP + 1) * TIME_JUMP;
         }
-        let Some((journal, rest)) = self.open_fresh(JOURNAL, fresh)? else {
-            return Err(Error::NoSpace);
-        };
-        let _ = journal;
-        let mut rest = rest;
+        self.open_fresh(JOURNAL)?;
         for die in 0..self.dies.len() {
             let suspect = core::mem::replace(&mut self.dies[die].suspect, Location::UNMAPPED);
             if clean || !suspect.is_mapped() {
                 continue;
             }
             let (segment, offset, _) = self.shape.split(suspect);
-            if self.segments.state(segment) == State::Journal {
-                self.renew_map(suspect)?;
+            let good = if self.segments.state(segment) == State::Journal {
+                self.renew_map(suspect)?
             } else {
-                rest = self.copy_suspect(segment, offset, rest)?;
+                self.copy_suspect(segment, offset)?
+            };
+            if !good {
+                return Ok(Some(suspect));
             }
         }
         self.settle_everything()?;
-        self.release_small()?;
-        self.checkpoint_now()
+        // Committing must not cost a segment, or sessions that are cut early would use them up: what is opened here is freed here.
+        if !clean {
+            self.recount()?;
+            self.credit.idle_free = HOST_RESERVE + 2;
+            self.settle_until(|volume| {
+                volume.free >= volume.credit.idle_free
+                    || volume.groom.exhausted
+                    || (volume.want_open.is_some() && volume.pending.named.is_empty())
+            })?;
+            self.groom.let_go();
+            self.settle_everything()?;
+        }
+        self.checkpoint_now()?;
+        self.recovering = false;
+        Ok(None)
     }
 
     /// Free segments in the order in which they should be tried: the one behind the newest trace of an interrupted attempt first.
@@ -124,19 +165,12 @@ impl<N: Nand> Volume<'_, N> {
         Ok(free)
     }
 
-    /// Erases the next fresh segment and makes it a stream's append point; gives the rest back.
-    #[allow(clippy::type_complexity)]
-    fn open_fresh(
-        &mut self,
-        stream: u8,
-        mut fresh: heapless::Vec<Segment, CANDIDATES>,
-    ) -> Result<Option<(Segment, heapless::Vec<Segment, CANDIDATES>)>, Error> {
-        while let Some(segment) = fresh.pop() {
-            self.pending.named.retain(|&named| named != segment);
+    /// Erases the next fresh segment and makes it a stream's append point.
+    fn open_fresh(&mut self, stream: u8) -> Result<(), Error> {
+        while let Some(segment) = self.take_named(stream) {
             for column in 0..self.shape.width {
                 let block = self.shape.block(segment, column);
-                let number = self.shape.block_number(block);
-                if self.is_bad(number) {
+                if self.is_bad(self.shape.block_number(block)) {
                     continue;
                 }
                 match io::erase(&mut self.nand, block) {
@@ -152,33 +186,39 @@ impl<N: Nand> Volume<'_, N> {
             }
             self.wear(segment);
             self.install(stream, segment);
-            return Ok(Some((segment, fresh)));
+            return Ok(());
         }
-        Ok(None)
+        Err(Error::NoSpace)
     }
 
-    /// Programs a suspect map page anew.
-    fn renew_map(&mut self, suspect: Location) -> Result<(), Error> {
+    /// Programs a suspect map page anew; false when it cannot be read any more.
+    fn renew_map(&mut self, suspect: Location) -> Result<bool, Error> {
         let map = self
             .directory
             .iter()
             .position(|entry| entry.location == suspect);
         if let Some(map) = map {
-            let map = super::MapIndex(map as u32);
+            let map = MapIndex(map as u32);
+            let (page, _) = self.shape.address(suspect);
+            let bytes = self.shape.layout.page_bytes() as usize;
+            io::read(&mut self.nand, page, self.shape.layout.page_columns())
+                .map_err(|kind| self.fail(Error::Nand(kind)))?;
+            if !self.decode_journal_page(page.die(), suspect, Kind::Map, map.0) {
+                return Ok(false);
+            }
+            // The bytes just checked are the ones programmed: the page may read differently the next time.
+            let frame = self.frames.frame_of(map);
+            let page = self.nand.buffer(page.die(), Buffer::First);
+            self.frames.bytes_mut(frame).copy_from_slice(&page[..bytes]);
+            self.frames.set_state(frame, FrameState::Holds(map));
             self.job = Job::Merge(map);
             self.settle_until(|_| true)?;
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Copies what is valid in a suspect page of sector data into a fresh segment.
-    fn copy_suspect(
-        &mut self,
-        segment: Segment,
-        offset: u32,
-        fresh: heapless::Vec<Segment, CANDIDATES>,
-    ) -> Result<heapless::Vec<Segment, CANDIDATES>, Error> {
-        let mut fresh = fresh;
+    /// Copies what is valid in a suspect page of sector data into a fresh segment; false when it cannot be read any more.
+    fn copy_suspect(&mut self, segment: Segment, offset: u32) -> Result<bool, Error> {
         let stream = self.parameters.classes - 1;
         for unit in 0..self.shape.units {
             let location = self.shape.location(segment, offset, unit);
@@ -192,6 +232,10 @@ impl<N: Nand> Volume<'_, N> {
                 .map_err(|kind| self.fail(Error::Nand(kind)))?;
             let buffer = self.nand.buffer_mut(page.die(), Buffer::First);
             let Ok((header, _)) = layout.decode_unit(buffer, unit, seed) else {
+                // A unit that holds nothing is as it should be; one that the index names is not.
+                if self.names(location) {
+                    return Ok(false);
+                }
                 continue;
             };
             if header.kind != Kind::Data
@@ -200,10 +244,7 @@ impl<N: Nand> Volume<'_, N> {
                 continue;
             }
             if self.appends[usize::from(stream)].is_none() {
-                match self.open_fresh(stream, fresh)? {
-                    Some((_, rest)) => fresh = rest,
-                    None => return Err(Error::NoSpace),
-                }
+                self.open_fresh(stream)?;
             }
             let origin = Origin::Relocation { source: location };
             let unit_record = Unit {
@@ -218,7 +259,14 @@ impl<N: Nand> Volume<'_, N> {
             }
             self.settle_everything()?;
         }
-        Ok(fresh)
+        Ok(true)
+    }
+
+    /// True when a delta names the location: pages behind the last record page are known by their deltas only.
+    fn names(&self, location: Location) -> bool {
+        (0..self.deltas.places())
+            .filter_map(|place| self.deltas.entry(place))
+            .any(|delta| delta.location == location)
     }
 
     /// Settles what is in flight.
@@ -238,51 +286,28 @@ impl<N: Nand> Volume<'_, N> {
         Err(Error::NoSpace)
     }
 
-    /// Frees segments that were open, have few pages and hold nothing any more: sessions that end early leave nothing behind.
-    fn release_small(&mut self) -> Result<(), Error> {
-        let closed = core::mem::take(&mut self.pending.closed);
-        let few = 4 * self.shape.width;
-        for (segment, _) in closed {
-            if self.segments.state(segment) != State::Closed {
-                continue;
+    /// Counts what is valid in every segment, map page by map page, and frees segments that hold nothing: sessions that end
+    /// early leave nothing behind.
+    fn recount(&mut self) -> Result<(), Error> {
+        self.pending.closed.clear();
+        self.mapped = 0;
+        for segment in self.segments.iter() {
+            if self.segments.state(segment) != State::Journal {
+                self.segments.set_valid(segment, 0);
             }
-            let mut used = false;
-            // A page that tore looks erased and does not hide those of the other dies.
-            let mut erased_in_row = 0;
-            let mut offset = 0;
-            while let Some(at) = self.usable_from(segment, offset) {
-                let page = self.shape.page(segment, at);
-                io::read(&mut self.nand, page, self.shape.layout.header_columns())
-                    .map_err(|kind| self.fail(Error::Nand(kind)))?;
-                let mut erased = true;
-                for unit in 0..self.shape.units {
-                    let location = self.shape.location(segment, at, unit);
-                    let buffer = self.nand.buffer(page.die(), Buffer::First);
-                    match self.shape.layout.read_header(buffer, unit, location.0) {
-                        HeaderState::Erased => {}
-                        HeaderState::Bad => erased = false,
-                        HeaderState::Valid(header) => {
-                            erased = false;
-                            let sector = Sector(header.id.min(self.shape.capacity - 1));
-                            // What would need a map page to be read counts as used.
-                            used |= match self.lookup(sector) {
-                                Lookup::Known(known) => known == location,
-                                Lookup::Need(_) => true,
-                            };
-                        }
-                    }
-                }
-                offset = at + 1;
-                erased_in_row = if erased { erased_in_row + 1 } else { 0 };
-                if used || erased_in_row > self.shape.width {
-                    break;
-                }
-                if offset > few + self.shape.width {
-                    used = true;
-                    break;
+        }
+        for map in 0..self.shape.map_pages {
+            let (first, end) = self.shape.map_range(MapIndex(map));
+            for sector in first.0..end.0 {
+                let location = self.lookup_now(Sector(sector))?;
+                if location.is_mapped() {
+                    self.mapped += 1;
+                    self.validate(location);
                 }
             }
-            if !used {
+        }
+        for segment in self.segments.iter() {
+            if self.segments.state(segment) == State::Closed && self.segments.valid(segment) == 0 {
                 self.release(segment);
             }
         }

@@ -60,7 +60,7 @@ pub const fn stride(slots_per_segment: u32) -> usize {
 
 /// The table, in memory lent by the caller.
 ///
-/// Entry: state (3 bits), exact (1), stream (4); relative wear (8); open stamp (16, in units chosen by the volume); valid slots (8 or 24).
+/// Entry: state (4 bits), stream (4); relative wear (8); open stamp (16, in units chosen by the volume); valid slots (8 or 24).
 #[derive(Debug)]
 pub struct SegmentTable<'m> {
     bytes: &'m mut [u8],
@@ -77,11 +77,10 @@ impl<'m> SegmentTable<'m> {
         }
     }
 
-    /// All segments free, unworn, exact.
+    /// All segments free, unworn.
     pub fn clear(&mut self) {
         for entry in self.bytes.chunks_exact_mut(self.stride) {
             entry.fill(0);
-            entry[0] = 0x08;
         }
     }
 
@@ -120,25 +119,13 @@ impl<'m> SegmentTable<'m> {
     /// Use of a segment.
     #[must_use]
     pub fn state(&self, segment: Segment) -> State {
-        State::from_code(self.at(segment)[0] & 7)
+        State::from_code(self.at(segment)[0] & 0x0F)
     }
 
     /// Changes the use of a segment.
     pub fn set_state(&mut self, segment: Segment, state: State) {
         let entry = self.at_mut(segment);
-        entry[0] = entry[0] & !7 | state.code();
-    }
-
-    /// True when the valid count is exact; false when it is a hint.
-    #[must_use]
-    pub fn exact(&self, segment: Segment) -> bool {
-        self.at(segment)[0] & 8 != 0
-    }
-
-    /// Says whether the valid count is exact.
-    pub fn set_exact(&mut self, segment: Segment, exact: bool) {
-        let entry = self.at_mut(segment);
-        entry[0] = if exact { entry[0] | 8 } else { entry[0] & !8 };
+        entry[0] = entry[0] & 0xF0 | state.code();
     }
 
     /// Stream of a segment.
@@ -213,17 +200,14 @@ mod tests {
             table.set_stream(segment, 9);
             table.set_wear(segment, 200);
             table.set_stamp(segment, 0xBEEF);
-            table.set_exact(segment, false);
             assert_eq!(table.valid(segment), slots - 1);
             assert_eq!(table.state(segment), State::Journal);
             assert_eq!(table.stream(segment), 9);
             assert_eq!(table.wear(segment), 200);
             assert_eq!(table.stamp(segment), 0xBEEF);
-            assert!(!table.exact(segment));
             for other in [Segment(2), Segment(4)] {
                 assert_eq!(table.valid(other), 0);
                 assert_eq!(table.state(other), State::Free);
-                assert!(table.exact(other));
             }
         }
     }

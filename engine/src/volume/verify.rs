@@ -8,7 +8,7 @@ use super::flight::Flight;
 use super::index::Lookup;
 use super::io;
 use super::segment_table::State;
-use super::Volume;
+use super::{Session, Volume};
 use crate::codec::crc::Seed;
 use crate::codec::{HeaderState, Kind};
 
@@ -27,7 +27,7 @@ pub enum Finding {
         /// The sector.
         sector: Sector,
     },
-    /// A segment's count of valid slots, said to be exact, is not.
+    /// A segment's count of valid slots is wrong.
     ValidCount {
         /// The segment.
         segment: Segment,
@@ -111,7 +111,13 @@ impl<N: Nand> Volume<'_, N> {
         Ok(verified)
     }
 
-    fn lookup_now(&mut self, sector: Sector) -> Result<Location, Error> {
+    /// True when valid counts are exact: always, but between an unclean end and the recovery that counts anew.
+    fn counts_are_exact(&self) -> bool {
+        self.session != Session::Mounted { clean: false }
+    }
+
+    /// Where a sector is, its map page read if need be. Nothing else may be in flight.
+    pub(super) fn lookup_now(&mut self, sector: Sector) -> Result<Location, Error> {
         for _ in 0..1_000_000u32 {
             match self.lookup(sector) {
                 Lookup::Known(location) => return Ok(location),
@@ -183,10 +189,9 @@ impl<N: Nand> Volume<'_, N> {
         report: &mut dyn FnMut(Finding),
     ) -> Result<(), Error> {
         let state = self.segments.state(segment);
-        let exact = self.segments.exact(segment);
         let counted = match state {
             State::Free => 0,
-            State::Open | State::Closed if exact => self.segments.valid(segment),
+            State::Open | State::Closed if self.counts_are_exact() => self.segments.valid(segment),
             _ => return Ok(()),
         };
         let mut found = 0;

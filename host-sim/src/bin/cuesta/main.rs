@@ -1,2 +1,81 @@
-//! The program.
-fn main() {}
+//! `cuesta`: disks on emulated raw NAND, made, filled, served, measured and cut.
+
+mod arguments;
+mod bench;
+mod check;
+mod demo;
+mod disk;
+mod export;
+mod failure;
+mod format;
+mod import;
+mod info;
+mod plan;
+mod progress;
+mod serve;
+mod size;
+mod table;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// A log-structured storage engine on emulated raw NAND.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about = None, max_term_width = 100)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a disk image and an empty volume in it
+    Format(format::Arguments),
+    /// Tell what a disk image holds
+    Info(info::Arguments),
+    /// Verify the whole media against itself
+    Check(check::Arguments),
+    /// Replace the contents of the disk by a raw image
+    Import(import::Arguments),
+    /// Copy the contents of the disk into a raw image
+    Export(export::Arguments),
+    /// Serve the disk to NBD clients until told to stop
+    Serve(serve::Arguments),
+    /// Measure the engine on an emulated part, in operations and virtual time
+    Bench(bench::Arguments),
+    /// Compute what a volume on a chip costs: RAM, capacity, overhead
+    Plan(plan::Arguments),
+    /// Show it all in half a minute: store, overwrite, cut the power a thousand times, verify
+    Demo(demo::Arguments),
+}
+
+fn main() -> ExitCode {
+    let program = match Program::try_parse() {
+        Ok(program) => program,
+        Err(error) => return arguments::refuse(&error),
+    };
+    let mut out = io::stdout().lock();
+    let done = run(program.command, &mut out).and_then(|()| Ok(out.flush()?));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
+    match command {
+        Command::Format(arguments) => format::run(&arguments, out),
+        Command::Info(arguments) => info::run(&arguments, out),
+        Command::Check(arguments) => check::run(&arguments, out),
+        Command::Import(arguments) => import::run(&arguments, out),
+        Command::Export(arguments) => export::run(&arguments, out),
+        Command::Serve(arguments) => serve::run(&arguments, out),
+        Command::Bench(arguments) => bench::run(&arguments, out),
+        Command::Plan(arguments) => plan::run(&arguments, out),
+        Command::Demo(arguments) => demo::run(&arguments, out),
+    }
+}

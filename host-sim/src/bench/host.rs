@@ -1,0 +1,172 @@
+//! The host of a bench: it writes versions of sectors, remembers them and checks what it reads.
+
+use cuesta::door::Disk;
+use cuesta::volume::{Memory, Sector, Stats, Volume};
+
+use super::{BenchError, Figures, Latencies};
+use crate::content;
+use crate::emulator::EmulatedNand;
+use crate::workload::{Requests, Sync};
+
+/// Requests between two calls of `progress`.
+const PROGRESS_STEP: u64 = 4096;
+
+/// A disk on an emulated part that somebody else keeps.
+pub(super) type BenchDisk<'m> = Disk<'m, &'m mut EmulatedNand>;
+
+pub(super) struct Host<'p> {
+    /// Last version of each sector.
+    versions: Vec<u32>,
+    data: Vec<u8>,
+    done: u64,
+    total: u64,
+    progress: &'p mut dyn FnMut(u64, u64),
+}
+
+impl<'p> Host<'p> {
+    pub fn new(
+        sectors: u32,
+        sector_bytes: u32,
+        total: u64,
+        progress: &'p mut dyn FnMut(u64, u64),
+    ) -> Self {
+        Self {
+            versions: vec![0; sectors as usize],
+            data: vec![0; sector_bytes as usize],
+            done: 0,
+            total,
+            progress,
+        }
+    }
+
+    pub fn mount<'m>(
+        &self,
+        nand: &'m mut EmulatedNand,
+        memory: Memory<'m>,
+    ) -> Result<BenchDisk<'m>, BenchError> {
+        Ok(Disk::new(Volume::mount(nand, memory)?))
+    }
+
+    fn count(&mut self) {
+        self.done += 1;
+        if self.done % PROGRESS_STEP == 0 {
+            (self.progress)(self.done, self.total);
+        }
+    }
+
+    pub fn write(&mut self, disk: &mut BenchDisk<'_>, sector: u32) -> Result<(), BenchError> {
+        let version = &mut self.versions[sector as usize];
+        *version += 1;
+        content::fill(sector, *version, &mut self.data);
+        disk.write(Sector(sector), &self.data)?;
+        self.count();
+        Ok(())
+    }
+
+    pub fn read(&mut self, disk: &mut BenchDisk<'_>, sector: u32) -> Result<(), BenchError> {
+        disk.read(Sector(sector), &mut self.data)?;
+        self.count();
+        if content::is(sector, self.versions[sector as usize], &self.data) {
+            Ok(())
+        } else {
+            Err(BenchError::WrongData { sector })
+        }
+    }
+
+    pub fn writes(
+        &mut self,
+        disk: &mut BenchDisk<'_>,
+        requests: &mut Requests,
+        count: u64,
+        sync: Sync,
+    ) -> Result<(), BenchError> {
+        for done in 1..=count {
+            self.write(disk, requests.next())?;
+            if sync.follows(done, count) {
+                disk.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn measured_writes(
+        &mut self,
+        disk: &mut BenchDisk<'_>,
+        requests: &mut Requests,
+        count: u64,
+        sync: Sync,
+    ) -> Result<Figures, BenchError> {
+        let mut latencies = Latencies::default();
+        let mut moves_max = 0;
+        let counters = disk.volume().nand().counters();
+        let stats = *disk.volume().stats();
+        for done in 1..=count {
+            let sector = requests.next();
+            let start_ns = disk.volume().nand().now_ns();
+            let relocations = disk.volume().stats().relocations;
+            self.write(disk, sector)?;
+            if sync.follows(done, count) {
+                disk.flush()?;
+            }
+            latencies.push(disk.volume().nand().now_ns() - start_ns);
+            let moves = disk.volume().stats().relocations.wrapping_sub(relocations);
+            moves_max = moves_max.max(u64::from(moves));
+        }
+        Ok(Figures {
+            counters: disk.volume().nand().counters().since(&counters),
+            stats: since(disk.volume().stats(), &stats),
+            latencies,
+            writes: count,
+            reads: 0,
+            moves_max,
+            mount: false,
+        })
+    }
+
+    pub fn measured_reads(
+        &mut self,
+        disk: &mut BenchDisk<'_>,
+        requests: &mut Requests,
+        count: u64,
+    ) -> Result<Figures, BenchError> {
+        let mut latencies = Latencies::default();
+        let counters = disk.volume().nand().counters();
+        let stats = *disk.volume().stats();
+        for _ in 0..count {
+            let sector = requests.next();
+            let start_ns = disk.volume().nand().now_ns();
+            self.read(disk, sector)?;
+            latencies.push(disk.volume().nand().now_ns() - start_ns);
+        }
+        Ok(Figures {
+            counters: disk.volume().nand().counters().since(&counters),
+            stats: since(disk.volume().stats(), &stats),
+            latencies,
+            writes: 0,
+            reads: count,
+            moves_max: 0,
+            mount: false,
+        })
+    }
+
+    /// Reads every sector.
+    pub fn verify(&mut self, disk: &mut BenchDisk<'_>) -> Result<(), BenchError> {
+        for sector in 0..self.versions.len() as u32 {
+            self.read(disk, sector)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the engine counted after `earlier`, as far as the report needs it.
+fn since(now: &Stats, earlier: &Stats) -> Stats {
+    Stats {
+        host_writes: now.host_writes.wrapping_sub(earlier.host_writes),
+        relocations: now.relocations.wrapping_sub(earlier.relocations),
+        padding: now.padding.wrapping_sub(earlier.padding),
+        data_pages: now.data_pages.wrapping_sub(earlier.data_pages),
+        map_pages: now.map_pages.wrapping_sub(earlier.map_pages),
+        meta_pages: now.meta_pages.wrapping_sub(earlier.meta_pages),
+        ..*now
+    }
+}

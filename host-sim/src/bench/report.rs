@@ -1,0 +1,134 @@
+//! What a run of a bench says.
+
+use serde::Serialize;
+
+/// The figures of one run. Fields that a workload does not measure are empty (`null` in JSON).
+///
+/// Reads, programs, erases, bytes and virtual time are the emulator's counts over the measured phase; the split of the programs is the
+/// engine's, scaled to that sum.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Name of the workload.
+    pub workload: &'static str,
+    /// Name of the chip.
+    pub chip: &'static str,
+    /// Sectors in use, of all that the raw pages hold.
+    pub utilization: f64,
+    /// The budget asked for.
+    pub ram_budget: String,
+    /// All the memory lent to the engine, page buffers and its own fields included.
+    pub ram_bytes: usize,
+    /// Sectors written.
+    pub host_writes: u64,
+    /// Sectors read.
+    pub host_reads: u64,
+    /// Pages programmed.
+    pub programs: u64,
+    /// Of these, for sectors that the host wrote.
+    pub programs_user: u64,
+    /// Of these, for sectors that the groomer relocated.
+    pub programs_groom: u64,
+    /// Of these, map pages.
+    pub programs_map: u64,
+    /// Of these, journal records, parity, checkpoints.
+    pub programs_meta: u64,
+    /// Of these, filled with nothing.
+    pub programs_padding: u64,
+    /// Blocks erased.
+    pub erases: u64,
+    /// Array reads.
+    pub reads: u64,
+    /// Bytes into the part.
+    pub bytes_in: u64,
+    /// Bytes out of the part.
+    pub bytes_out: u64,
+    /// Virtual time.
+    pub virtual_us: f64,
+    /// Pages programmed for each page that the host wrote.
+    pub wa: Option<f64>,
+    /// Host bytes a second, in 10⁶.
+    pub mb_s: Option<f64>,
+    /// Mean time of a request.
+    pub op_us_mean: Option<f64>,
+    /// Time that 99 of 100 requests keep.
+    pub op_us_p99: Option<f64>,
+    /// Longest request.
+    pub op_us_max: Option<f64>,
+    /// Most sectors relocated during one write.
+    pub groom_pages_per_write_max: Option<u64>,
+    /// Array reads for each sector that the host read.
+    pub reads_per_read: Option<f64>,
+    /// Array reads of the mount and what belongs to it.
+    pub mount_reads: Option<u64>,
+    /// Virtual time of the same.
+    pub mount_us: Option<f64>,
+    /// Erases of the block erased least, over the life of the part.
+    pub wear_min: u32,
+    /// Erases of the block erased most.
+    pub wear_max: u32,
+    /// Mean.
+    pub wear_mean: f64,
+    /// Standard deviation.
+    pub wear_stddev: f64,
+}
+
+/// Durations of requests.
+#[derive(Debug, Clone, Default)]
+pub struct Latencies {
+    ns: Vec<u64>,
+}
+
+impl Latencies {
+    /// Adds one.
+    pub fn push(&mut self, ns: u64) {
+        self.ns.push(ns);
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.ns.len()
+    }
+
+    /// Mean in microseconds; `None` without requests.
+    #[must_use]
+    pub fn mean_us(&self) -> Option<f64> {
+        let sum: u64 = self.ns.iter().sum();
+        (!self.ns.is_empty()).then(|| sum as f64 / self.ns.len() as f64 / 1000.0)
+    }
+
+    /// The smallest duration that `share` of the requests do not exceed, in microseconds; `None` without requests.
+    #[must_use]
+    pub fn quantile_us(&self, share: f64) -> Option<f64> {
+        let last = self.ns.len().checked_sub(1)?;
+        let rank = (self.ns.len() as f64 * share).ceil() as usize;
+        let mut sorted = self.ns.clone();
+        let (_, value, _) = sorted.select_nth_unstable(rank.saturating_sub(1).min(last));
+        Some(*value as f64 / 1000.0)
+    }
+
+    /// Longest in microseconds; `None` without requests.
+    #[must_use]
+    pub fn max_us(&self) -> Option<f64> {
+        self.ns.iter().max().map(|&ns| ns as f64 / 1000.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Latencies;
+
+    #[test]
+    fn quantiles_are_those_of_the_definition() {
+        let mut latencies = Latencies::default();
+        assert_eq!(latencies.quantile_us(0.99), None);
+        for us in (1..=200).rev() {
+            latencies.push(us * 1000);
+        }
+        assert_eq!(latencies.quantile_us(0.99), Some(198.0));
+        assert_eq!(latencies.quantile_us(1.0), Some(200.0));
+        assert_eq!(latencies.quantile_us(0.0), Some(1.0));
+        assert_eq!(latencies.max_us(), Some(200.0));
+        assert_eq!(latencies.mean_us(), Some(100.5));
+    }
+}

@@ -1,0 +1,77 @@
+use super::*;
+use crate::chips::chip;
+
+fn options(name: &str, utilization: f64, budget: Budget) -> Options {
+    Options {
+        chip: chip(name).expect("a chip of the table"),
+        utilization,
+        budget,
+        sync_every: None,
+        seed: None,
+    }
+}
+
+fn figures(workload: Workload, options: &Options) -> Report {
+    run(workload, options, &mut |_, _| {}).expect("figures")
+}
+
+#[test]
+fn every_workload_runs_on_a_small_part_and_its_programs_add_up() {
+    let options = options("tiny", 0.3, Budget::Full);
+    for workload in Workload::ALL {
+        let report = figures(workload, &options);
+        let parts = report.programs_user
+            + report.programs_groom
+            + report.programs_map
+            + report.programs_meta
+            + report.programs_padding;
+        assert_eq!(parts, report.programs, "{workload}");
+        assert!(report.wa.is_none_or(|wa| wa >= 1.0), "{workload}");
+        assert_eq!(report.mount_us.is_some(), report.wa.is_none() && report.reads_per_read.is_none());
+    }
+}
+
+#[test]
+fn virtual_time_on_one_die_is_the_sum_of_what_was_done() {
+    let report = figures(Workload::Uniform, &options("tiny", 0.3, Budget::Full));
+    let commands = report.reads + report.programs + report.erases;
+    let sum = 60.0 * report.reads as f64
+        + 250.0 * report.programs as f64
+        + 2000.0 * report.erases as f64
+        + commands as f64
+        + (report.bytes_in + report.bytes_out) as f64 / 52.0;
+    // The last operation may still be in flight.
+    assert!((sum - report.virtual_us).abs() <= 2001.0, "{sum} and {}", report.virtual_us);
+}
+
+#[test]
+fn a_run_is_the_same_every_time_and_another_seed_is_another_run() {
+    let options = options("tiny", 0.3, Budget::Full);
+    let once = figures(Workload::Zipf, &options);
+    assert_eq!(once, figures(Workload::Zipf, &options));
+    let other = figures(
+        Workload::Zipf,
+        &Options {
+            seed: Some(3),
+            ..options
+        },
+    );
+    assert_ne!(once.virtual_us, other.virtual_us);
+}
+
+#[test]
+fn too_high_a_utilization_is_refused_with_the_highest_that_works() {
+    let asked = options("w25n01gv", 0.99, Budget::Full);
+    let Err(BenchError::Utilization { most, .. }) = run(Workload::SeqFill, &asked, &mut |_, _| {})
+    else {
+        panic!("99 % of the raw pages were accepted");
+    };
+    assert!(most >= 0.90, "{most}");
+}
+
+#[test]
+fn a_budget_below_the_minimum_is_refused_with_the_minimum() {
+    let asked = options("w25n01gv", 0.7, Budget::Bytes(1000));
+    let error = run(Workload::SeqFill, &asked, &mut |_, _| {}).expect_err("1000 bytes are too few");
+    assert!(error.to_string().starts_with("1000 bytes of RAM are too few, this part needs at least "));
+}

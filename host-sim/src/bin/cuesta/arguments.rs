@@ -1,0 +1,72 @@
+//! Arguments that several commands share, and what is said about wrong ones.
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use cuesta::volume::Budget;
+use cuesta_sim::{chip, Chip};
+
+use crate::failure::{tell, Failure};
+use crate::size;
+
+/// Parses `--ram`: `full`, `minimum`, or bytes.
+pub fn budget(text: &str) -> Result<Budget, String> {
+    match text {
+        "full" => Ok(Budget::Full),
+        "minimum" => Ok(Budget::Minimum),
+        _ => size::parse(text)
+            .and_then(|bytes| usize::try_from(bytes).map_err(|_| "too large".to_owned()))
+            .map(Budget::Bytes)
+            .map_err(|error| format!("{error}; use full, minimum, or bytes such as 16K")),
+    }
+}
+
+/// Parses `--chip`.
+pub fn chip_named(text: &str) -> Result<&'static Chip, String> {
+    chip(text).map_err(|error| error.to_string())
+}
+
+/// Parses `--utilization`.
+pub fn utilization(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
+        _ => Err("a share of the raw pages is above 0 and at most 1, such as 0.70".to_owned()),
+    }
+}
+
+/// Parses a seed: decimal, or hexadecimal after `0x`.
+pub fn seed(text: &str) -> Result<u64, String> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|_| "a seed is a number of 64 bits, such as 7 or 0xD5A2".to_owned())
+}
+
+/// Shows help where it was asked for; says what is wrong in one line otherwise.
+pub fn refuse(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let shown = error.print().map_err(Failure::from);
+            match (shown, error.exit_code()) {
+                (Err(failure), _) => failure.report(),
+                (Ok(()), 0) => ExitCode::SUCCESS,
+                (Ok(()), _) => ExitCode::from(2),
+            }
+        }
+        _ => {
+            let text = error.render().to_string();
+            // The parser adds usage and a pointer to the help behind empty lines.
+            let what = text
+                .split("\n\nUsage:")
+                .next()
+                .and_then(|text| text.split("\n\nFor more information").next())
+                .unwrap_or_default();
+            let what = what.strip_prefix("error: ").unwrap_or(what);
+            tell(&format!("{}; --help tells more", what.trim_end()));
+            ExitCode::from(2)
+        }
+    }
+}

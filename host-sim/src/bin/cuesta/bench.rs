@@ -1,0 +1,238 @@
+//! `cuesta bench`: figures of the engine on an emulated part.
+
+use std::io::Write;
+
+use cuesta::volume::Budget;
+use cuesta_sim::bench::{bound, run_queue, Options, QueueOptions, QueueReport, Report};
+use cuesta_sim::workload::Workload;
+use cuesta_sim::{chip, Chip};
+
+use crate::arguments;
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::table::{print_facts, Table};
+
+/// The name of the workload of many requests at once.
+const QUEUE: &str = "queue";
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// seq-fill, seq-over, uniform, zipf, hotcold, rand-read, seq-read, mount-clean, mount-cut, sync, shift, wear; or queue: many
+    /// requests at once
+    #[arg(required_unless_present = "all", conflicts_with = "all", value_parser = what)]
+    workload: Option<What>,
+    /// All workloads but queue, one after the other
+    #[arg(long)]
+    all: bool,
+    /// The part [default: w25n01gv; for queue ssd-tlc]
+    #[arg(long, value_parser = arguments::chip_named)]
+    chip: Option<&'static Chip>,
+    /// Sectors in use, of all that the raw pages hold; several with commas
+    #[arg(long, default_value = "0.70", value_delimiter = ',', value_parser = arguments::utilization)]
+    utilization: Vec<f64>,
+    /// Memory for the engine, all included: full, minimum, or bytes such as 16K; several with commas
+    #[arg(long, default_value = "full", value_delimiter = ',', value_parser = arguments::budget)]
+    ram: Vec<Budget>,
+    /// Sync after so many writes of the measured phase
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    sync_every: Option<u64>,
+    /// Protection of the pages; bch4 is what there is
+    #[arg(long, value_name = "NAME", default_value = "bch4", value_parser = ["bch4"])]
+    level: String,
+    /// Replaces the seed of the measured stream
+    #[arg(long, value_parser = arguments::seed)]
+    seed: Option<u64>,
+    /// Reads that queue keeps out at a time
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    depth: u32,
+    /// One JSON object for each run instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is to be run.
+#[derive(Debug, Clone, Copy)]
+enum What {
+    Workload(Workload),
+    Queue,
+}
+
+fn what(name: &str) -> Result<What, String> {
+    if name == QUEUE {
+        return Ok(What::Queue);
+    }
+    name.parse()
+        .map(What::Workload)
+        .map_err(|error: cuesta_sim::workload::UnknownWorkload| format!("{error}, {QUEUE}"))
+}
+
+pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
+    match arguments.workload {
+        Some(What::Queue) => run_queues(arguments, out),
+        Some(What::Workload(workload)) => run_workloads(arguments, &[workload], out),
+        None => run_workloads(arguments, &Workload::ALL, out),
+    }
+}
+
+fn run_workloads(
+    arguments: &Arguments,
+    workloads: &[Workload],
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let chip = match arguments.chip {
+        Some(chip) => chip,
+        None => chip("w25n01gv")?,
+    };
+    let mut table = Table::new([
+        "workload", "u", "RAM", "bytes", "WA", "bound", "user", "groom", "map", "meta", "pad",
+        "erases", "reads/read", "MB/s", "mean µs", "p99 µs", "max µs", "moves max", "mount µs",
+        "mount reads", "wear",
+    ]);
+    let mut runs = Vec::new();
+    for &workload in workloads {
+        for &utilization in &arguments.utilization {
+            for &budget in &arguments.ram {
+                runs.push((
+                    workload,
+                    Options {
+                        chip,
+                        utilization,
+                        budget,
+                        sync_every: arguments.sync_every,
+                        seed: arguments.seed,
+                    },
+                ));
+            }
+        }
+    }
+    for (workload, options) in runs {
+        let mut progress = Progress::new(workload.name(), arguments.json);
+        let report = cuesta_sim::bench::run(workload, &options, &mut |done, total| {
+            progress.set(done, total);
+        })?;
+        drop(progress);
+        if arguments.json {
+            serde_json::to_writer(&mut *out, &report)?;
+            writeln!(out)?;
+            out.flush()?;
+        } else {
+            let bound = bound(workload, &options)?;
+            table.row(row(&report, bound));
+        }
+    }
+    if !arguments.json {
+        writeln!(out, "{}: {}", chip.name, chip.description)?;
+        table.without_empty_columns().print(out)?;
+    }
+    Ok(())
+}
+
+fn row(report: &Report, bound: Option<f64>) -> Vec<String> {
+    let per_write = |pages: u64| match report.wa {
+        Some(_) => format!("{:.3}", pages as f64 / report.host_writes as f64),
+        None => String::new(),
+    };
+    let figure = |value: Option<f64>, digits: usize| {
+        value.map_or_else(String::new, |value| format!("{value:.digits$}"))
+    };
+    let count = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
+    vec![
+        report.workload.to_owned(),
+        format!("{:.2}", report.utilization),
+        report.ram_budget.clone(),
+        report.ram_bytes.to_string(),
+        figure(report.wa, 3),
+        figure(bound, 2),
+        per_write(report.programs_user),
+        per_write(report.programs_groom),
+        per_write(report.programs_map),
+        per_write(report.programs_meta),
+        per_write(report.programs_padding),
+        report.erases.to_string(),
+        figure(report.reads_per_read, 3),
+        figure(report.mb_s, 2),
+        figure(report.op_us_mean, 0),
+        figure(report.op_us_p99, 0),
+        figure(report.op_us_max, 0),
+        count(report.groom_pages_per_write_max),
+        figure(report.mount_us, 0),
+        count(report.mount_reads),
+        format!("{}..{}", report.wear_min, report.wear_max),
+    ]
+}
+
+fn run_queues(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
+    let chip = match arguments.chip {
+        Some(chip) => chip,
+        None => chip("ssd-tlc")?,
+    };
+    for &utilization in &arguments.utilization {
+        for &budget in &arguments.ram {
+            let options = QueueOptions {
+                chip,
+                utilization,
+                budget,
+                depth: arguments.depth,
+                seed: arguments.seed.unwrap_or(0xBEEF),
+            };
+            let mut progress = Progress::new(QUEUE, arguments.json);
+            let report = run_queue(&options, &mut |done, total| progress.set(done, total))?;
+            drop(progress);
+            if arguments.json {
+                serde_json::to_writer(&mut *out, &report)?;
+                writeln!(out)?;
+            } else {
+                print_queue(chip, &report, out)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn print_queue(chip: &Chip, report: &QueueReport, out: &mut dyn Write) -> Result<(), Failure> {
+    writeln!(out, "{}: {}", chip.name, chip.description)?;
+    let facts = [
+        (
+            "memory",
+            format!("{} ({} bytes in all)", report.ram_budget, report.ram_bytes),
+        ),
+        (
+            "random reads",
+            format!(
+                "{} at depth {}: {:.0} MB/s, p99 {:.0} µs",
+                report.reads, report.depth, report.read_mb_s, report.read_us_p99
+            ),
+        ),
+        (
+            "dies busy",
+            format!(
+                "{:.1} % of {} dies, {:.1} % of the {:.1} % that queueing allows",
+                100.0 * report.die_busy,
+                report.dies,
+                100.0 * report.die_busy_of_bound,
+                100.0 * report.die_busy_bound
+            ),
+        ),
+        (
+            "sequential write",
+            format!(
+                "{:.0} MB/s, {:.1} % of the {:.0} that dies and channels allow; WA {:.3}",
+                report.write_mb_s,
+                100.0 * report.write_mb_s / report.write_mb_s_bound,
+                report.write_mb_s_bound,
+                report.write_wa
+            ),
+        ),
+        (
+            "reads among writes",
+            format!(
+                "p99 {:.0} µs (goal {:.0}) beside {:.0} MB/s of writes",
+                report.loaded_read_us_p99.unwrap_or(0.0),
+                report.loaded_read_us_goal,
+                report.loaded_write_mb_s
+            ),
+        ),
+    ];
+    print_facts(out, &facts)?;
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! A disk image with the volume in it.
+
+use std::path::{Path, PathBuf};
+
+use cuesta::door::Disk;
+use cuesta::volume::{Budget, Error, Parameters, Volume};
+use cuesta_sim::footprint::Footprint;
+use cuesta_sim::memory::OwnedMemory;
+use cuesta_sim::{Builder, Chip, ImageNand};
+
+use crate::arguments;
+use crate::failure::Failure;
+
+/// Which disk.
+#[derive(Debug, clap::Args)]
+pub struct DiskArguments {
+    /// The image file
+    #[arg(value_name = "DISK")]
+    pub path: PathBuf,
+    /// Refuse an image of another chip than this
+    #[arg(long, value_parser = arguments::chip_named)]
+    pub chip: Option<&'static Chip>,
+}
+
+/// A mounted disk image.
+pub type ImageDisk<'d> = Disk<'d, &'d mut ImageNand>;
+
+/// A locked disk image, and memory for the volume in it.
+#[derive(Debug)]
+pub struct DiskFile {
+    path: PathBuf,
+    nand: ImageNand,
+    memory: OwnedMemory,
+    pub parameters: Parameters,
+}
+
+impl DiskFile {
+    /// Opens the image and finds the volume. Nothing is written.
+    pub fn open(disk: &DiskArguments, budget: Budget) -> Result<Self, Failure> {
+        let path = &disk.path;
+        let asked = disk.chip.map(Builder::new);
+        let mut nand = ImageNand::open(path, asked.as_ref())?;
+        let geometry = *cuesta::hal::Nand::geometry(&nand);
+        let parameters = Volume::probe(&mut nand).map_err(|error| Failure::of(path, error))?;
+        let footprint = Footprint::new(&geometry, &parameters, budget, 1)?;
+        Ok(Self {
+            path: path.to_owned(),
+            memory: OwnedMemory::new(&footprint.plan),
+            nand,
+            parameters,
+        })
+    }
+
+    /// The part.
+    pub const fn nand(&self) -> &ImageNand {
+        &self.nand
+    }
+
+    /// Mounts the volume. Nothing is written.
+    pub fn mount(&mut self) -> Result<ImageDisk<'_>, Failure> {
+        match Volume::mount(&mut self.nand, self.memory.lend()) {
+            Ok(volume) => Ok(Disk::new(volume)),
+            Err(error) => Err(Failure::of(&self.path, error)),
+        }
+    }
+}
+
+/// Ends the session cleanly.
+pub fn unmount(path: &Path, disk: ImageDisk<'_>) -> Result<(), Failure> {
+    match disk.unmount() {
+        Ok(nand) => nand
+            .media()
+            .sync_all()
+            .map_err(|error| Failure::of(path, error)),
+        Err((_, error)) => Err(failed(path, error)),
+    }
+}
+
+/// A request failed.
+pub fn failed(path: &Path, error: Error) -> Failure {
+    Failure::of(path, error)
+}

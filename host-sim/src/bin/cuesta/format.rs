@@ -1,0 +1,124 @@
+//! `cuesta format`: a new disk image with an empty volume.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
+use std::path::PathBuf;
+
+use cuesta::volume::{default_sector_bytes, Budget, FormatOptions, Parameters, Volume};
+use cuesta_sim::footprint::Footprint;
+use cuesta_sim::memory::OwnedMemory;
+use cuesta_sim::{Builder, Chip, Existing, ImageNand};
+
+use crate::failure::Failure;
+use crate::{arguments, size};
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The image file to make
+    disk: PathBuf,
+    /// The part to emulate
+    #[arg(long, value_parser = arguments::chip_named)]
+    chip: &'static Chip,
+    /// Size of the disk: sectors, or bytes with a unit such as 64M [default: all that fits]
+    #[arg(long, value_name = "N", value_parser = capacity)]
+    capacity: Option<Capacity>,
+    /// Blocks of a segment, a divisor of the number of dies [default: by the part]
+    #[arg(long, value_name = "W")]
+    width: Option<u16>,
+    /// Classes of lifetime that are kept apart [default: by the part]
+    #[arg(long, value_name = "K")]
+    classes: Option<u8>,
+    /// Replace a file that is there already
+    #[arg(long)]
+    force: bool,
+    /// Blocks of each die that the factory marks bad, drawn by a seed
+    #[arg(long, value_name = "SEED/COUNT", value_parser = bad_blocks)]
+    bad_blocks: Option<BadBlocks>,
+}
+
+/// A size of the disk.
+#[derive(Debug, Clone, Copy)]
+enum Capacity {
+    Sectors(u32),
+    Bytes(u64),
+}
+
+fn capacity(text: &str) -> Result<Capacity, String> {
+    match text.parse() {
+        Ok(sectors) => Ok(Capacity::Sectors(sectors)),
+        Err(_) => size::parse(text).map(Capacity::Bytes),
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct BadBlocks {
+    seed: u64,
+    per_die: u32,
+}
+
+fn bad_blocks(text: &str) -> Result<BadBlocks, String> {
+    let wrong = || "a seed and the bad blocks of each die are needed, such as 7/20".to_owned();
+    let (seed, count) = text.split_once('/').ok_or_else(wrong)?;
+    Ok(BadBlocks {
+        seed: arguments::seed(seed)?,
+        per_die: count.parse().map_err(|_| wrong())?,
+    })
+}
+
+pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
+    let geometry = arguments.chip.geometry;
+    let sector_bytes = u64::from(default_sector_bytes(&geometry));
+    let capacity = match arguments.capacity {
+        None => None,
+        Some(Capacity::Sectors(sectors)) => Some(sectors),
+        Some(Capacity::Bytes(bytes)) => Some(
+            u32::try_from(bytes / sector_bytes)
+                .map_err(|_| Failure::usage(format!("--capacity: {bytes} bytes are too many")))?,
+        ),
+    };
+    let options = FormatOptions {
+        volume_id: RandomState::new().hash_one(&arguments.disk),
+        capacity,
+        width: arguments.width,
+        classes: arguments.classes,
+    };
+    // All that can be wrong with the wishes is found before a file is touched.
+    let impossible = |error| Failure::new(format!("{}: {error}", arguments.chip.name));
+    let parameters = Parameters::choose(&geometry, &options).map_err(impossible)?;
+    let footprint = Footprint::new(&geometry, &parameters, Budget::Full, 1)?;
+    let mut builder = Builder::new(arguments.chip);
+    if let Some(BadBlocks { seed, per_die }) = arguments.bad_blocks {
+        if per_die > geometry.bad_blocks_max_per_die {
+            return Err(Failure::usage(format!(
+                "--bad-blocks: {per_die} bad blocks a die asked for, {} has at most {}",
+                arguments.chip.name, geometry.bad_blocks_max_per_die
+            )));
+        }
+        builder = builder.seed(seed).random_bad_blocks(per_die);
+    }
+
+    let existing = if arguments.force {
+        Existing::Replace
+    } else {
+        Existing::Refuse
+    };
+    let nand = ImageNand::create(&arguments.disk, &builder, existing)?;
+    let mut memory = OwnedMemory::new(&footprint.plan);
+    let nand = Volume::format(nand, memory.lend(), &options)
+        .map_err(|error| Failure::of(&arguments.disk, error))?;
+    nand.media()
+        .sync_all()
+        .map_err(|error| Failure::of(&arguments.disk, error))?;
+    let bytes = u64::from(parameters.capacity) * u64::from(parameters.sector_bytes);
+    writeln!(
+        out,
+        "{}: {}, {} sectors of {} B ({}, {:.1} % of the raw pages)",
+        arguments.disk.display(),
+        arguments.chip.name,
+        parameters.capacity,
+        parameters.sector_bytes,
+        size::show(bytes),
+        100.0 * bytes as f64 / geometry.main_bytes() as f64
+    )?;
+    Ok(())
+}
