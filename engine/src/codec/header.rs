@@ -55,6 +55,9 @@ pub const FLAG_BATCH: u8 = 1;
 /// Written by grooming or recovery, not by a host.
 pub const FLAG_RELOCATED: u8 = 2;
 
+/// On the page that opens an anchor place: written by a session that is not committed yet.
+pub const FLAG_ATTEMPT: u8 = 4;
+
 /// The header of a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

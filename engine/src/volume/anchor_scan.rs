@@ -3,13 +3,14 @@
 use cuesta_hal::{BlockAddress, Buffer, Geometry, Nand, PageAddress};
 use heapless::Vec;
 
-use super::checkpoint::{anchor_place, Head};
+use super::checkpoint::{anchor_place, Head, OPENING};
 use super::error::MountError;
 use super::io;
 use super::parameters::{
     default_sector_bytes, ParameterError, Quota, FORMAT_VERSION, RING_BLOCKS_MAX,
 };
 use crate::codec::crc::Seed;
+use crate::codec::header::FLAG_ATTEMPT;
 use crate::codec::{HeaderState, Kind, PageLayout};
 
 /// A checkpoint, or the start of one.
@@ -26,9 +27,16 @@ pub(super) struct Start {
 #[derive(Debug)]
 pub(super) struct Anchors {
     pub head: Head,
-    pub quota: Quota,
     /// Newest first.
     pub starts: Vec<Start, { 4 * RING_BLOCKS_MAX }>,
+    /// Largest number of a checkpoint that anyone began.
+    pub sequence: u32,
+    /// Latest log time of an opening page.
+    pub time: u64,
+    /// The place of each copy that was opened last.
+    pub opened: [u32; 2],
+    /// The newest opening page of an attempt to begin a session: its sequence, and where uncommitted log times begin.
+    pub attempt: Option<(u32, u64)>,
 }
 
 /// Blocks of a die that anchors may be in.
@@ -116,9 +124,11 @@ pub(super) fn find<N: Nand>(nand: &mut N) -> Result<Anchors, MountError> {
         for block in 0..probe_blocks(&geometry) {
             let page = BlockAddress::new(die, block).page(0);
             match start_at(nand, &layout, page)? {
-                HeaderState::Valid(header) if header.kind == Kind::Anchor && header.id == 0 => {
+                HeaderState::Valid(header)
+                    if header.kind == Kind::Anchor && header.id == OPENING =>
+                {
                     looks.ours += 1;
-                    if !read_anchor(nand, &layout, page, 0, None)? {
+                    if !read_anchor(nand, &layout, page, OPENING, None)? {
                         continue;
                     }
                     let payload =
@@ -204,9 +214,34 @@ fn along_rings<N: Nand>(
     }
     let rows = u32::from(geometry.pages_per_block);
     let mut starts = Vec::<Start, { 4 * RING_BLOCKS_MAX }>::new();
+    let mut newest_opening = 0;
+    let mut time = 0;
+    let mut opened = [None; 2];
+    let mut attempt: Option<(u32, PageAddress)> = None;
     for (copy, ring) in found.rings.iter().enumerate() {
         for slot in 0..ring.len() as u32 / quota.blocks_per_slot {
-            let per_slot = (quota.blocks_per_slot * rows / quota.checkpoint_pages).max(1);
+            let opening = ring_page(geometry, ring, quota.blocks_per_slot, slot, 0);
+            if let Some(page) = opening {
+                if let HeaderState::Valid(header) = start_at(nand, layout, page)? {
+                    if header.kind == Kind::Anchor && header.id == OPENING {
+                        newest_opening = newest_opening.max(header.birth);
+                        if header.flags & FLAG_ATTEMPT != 0
+                            && attempt.is_none_or(|(sequence, _)| header.birth > sequence)
+                            && read_anchor(nand, layout, page, OPENING, None)?
+                        {
+                            attempt = Some((header.birth, page));
+                        }
+                        time = time.max(header.time);
+                        let newer = opened[copy].is_none_or(|(sequence, _, at)| {
+                            (header.birth, header.time) > (sequence, at)
+                        });
+                        if newer {
+                            opened[copy] = Some((header.birth, slot, header.time));
+                        }
+                    }
+                }
+            }
+            let per_slot = ((quota.blocks_per_slot * rows - 1) / quota.checkpoint_pages).max(1);
             // Valid starts are a prefix: halve.
             let (mut low, mut high) = (0, per_slot);
             let mut newest = None;
@@ -216,7 +251,7 @@ fn along_rings<N: Nand>(
                 } else {
                     (low + high) / 2
                 };
-                let at = middle * quota.checkpoint_pages;
+                let at = 1 + middle * quota.checkpoint_pages;
                 let Some(page) = ring_page(geometry, ring, quota.blocks_per_slot, slot, at) else {
                     break;
                 };
@@ -236,7 +271,7 @@ fn along_rings<N: Nand>(
                     page,
                 };
                 let _ = starts.push(start);
-                if page >= quota.checkpoint_pages {
+                if page > quota.checkpoint_pages {
                     // The one before, in case this one is not complete.
                     let _ = starts.push(Start {
                         sequence: sequence.wrapping_sub(1),
@@ -248,10 +283,24 @@ fn along_rings<N: Nand>(
         }
     }
     starts.sort_unstable_by(|a, b| b.sequence.cmp(&a.sequence));
+    let attempt = match attempt {
+        Some((sequence, page)) => {
+            let readable = read_anchor(nand, layout, page, OPENING, None)?;
+            let payload = &nand.buffer(page.die(), Buffer::First)[..layout.page_bytes() as usize];
+            Head::decode(payload)
+                .filter(|_| readable)
+                .map(|head| (sequence, head.void_from))
+        }
+        None => None,
+    };
+    let newest_start = starts.first().map_or(0, |start| start.sequence);
     Ok(Anchors {
         head: found,
-        quota,
         starts,
+        sequence: newest_start.max(newest_opening),
+        time,
+        attempt,
+        opened: opened.map(|opened| opened.map_or(0, |(_, slot, _)| slot)),
     })
 }
 

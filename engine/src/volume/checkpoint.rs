@@ -13,6 +13,7 @@ use super::job::{Job, Step};
 use super::parameters::{Parameters, FORMAT_VERSION, HEAD_BYTES, RING_BLOCKS_MAX};
 use super::wire::{Reader, Writer};
 use super::{Session, Volume, JOURNAL};
+use crate::codec::header::FLAG_ATTEMPT;
 use crate::codec::{Header, Kind};
 
 /// First bytes of a checkpoint.
@@ -28,6 +29,8 @@ enum Phase {
     Dump,
     /// Blocks of a copy's next place are erased.
     Erase { copy: u8, block: u32 },
+    /// The opening page of a copy's place is programmed.
+    Opening { copy: u8 },
     /// Pages of a copy are programmed.
     Write { copy: u8, page: u32 },
 }
@@ -39,6 +42,9 @@ pub(super) struct Position {
     pub offset: u32,
     pub sequence: u16,
 }
+
+/// Number of an opening page, where others have the number of their part of the checkpoint.
+pub(super) const OPENING: u32 = 0xFFFF;
 
 /// Progress of the checkpoint.
 #[derive(Debug, Default)]
@@ -74,6 +80,9 @@ pub(super) struct Ring {
     pub blocks: heapless::Vec<u32, RING_BLOCKS_MAX>,
     /// The place in use.
     pub slot: u32,
+    /// The place that holds the last complete checkpoint: not to be erased. Neither is the place in use, which may hold the only trace
+    /// of an attempt: a ring has three places at least.
+    pub committed: u32,
     /// Its next page; behind the end when the next checkpoint has to start in a fresh place.
     pub next: u32,
 }
@@ -91,6 +100,8 @@ pub(super) struct Head {
     pub sequence: u32,
     pub from: Position,
     pub time: u64,
+    /// Log time from which on pages belong to attempts to begin a session that no checkpoint has committed; `u64::MAX` for none.
+    pub void_from: u64,
     pub host_writes: u32,
     pub wear_base: u32,
     pub mapped: u32,
@@ -118,6 +129,7 @@ impl Head {
         out.u32(self.from.offset);
         out.u16(self.from.sequence);
         out.u64(self.time);
+        out.u64(self.void_from);
         out.u32(self.host_writes);
         out.u32(self.wear_base);
         out.u32(self.mapped);
@@ -161,6 +173,7 @@ impl Head {
             sequence: input.u16()?,
         };
         let time = input.u64()?;
+        let void_from = input.u64()?;
         let host_writes = input.u32()?;
         let wear_base = input.u32()?;
         let mapped = input.u32()?;
@@ -181,6 +194,7 @@ impl Head {
             sequence,
             from,
             time,
+            void_from,
             host_writes,
             wear_base,
             mapped,
@@ -243,7 +257,7 @@ impl<N: Nand> Volume<'_, N> {
                 false
             }
             Phase::Dump => false,
-            Phase::Erase { .. } | Phase::Write { .. } => {
+            Phase::Erase { .. } | Phase::Opening { .. } | Phase::Write { .. } => {
                 self.credit.steps > 0
                     || self.control.unmounting()
                     || self.journal_segments > self.quota.journal_segments
@@ -270,7 +284,40 @@ impl<N: Nand> Volume<'_, N> {
             (self.rings[usize::from(copy)].blocks.len() as u32 / self.quota.blocks_per_slot).max(1);
         let ring = &mut self.rings[usize::from(copy)];
         ring.slot = (ring.slot + 1) % slots;
+        if ring.slot == ring.committed {
+            ring.slot = (ring.slot + 1) % slots;
+        }
         ring.next = 0;
+    }
+
+    /// Opens the next place of the first copy, straight through: whoever comes after an attempt that is cut finds its trace, and
+    /// numbers checkpoints and log times beyond it. Nothing else is written before.
+    pub(super) fn open_place(&mut self) -> Result<(), Error> {
+        self.void_from = self.void_from.min(self.time);
+        for _ in 0..RING_BLOCKS_MAX {
+            self.next_ring_slot(0);
+            let mut good = true;
+            for index in 0..self.quota.blocks_per_slot {
+                let Some(block) = self.ring_block(0, index) else {
+                    return Err(self.fail(Error::NoSpace));
+                };
+                self.stats.erases += 1;
+                good &= super::io::erase(&mut self.nand, block)
+                    .map_err(|kind| self.fail(Error::Nand(kind)))?;
+            }
+            let Some(page) = self.anchor_page(0, 0).filter(|_| good) else {
+                continue;
+            };
+            self.fill_anchor(page.die(), 0, OPENING);
+            self.stats.meta_pages += 1;
+            if super::io::program(&mut self.nand, page)
+                .map_err(|kind| self.fail(Error::Nand(kind)))?
+            {
+                self.rings[0].next = 1;
+                return Ok(());
+            }
+        }
+        Err(self.fail(Error::NoSpace))
     }
 
     /// The block that holds the `index`-th block of a copy's place in use.
@@ -307,8 +354,12 @@ impl<N: Nand> Volume<'_, N> {
                     Err(error) => Err(self.nand_failed(&error)),
                 }
             }
-            Phase::Write { copy, page } => {
-                let Some(address) = self.anchor_page(copy, page) else {
+            Phase::Opening { copy } | Phase::Write { copy, .. } => {
+                let (page, at) = match self.checkpoint.phase {
+                    Phase::Write { page, .. } => (page, page),
+                    _ => (OPENING, 0),
+                };
+                let Some(address) = self.anchor_page(copy, at) else {
                     return Err(self.fail(Error::NoSpace));
                 };
                 if !self.die_free(address.die()) {
@@ -336,7 +387,7 @@ impl<N: Nand> Volume<'_, N> {
         let bytes = self.shape.layout.page_bytes();
         let mut head_bytes = [0u8; HEAD_BYTES as usize];
         self.head().encode(&mut head_bytes);
-        let start = page * bytes;
+        let start = if page == OPENING { 0 } else { page * bytes };
         let main = &mut self.nand.buffer_mut(die, Buffer::First)[..bytes as usize];
         main.fill(0);
         let directory = self.directory.len() as u32 * 4;
@@ -359,14 +410,19 @@ impl<N: Nand> Volume<'_, N> {
                     .unwrap_or(0)
             };
         }
-        let Some(address) = self.anchor_page(copy, page) else {
+        let at = if page == OPENING { 0 } else { page };
+        let Some(address) = self.anchor_page(copy, at) else {
             return;
         };
         let place = anchor_place(self.nand.geometry(), address, self.shape.units);
         let header = Header {
             kind: Kind::Anchor,
             level: 0,
-            flags: 0,
+            flags: if self.recovering && page == OPENING {
+                FLAG_ATTEMPT
+            } else {
+                0
+            },
             time: self.take_time(),
             id: page,
             birth: self.checkpoint.sequence.wrapping_add(1),
@@ -389,6 +445,7 @@ impl<N: Nand> Volume<'_, N> {
             sequence: self.checkpoint.sequence.wrapping_add(1),
             from: self.checkpoint.next_from,
             time: self.time,
+            void_from: self.void_from,
             host_writes: self.host_writes,
             wear_base: self.wear_base,
             mapped: self.mapped,
@@ -402,7 +459,9 @@ impl<N: Nand> Volume<'_, N> {
         let good = matches!(completion, Completion::Programmed | Completion::Erased);
         match self.checkpoint.phase {
             Phase::Idle | Phase::Dump => {}
-            Phase::Erase { copy, .. } | Phase::Write { copy, .. } if !good => {
+            Phase::Erase { copy, .. } | Phase::Opening { copy } | Phase::Write { copy, .. }
+                if !good =>
+            {
                 // The next place is tried; the last complete checkpoint is elsewhere.
                 self.stats.retired += 1;
                 self.next_ring_slot(copy);
@@ -415,8 +474,12 @@ impl<N: Nand> Volume<'_, N> {
                         block: block + 1,
                     }
                 } else {
-                    Phase::Write { copy, page: 0 }
+                    Phase::Opening { copy }
                 };
+            }
+            Phase::Opening { copy } => {
+                self.rings[usize::from(copy)].next = 1;
+                self.checkpoint.phase = Phase::Write { copy, page: 0 };
             }
             Phase::Write { copy, page } => {
                 if page + 1 < self.quota.checkpoint_pages {
@@ -426,7 +489,9 @@ impl<N: Nand> Volume<'_, N> {
                     };
                     return;
                 }
-                self.rings[usize::from(copy)].next += self.quota.checkpoint_pages;
+                let ring = &mut self.rings[usize::from(copy)];
+                ring.next += self.quota.checkpoint_pages;
+                ring.committed = ring.slot;
                 if copy == 0 {
                     self.begin_copy(1);
                 } else {
@@ -440,18 +505,10 @@ impl<N: Nand> Volume<'_, N> {
         self.checkpoint.phase = Phase::Idle;
         self.checkpoint.sequence = self.checkpoint.sequence.wrapping_add(1);
         self.credit.steps = 0;
+        self.void_from = u64::MAX;
         self.checkpoint.from = self.checkpoint.next_from;
         self.stats.checkpoints += 1;
         self.release_journal();
-    }
-
-    /// Makes a whole checkpoint straight through, each copy in a freshly erased place. The journal's append point is open
-    /// and nothing is in flight.
-    pub(super) fn checkpoint_now(&mut self) -> Result<(), Error> {
-        for ring in &mut self.rings {
-            ring.next = u32::MAX / 2;
-        }
-        self.make_checkpoint(false)
     }
 
     /// Makes a whole checkpoint straight through.

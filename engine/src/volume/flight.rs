@@ -61,6 +61,8 @@ pub enum Flight {
         segment: Segment,
         /// The page.
         offset: u32,
+        /// Its log time.
+        time: u64,
         /// Its sectors.
         units: Units,
     },

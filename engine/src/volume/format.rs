@@ -198,12 +198,8 @@ impl<'m, N: Nand> Volume<'m, N> {
         for copy in 0..2 {
             let slots = self.rings[copy].blocks.len() as u32 / self.quota.blocks_per_slot;
             self.rings[copy].slot = slots - 1;
+            self.rings[copy].committed = u32::MAX;
         }
-        self.checkpoint_clean()
-    }
-
-    /// A checkpoint that says that nothing follows, straight through.
-    fn checkpoint_clean(&mut self) -> Result<(), Error> {
         for ring in &mut self.rings {
             ring.next = u32::MAX / 2;
         }

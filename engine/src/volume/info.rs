@@ -119,6 +119,19 @@ impl<N: Nand> Volume<'_, N> {
 /// DEBUG
 impl<N: Nand> Volume<'_, N> {
     /// DEBUG
+    pub fn debug_lookup(&self, sector: super::Sector) -> heapless::String<500> {
+        use core::fmt::Write;
+        let mut out = heapless::String::new();
+        let l = self.lookup(sector);
+        let _ = write!(out, "{l:?}");
+        if let super::index::Lookup::Known(l) = l {
+            if l.is_mapped() {
+                let _ = write!(out, " {:?}", self.shape.split(l));
+            }
+        }
+        out
+    }
+    /// DEBUG
     pub fn debug_state(&self) -> heapless::String<16000> {
         use core::fmt::Write;
         let mut out = heapless::String::new();

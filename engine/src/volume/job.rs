@@ -240,13 +240,20 @@ impl<N: Nand> Volume<'_, N> {
         let Some((segment, offset)) = self.take_page(JOURNAL) else {
             return Err(self.fail(Error::NoSpace));
         };
+        let time = self.take_time();
+        // A map page covers what was settled when it was encoded: all that is older than the oldest program in flight.
+        let oldest = self.dies.iter().filter_map(|die| match die.flight {
+            Flight::Data { time, .. } => Some(time),
+            _ => None,
+        });
+        let lag = oldest.min().map_or(0, |oldest| time + 1 - oldest);
         let header = Header {
             kind,
             level: 0,
             flags: 0,
-            time: self.take_time(),
+            time,
             id,
-            birth: 0,
+            birth: lag as u32,
             stream: JOURNAL,
             erases: self.erases_of(segment),
         };

@@ -136,6 +136,10 @@ pub struct Volume<'m, N: Nand> {
     session: Session,
     /// Between the first change after a mount and the checkpoint that commits what it needed.
     recovering: bool,
+    /// The mount met a page that the last cut may have touched and that could not be read: it may be readable the next time.
+    unsettled: bool,
+    /// Log time from which on pages belong to uncommitted attempts to begin a session.
+    void_from: u64,
     /// Pages that a cut has touched and that have decayed since: never written, as far as this mount is concerned.
     void: Vec<Location, 8>,
     /// Log time of the next program.

@@ -21,7 +21,7 @@ use super::shape::Shape;
 use super::{Budget, Pending, Session, Volume, JOURNAL};
 use crate::codec::crc::Seed;
 use crate::codec::header::FLAG_BATCH;
-use crate::codec::{Header, HeaderState, Kind};
+use crate::codec::{Header, HeaderState, Kind, PageError};
 
 /// Segments that may hold data pages behind the last record page: named or open.
 const CURSORS_MAX: usize = 16 + STREAMS;
@@ -42,6 +42,9 @@ struct Replayed {
     /// Pages after the checkpoint's own dump.
     changed: bool,
 }
+
+/// Map pages behind the last record page, and the log time up to which each covers its range.
+type Covers = Vec<(MapIndex, u64), 64>;
 
 impl<'m, N: Nand> Volume<'m, N> {
     /// Reads the parameters of the volume on a part, so that memory for it can be planned.
@@ -71,8 +74,9 @@ impl<'m, N: Nand> Volume<'m, N> {
     fn load(&mut self, anchors: &Anchors) -> Result<(), MountError> {
         let head = self.load_checkpoint(anchors)?;
         self.sanitise(&head);
-        let replayed = self.replay_journal(&head)?;
-        let found = self.scan_data(replayed.record_time)?;
+        let mut covers = Covers::new();
+        let replayed = self.replay_journal(&head, &mut covers)?;
+        let found = self.scan_data(replayed.record_time, &covers)?;
         let clean = head.clean && !replayed.changed && !found && self.void.is_empty();
         self.conclude(clean);
         Ok(())
@@ -159,6 +163,8 @@ impl<'m, N: Nand> Volume<'m, N> {
             bad_blocks,
             session: Session::Mounted { clean: false },
             recovering: false,
+            unsettled: false,
+            void_from: u64::MAX,
             void: Vec::new(),
             time: 0,
             host_writes: 0,
@@ -191,12 +197,6 @@ impl<'m, N: Nand> Volume<'m, N> {
                 .blocks
                 .clone_from(&anchors.head.rings[copy]);
         }
-        let seen = anchors
-            .starts
-            .iter()
-            .map(|start| start.sequence)
-            .max()
-            .unwrap_or(0);
         let mut tried = None;
         for start in &anchors.starts {
             if tried == Some(start.sequence) {
@@ -208,14 +208,20 @@ impl<'m, N: Nand> Volume<'m, N> {
             };
             // A part whose first readable anchor is old may name a ring that has changed since: rings never change.
             self.checkpoint.from = head.from;
-            self.checkpoint.sequence = seen;
+            self.checkpoint.sequence = anchors.sequence;
+            self.time = self.time.max(anchors.time + 1);
+            self.void_from = match anchors.attempt {
+                Some((sequence, from)) if sequence > start.sequence => from,
+                _ => u64::MAX,
+            };
             for (copy, ring) in self.rings.iter_mut().enumerate() {
                 let newest = anchors
                     .starts
                     .iter()
-                    .filter(|at| usize::from(at.copy) == copy)
+                    .filter(|at| usize::from(at.copy) == copy && at.sequence <= start.sequence)
                     .max_by_key(|at| at.sequence);
-                ring.slot = newest.map_or(0, |at| at.slot);
+                ring.committed = newest.map_or(u32::MAX, |at| at.slot);
+                ring.slot = anchors.opened[copy];
                 ring.next = u32::MAX / 2;
             }
             return Ok(head);
@@ -296,7 +302,7 @@ impl<'m, N: Nand> Volume<'m, N> {
 
     /// Makes sure that nothing loaded names what the part does not have.
     fn sanitise(&mut self, head: &Head) {
-        self.time = head.time;
+        self.time = self.time.max(head.time);
         self.host_writes = head.host_writes;
         self.wear_base = head.wear_base;
         self.mapped = head.mapped;
@@ -368,11 +374,15 @@ impl<'m, N: Nand> Volume<'m, N> {
             HeaderState::Valid(header)
                 if matches!(header.kind, Kind::Map | Kind::Record | Kind::Parity)
                     && header.stream == JOURNAL
-                    && header.time > after =>
+                    && header.time > after
+                    && header.time < self.void_from =>
             {
                 Some(header)
             }
-            _ => None,
+            state => {
+                self.unsettled |= state == HeaderState::Bad;
+                None
+            }
         })
     }
 
@@ -413,7 +423,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         Ok(best)
     }
 
-    fn replay_journal(&mut self, head: &Head) -> Result<Replayed, MountError> {
+    fn replay_journal(&mut self, head: &Head, covers: &mut Covers) -> Result<Replayed, MountError> {
         let from = head.from;
         if from.segment.0 >= self.shape.segments || from.offset >= self.shape.pages_per_segment() {
             return Err(MountError::Damaged);
@@ -449,6 +459,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             let good = match header.kind {
                 Kind::Record => {
                     if record {
+                        covers.clear();
                         replayed.record_time = header.time;
                     }
                     record
@@ -457,12 +468,18 @@ impl<'m, N: Nand> Volume<'m, N> {
                 Kind::Map => {
                     let good = next.is_some() || self.read_journal(segment, offset, &header)?;
                     if good {
-                        self.take_map(MapIndex(header.id), segment, offset);
+                        let map = MapIndex(header.id);
+                        self.take_map(map, segment, offset);
+                        covers.retain(|(covered, _)| *covered != map);
+                        let until = header.time.saturating_sub(u64::from(header.birth));
+                        // A cover that finds no room costs an entry of the delta table, no more.
+                        let _ = covers.push((map, until));
                     }
                     good
                 }
                 _ => true,
             };
+            self.unsettled |= !good;
             if good {
                 self.note_newest(segment, offset, header.time);
                 end = Position {
@@ -614,7 +631,7 @@ impl<'m, N: Nand> Volume<'m, N> {
     }
 
     /// Applies the data pages behind the last record page, in the order of log time; true when there are any.
-    fn scan_data(&mut self, record_time: u64) -> Result<bool, MountError> {
+    fn scan_data(&mut self, record_time: u64, covers: &Covers) -> Result<bool, MountError> {
         let mut cursors: Vec<Cursor, CURSORS_MAX> = Vec::new();
         for stream in 0..JOURNAL {
             let Some(append) = self.appends[usize::from(stream)] else {
@@ -648,7 +665,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             };
             found = true;
             let cursor = cursors[index];
-            self.take_data(&cursor)?;
+            self.take_data(&cursor, covers)?;
             match self.cursor(cursor.segment, cursor.offset + 1, cursor.header.time)? {
                 Some(next) => cursors[index] = next,
                 None => {
@@ -683,6 +700,7 @@ impl<'m, N: Nand> Volume<'m, N> {
                 HeaderState::Valid(header)
                     if header.kind == Kind::Data
                         && header.time > after
+                        && header.time < self.void_from
                         && usize::from(header.stream) < STREAMS - 1
                         && !self.is_void(segment, offset) =>
                 {
@@ -692,13 +710,16 @@ impl<'m, N: Nand> Volume<'m, N> {
                         header,
                     }));
                 }
-                _ => at = self.usable_from(segment, offset + 1),
+                state => {
+                    self.unsettled |= state == HeaderState::Bad;
+                    at = self.usable_from(segment, offset + 1);
+                }
             }
         }
         Ok(None)
     }
 
-    fn take_data(&mut self, cursor: &Cursor) -> Result<(), MountError> {
+    fn take_data(&mut self, cursor: &Cursor, covers: &Covers) -> Result<(), MountError> {
         let layout = self.shape.layout;
         let page = self.shape.page(cursor.segment, cursor.offset);
         io::read(&mut self.nand, page, layout.page_columns()).map_err(MountError::Nand)?;
@@ -711,8 +732,12 @@ impl<'m, N: Nand> Volume<'m, N> {
             };
             let buffer = self.nand.buffer_mut(page.die(), Buffer::First);
             // A page that was torn, or holds nothing here, is not there.
-            let Ok((header, _)) = layout.decode_unit(buffer, unit, seed) else {
-                continue;
+            let header = match layout.decode_unit(buffer, unit, seed) {
+                Ok((header, _)) => header,
+                Err(error) => {
+                    self.unsettled |= error == PageError::Uncorrectable;
+                    continue;
+                }
             };
             readable = true;
             self.host_writes = self.host_writes.max(header.birth);
@@ -724,6 +749,13 @@ impl<'m, N: Nand> Volume<'m, N> {
             }
             let shape = self.shape;
             let sector = Sector(header.id);
+            let (map, _) = shape.map_of(sector);
+            if covers
+                .iter()
+                .any(|&(covered, until)| covered == map && header.time <= until)
+            {
+                continue;
+            }
             if self.deltas.room() == 0 && self.deltas.get(sector).is_none() {
                 self.drop_redundant()?;
                 // Looking at map pages may have used the buffer.

@@ -211,7 +211,8 @@ impl Quota {
         let checkpoint_bytes =
             HEAD_BYTES + 4 * map_pages + stride * segments + geometry.blocks().div_ceil(8);
         let checkpoint_pages = checkpoint_bytes.div_ceil(geometry.page_bytes);
-        let blocks_per_slot = checkpoint_pages.div_ceil(rows);
+        // The first page of a place says who began to write there.
+        let blocks_per_slot = (checkpoint_pages + 1).div_ceil(rows);
         let journal_group = if width > 1 {
             width.min(16)
         } else {
@@ -222,7 +223,7 @@ impl Quota {
         // An anchor block must not wear faster than the others (about 16 data pages follow one journal page).
         let ring_slots = (segments * checkpoint_pages)
             .div_ceil(checkpoint_interval * 16)
-            .clamp(2, (RING_BLOCKS_MAX as u32 / blocks_per_slot).max(2));
+            .clamp(3, (RING_BLOCKS_MAX as u32 / blocks_per_slot).max(3));
         let journal_segments =
             (2 * (map_pages + checkpoint_interval + checkpoint_pages)).div_ceil(useful) + 2;
 
@@ -236,7 +237,7 @@ impl Quota {
         let bad_segments = geometry.bad_blocks_max_per_die * u32::from(geometry.dies) / width;
         let streams = u32::from(parameters.classes) + 1;
         let needed = anchor_segments + bad_segments + journal_segments + streams + RESERVE_SEGMENTS;
-        if segments <= needed + 2 || blocks_per_slot * 2 > RING_BLOCKS_MAX as u32 {
+        if segments <= needed + 2 || blocks_per_slot * 3 > RING_BLOCKS_MAX as u32 {
             return Err(ParameterError::TooSmall { segments, needed });
         }
         let data_slots = u64::from(segments - needed) * u64::from(segment_pages * layout.sectors());

@@ -55,7 +55,9 @@ impl<N: Nand> Volume<'_, N> {
         if let Session::Failed(error) = self.session {
             return Err(nb::Error::Other(error));
         }
-        if matches!(self.session, Session::Mounted { clean: false }) && self.is_suspect(sector) {
+        if matches!(self.session, Session::Mounted { clean: false })
+            && (self.unsettled || self.is_suspect(sector))
+        {
             // What the last cut touched is copied before anyone relies on it.
             self.ready_to_write()?;
         }

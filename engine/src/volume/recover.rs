@@ -82,10 +82,9 @@ impl<'m, N: Nand> Volume<'m, N> {
     fn recover(&mut self, clean: bool) -> Result<Option<Location>, Error> {
         // Nothing that becomes free before the commit may be erased before the commit.
         self.recovering = true;
+        self.time = (self.time / TIME_JUMP + 1) * TIME_JUMP;
+        self.open_place()?;
         self.pending.named = self.choose_fresh()?;
-        if !clean {
-            self.time = (self.time / TIME_JUMP + 1) * TIME_JUMP;
-        }
         self.open_fresh(JOURNAL)?;
         for die in 0..self.dies.len() {
             let suspect = core::mem::replace(&mut self.dies[die].suspect, Location::UNMAPPED);
@@ -115,7 +114,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             self.groom.let_go();
             self.settle_everything()?;
         }
-        self.checkpoint_now()?;
+        self.make_checkpoint(false)?;
         self.recovering = false;
         Ok(None)
     }

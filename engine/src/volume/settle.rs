@@ -52,6 +52,7 @@ impl<N: Nand> Volume<'_, N> {
                 segment,
                 offset,
                 units,
+                ..
             } => {
                 if completion == Completion::Programmed {
                     self.settle_data(die, segment, offset, units)

@@ -305,7 +305,7 @@ impl<N: Nand> Volume<'_, N> {
             };
             layout.encode_unit(page, index as u32, &header, seed);
         }
-        self.start_data(die, segment, offset, units)
+        self.start_data(die, segment, offset, time, units)
     }
 
     fn start_data(
@@ -313,6 +313,7 @@ impl<N: Nand> Volume<'_, N> {
         die: Die,
         segment: Segment,
         offset: u32,
+        time: u64,
         units: Units,
     ) -> Result<(), Error> {
         for index in 0..units.len() {
@@ -326,6 +327,7 @@ impl<N: Nand> Volume<'_, N> {
                 self.dies[usize::from(die.0)].flight = Flight::Data {
                     segment,
                     offset,
+                    time,
                     units,
                 };
                 Ok(())

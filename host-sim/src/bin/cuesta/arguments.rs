@@ -9,6 +9,9 @@ use cuesta_sim::{chip, Chip};
 use crate::failure::{tell, Failure};
 use crate::size;
 
+/// Sectors in use where nothing is asked for, of all that the raw pages hold.
+pub const UTILIZATION: f64 = 0.70;
+
 /// Parses `--ram`: `full`, `minimum`, or bytes.
 pub fn budget(text: &str) -> Result<Budget, String> {
     match text {

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use cuesta::volume::Budget;
+use cuesta::volume::{Budget, FormatOptions, Parameters};
 use cuesta_sim::bench::{bound, run_queue, Options, QueueOptions, QueueReport, Report};
 use cuesta_sim::workload::Workload;
 use cuesta_sim::{chip, Chip};
@@ -27,8 +27,8 @@ pub struct Arguments {
     /// The part [default: w25n01gv; for queue ssd-tlc]
     #[arg(long, value_parser = arguments::chip_named)]
     chip: Option<&'static Chip>,
-    /// Sectors in use, of all that the raw pages hold; several with commas
-    #[arg(long, default_value = "0.70", value_delimiter = ',', value_parser = arguments::utilization)]
+    /// Sectors in use, of all that the raw pages hold; several with commas [default: 0.70; for queue as many as there are up to that]
+    #[arg(long, value_delimiter = ',', value_parser = arguments::utilization)]
     utilization: Vec<f64>,
     /// Memory for the engine, all included: full, minimum, or bytes such as 16K; several with commas
     #[arg(long, default_value = "full", value_delimiter = ',', value_parser = arguments::budget)]
@@ -66,6 +66,21 @@ fn what(name: &str) -> Result<What, String> {
         .map_err(|error: cuesta_sim::workload::UnknownWorkload| format!("{error}, {QUEUE}"))
 }
 
+impl Arguments {
+    /// Every combination of utilization and memory; `utilization` where none was asked for.
+    fn combinations(&self, utilization: f64) -> Vec<(f64, Budget)> {
+        let utilizations = if self.utilization.is_empty() {
+            vec![utilization]
+        } else {
+            self.utilization.clone()
+        };
+        utilizations
+            .into_iter()
+            .flat_map(|utilization| self.ram.iter().map(move |&budget| (utilization, budget)))
+            .collect()
+    }
+}
+
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     match arguments.workload {
         Some(What::Queue) => run_queues(arguments, out),
@@ -88,23 +103,19 @@ fn run_workloads(
         "erases", "reads/read", "MB/s", "mean µs", "p99 µs", "max µs", "moves max", "mount µs",
         "mount reads", "wear",
     ]);
-    let mut runs = Vec::new();
-    for &workload in workloads {
-        for &utilization in &arguments.utilization {
-            for &budget in &arguments.ram {
-                runs.push((
-                    workload,
-                    Options {
-                        chip,
-                        utilization,
-                        budget,
-                        sync_every: arguments.sync_every,
-                        seed: arguments.seed,
-                    },
-                ));
-            }
-        }
-    }
+    let combinations = arguments.combinations(arguments::UTILIZATION);
+    let runs = workloads.iter().flat_map(|&workload| {
+        combinations.iter().map(move |&(utilization, budget)| {
+            let options = Options {
+                chip,
+                utilization,
+                budget,
+                sync_every: arguments.sync_every,
+                seed: arguments.seed,
+            };
+            (workload, options)
+        })
+    });
     for (workload, options) in runs {
         let mut progress = Progress::new(workload.name(), arguments.json);
         let report = cuesta_sim::bench::run(workload, &options, &mut |done, total| {
@@ -166,27 +177,34 @@ fn run_queues(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure>
         Some(chip) => chip,
         None => chip("ssd-tlc")?,
     };
-    for &utilization in &arguments.utilization {
-        for &budget in &arguments.ram {
-            let options = QueueOptions {
-                chip,
-                utilization,
-                budget,
-                depth: arguments.depth,
-                seed: arguments.seed.unwrap_or(0xBEEF),
-            };
-            let mut progress = Progress::new(QUEUE, arguments.json);
-            let report = run_queue(&options, &mut |done, total| progress.set(done, total))?;
-            drop(progress);
-            if arguments.json {
-                serde_json::to_writer(&mut *out, &report)?;
-                writeln!(out)?;
-            } else {
-                print_queue(chip, &report, out)?;
-            }
+    let most = capacity_share(chip)?;
+    for (utilization, budget) in arguments.combinations(arguments::UTILIZATION.min(most)) {
+        let options = QueueOptions {
+            chip,
+            utilization,
+            budget,
+            depth: arguments.depth,
+            seed: arguments.seed.unwrap_or(0xBEEF),
+        };
+        let mut progress = Progress::new(QUEUE, arguments.json);
+        let report = run_queue(&options, &mut |done, total| progress.set(done, total))?;
+        drop(progress);
+        if arguments.json {
+            serde_json::to_writer(&mut *out, &report)?;
+            writeln!(out)?;
+        } else {
+            print_queue(chip, &report, out)?;
         }
     }
     Ok(())
+}
+
+/// The volume's sectors at its default capacity, of all that the raw pages hold.
+fn capacity_share(chip: &Chip) -> Result<f64, Failure> {
+    let parameters = Parameters::choose(&chip.geometry, &FormatOptions::default())
+        .map_err(|error| Failure::new(format!("{}: {error}", chip.name)))?;
+    let bytes = f64::from(parameters.capacity) * f64::from(parameters.sector_bytes);
+    Ok(bytes / chip.geometry.main_bytes() as f64)
 }
 
 fn print_queue(chip: &Chip, report: &QueueReport, out: &mut dyn Write) -> Result<(), Failure> {

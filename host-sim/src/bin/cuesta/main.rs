@@ -54,13 +54,16 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // A mistake of the program itself: one line too, with the place, for whoever gets the report.
+    std::panic::set_hook(Box::new(|panic| {
+        failure::tell(&format!("a mistake in the program, please report it: {panic}"));
+    }));
     let program = match Program::try_parse() {
         Ok(program) => program,
         Err(error) => return arguments::refuse(&error),
     };
     let mut out = io::stdout().lock();
-    let done = run(program.command, &mut out).and_then(|()| Ok(out.flush()?));
-    match done {
+    match run(program.command, &mut out) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
@@ -68,14 +71,17 @@ fn main() -> ExitCode {
 
 fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
     match command {
-        Command::Format(arguments) => format::run(&arguments, out),
-        Command::Info(arguments) => info::run(&arguments, out),
-        Command::Check(arguments) => check::run(&arguments, out),
-        Command::Import(arguments) => import::run(&arguments, out),
-        Command::Export(arguments) => export::run(&arguments, out),
-        Command::Serve(arguments) => serve::run(&arguments, out),
-        Command::Bench(arguments) => bench::run(&arguments, out),
-        Command::Plan(arguments) => plan::run(&arguments, out),
-        Command::Demo(arguments) => demo::run(&arguments, out),
+        Command::Format(arguments) => format::run(&arguments, out)?,
+        Command::Info(arguments) => info::run(&arguments, out)?,
+        Command::Check(arguments) => check::run(&arguments, out)?,
+        Command::Import(arguments) => import::run(&arguments, out)?,
+        Command::Export(arguments) => export::run(&arguments, out)?,
+        // Its output is for whoever happens to look.
+        Command::Serve(arguments) => return serve::run(&arguments, out),
+        Command::Bench(arguments) => bench::run(&arguments, out)?,
+        Command::Plan(arguments) => plan::run(&arguments, out)?,
+        Command::Demo(arguments) => demo::run(&arguments, out)?,
     }
+    out.flush()?;
+    Ok(())
 }

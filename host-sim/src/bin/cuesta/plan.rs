@@ -24,9 +24,9 @@ pub struct Arguments {
     /// Memory for the engine, all included: full, minimum, or bytes such as 16K; several with commas [default: a choice]
     #[arg(long, value_delimiter = ',', value_parser = arguments::budget)]
     ram: Vec<Budget>,
-    /// Sectors in use, of all that the raw pages hold
-    #[arg(long, default_value = "0.70", value_parser = arguments::utilization)]
-    utilization: f64,
+    /// Sectors in use, of all that the raw pages hold [default: 0.70, or as many as there are]
+    #[arg(long, value_parser = arguments::utilization)]
+    utilization: Option<f64>,
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -49,18 +49,21 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let shape = Shape::new(&geometry, &parameters)
         .map_err(|error| impossible(ParameterError::Layout(error)))?;
     let rows = budget_rows(arguments, &parameters, &shape)?;
-    let bound = theory::uniform(arguments.utilization, shape.slots_per_segment());
     let bytes = u64::from(parameters.capacity) * u64::from(parameters.sector_bytes);
     let raw_bytes = geometry.main_bytes();
     let anchor_blocks = 2 * quota.ring_slots * quota.blocks_per_slot;
     let raw_sectors = raw_bytes / u64::from(parameters.sector_bytes);
-    let asked = (arguments.utilization * raw_sectors as f64).floor();
+    let most = f64::from(parameters.capacity) / raw_sectors as f64;
+    let utilization = arguments
+        .utilization
+        .unwrap_or(arguments::UTILIZATION.min(most));
+    let bound = theory::uniform(utilization, shape.slots_per_segment());
+    let asked = (utilization * raw_sectors as f64).floor();
     if asked > f64::from(parameters.capacity) {
         return Err(Failure::usage(format!(
-            "--utilization {:.2}: {asked} sectors, the volume has {}; the most is {:.2}",
-            arguments.utilization,
+            "--utilization {utilization:.2}: {asked} sectors, the volume has {}; the most is {:.2}",
             parameters.capacity,
-            (f64::from(parameters.capacity) / raw_sectors as f64 * 100.0).floor() / 100.0
+            (most * 100.0).floor() / 100.0
         )));
     }
     if arguments.json {
@@ -94,7 +97,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             "checkpoint_pages": quota.checkpoint_pages,
             "checkpoint_interval": quota.checkpoint_interval,
             "journal_segments": quota.journal_segments,
-            "utilization": arguments.utilization,
+            "utilization": utilization,
             "wa_bound_uniform": bound,
             "budgets": budgets,
         });
@@ -156,8 +159,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         (
             "writes",
             format!(
-                "at a utilization of {:.2} no log writes uniform load with less than {bound:.2} pages a page",
-                arguments.utilization
+                "at a utilization of {utilization:.2} no log writes uniform load with less than {bound:.2} pages a page"
             ),
         ),
     ];

@@ -54,9 +54,8 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         signal_hook::flag::register(signal, Arc::clone(&stop))
             .map_err(|error| Failure::new(format!("cannot handle signal {signal}: {error}")))?;
     }
-    // Whoever started this waits for the line: it says that clients can connect.
-    writeln!(out, "{}", server.uri())?;
-    out.flush()?;
+    // Whoever started this may wait for the line: it says that clients can connect. A server goes on when nobody reads it.
+    let _ = writeln!(out, "{}", server.uri()).and_then(|()| out.flush());
 
     let counters = server.counters();
     let export = Export {
@@ -75,7 +74,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         export
     })?;
     unmount(&arguments.disk.path, export.disk)?;
-    writeln!(out, "stopped: {}", counters.served())?;
+    let _ = writeln!(out, "stopped: {}", counters.served()).and_then(|()| out.flush());
     Ok(())
 }
 

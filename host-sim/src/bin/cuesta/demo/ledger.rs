@@ -209,10 +209,16 @@ impl Ledger {
 
     /// Tells what was found in a sector, and what it may hold.
     pub fn explain(&mut self, sector: u32, found: &[u8]) -> String {
+        let stored = self.extents.iter().find_map(|extent| {
+            let piece = sector.checked_sub(extent.first)?;
+            let file = extent.file;
+            (piece < extent.count).then_some(Content::File { file, piece })
+        });
         let known = (1..=self.versions)
             .rev()
             .map(Content::Version)
             .chain([Content::Unwritten])
+            .chain(stored)
             .find(|&content| self.holds(sector, content, found));
         let found = match known {
             Some(content) => content.to_string(),

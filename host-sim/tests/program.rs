@@ -1,0 +1,620 @@
+//! The program as people use it: every command, and every kind of bad input.
+//!
+//! Bad input is answered with one line on standard error and a code other than zero, and changes no file.
+
+mod nbd_client;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Mutex;
+
+use cuesta_sim::{chip, Builder, Existing, ImageNand, SplitMix64};
+use nbd_client::Client;
+use serde_json::Value;
+
+/// A directory of its own for a test; gone at its end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "cuesta-program-{}-{}",
+            std::process::id(),
+            NUMBER.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn cuesta(&self, arguments: &[&str]) -> Output {
+        start(command(&self.0, arguments).stdin(Stdio::null()))
+            .wait_with_output()
+            .unwrap()
+    }
+
+    /// Runs a command that must succeed; gives its standard output.
+    fn succeeds(&self, arguments: &[&str]) -> String {
+        let output = self.cuesta(arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "cuesta {arguments:?}: {errors}");
+        assert_eq!(errors, "", "cuesta {arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.succeeds(arguments);
+        assert_eq!(text.lines().count(), 1);
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Runs a command that must fail with `code`, say one line and change no file. Gives the line.
+    fn refuses(&self, code: i32, arguments: &[&str]) -> String {
+        let before = self.contents();
+        let output = self.cuesta(arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "cuesta {arguments:?}: {errors}"
+        );
+        assert_eq!(errors.lines().count(), 1, "cuesta {arguments:?}: {errors}");
+        assert!(errors.starts_with("cuesta: "), "{errors}");
+        assert_eq!(output.stdout, b"");
+        assert!(self.contents() == before, "cuesta {arguments:?} changed a file");
+        errors
+    }
+
+    fn contents(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files: Vec<_> = fs::read_dir(&self.0)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .map(|path| (path.clone(), fs::read(path).unwrap()))
+            .collect();
+        files.sort();
+        files
+    }
+
+    fn format(&self, name: &str) {
+        self.succeeds(&["format", name, "--chip", "tiny"]);
+    }
+
+    /// Serves a disk at a socket `socket`, and waits until clients can connect.
+    fn serve(&self, disk: &str, more: &[&str]) -> Serving {
+        let arguments = [&["serve", disk, "--socket", "socket"], more].concat();
+        let mut child = start(&mut command(&self.0, &arguments));
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        assert!(line.starts_with("nbd+unix:///?socket="), "{line}");
+        Serving {
+            child,
+            socket: self.path("socket"),
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn command(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cuesta"));
+    command.current_dir(directory).args(arguments);
+    command
+}
+
+/// Held while a process is started, and while this one has an image open: a process in the making has a copy of every open file, and of
+/// the lock on it.
+static STARTING: Mutex<()> = Mutex::new(());
+
+fn start(command: &mut Command) -> Child {
+    let _starting = STARTING.lock();
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Makes an image with nothing in it.
+fn make_image(path: &Path, builder: &Builder) {
+    let _starting = STARTING.lock();
+    ImageNand::create(path, builder, Existing::Refuse).unwrap();
+}
+
+/// A server in the background.
+struct Serving {
+    child: Child,
+    socket: PathBuf,
+}
+
+impl Serving {
+    fn connect(&self) -> Client {
+        Client::connect(&self.socket)
+    }
+
+    fn signal(&mut self, signal: &str) -> Option<i32> {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status().unwrap();
+        assert!(sent.success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn random_bytes(seed: u64, count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    SplitMix64::new(seed).fill(&mut bytes);
+    bytes
+}
+
+fn disk_bytes(scratch: &Scratch, disk: &str) -> usize {
+    let info = scratch.json(&["info", disk, "--json"]);
+    info["bytes"].as_u64().unwrap() as usize
+}
+
+#[test]
+fn a_new_disk_is_clean_empty_and_sound() {
+    let scratch = Scratch::new();
+    let told = scratch.succeeds(&["format", "d.nand", "--chip", "tiny"]);
+    assert!(told.starts_with("d.nand: tiny, "), "{told}");
+    let info = scratch.json(&["info", "d.nand", "--json"]);
+    assert_eq!(info["chip"], "tiny");
+    assert_eq!(info["clean"], true);
+    assert_eq!(info["sectors_mapped"], 0);
+    assert_eq!(info["sector_bytes"], 512);
+    let told = scratch.succeeds(&["info", "d.nand"]);
+    assert!(told.contains("last session") && told.contains("ended cleanly"), "{told}");
+    let told = scratch.succeeds(&["check", "d.nand"]);
+    assert!(told.contains("0 sectors read and checked"), "{told}");
+    let check = scratch.json(&["check", "d.nand", "--json"]);
+    assert_eq!(check["findings"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn a_disk_is_formatted_as_asked() {
+    let scratch = Scratch::new();
+    let wishes = ["--capacity", "100", "--classes", "3", "--width", "2", "--bad-blocks", "7/2"];
+    let arguments = [&["format", "d.nand", "--chip", "tiny2"], &wishes[..]].concat();
+    scratch.succeeds(&arguments);
+    let info = scratch.json(&["info", "d.nand", "--json"]);
+    assert_eq!(info["sectors"], 100);
+    assert_eq!(info["classes"], 3);
+    assert_eq!(info["segment_blocks"], 2);
+    assert_eq!(info["bad_blocks"], 4);
+    let bytes = ["format", "e.nand", "--chip", "tiny", "--capacity", "50K"];
+    scratch.succeeds(&bytes);
+    assert_eq!(scratch.json(&["info", "e.nand", "--json"])["sectors"], 100);
+}
+
+#[test]
+fn what_is_imported_is_exported_and_the_rest_is_zeros() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    // Something is there before, so that the import has something to make zero.
+    let size = disk_bytes(&scratch, "d.nand");
+    fs::write(scratch.path("full"), random_bytes(1, size)).unwrap();
+    scratch.succeeds(&["import", "d.nand", "full"]);
+    let mut raw = random_bytes(2, 20_001);
+    raw[2048..8192].fill(0);
+    fs::write(scratch.path("raw"), &raw).unwrap();
+    for ram in ["full", "minimum"] {
+        let told = scratch.succeeds(&["import", "d.nand", "raw", "--ram", ram]);
+        assert!(told.starts_with("d.nand: 19.5 KiB imported, 28 sectors written"), "{told}");
+        scratch.succeeds(&["export", "d.nand", "back", "--force", "--ram", ram]);
+        let back = fs::read(scratch.path("back")).unwrap();
+        assert_eq!(back.len(), size);
+        assert!(back[..raw.len()] == raw);
+        assert!(back[raw.len()..].iter().all(|&byte| byte == 0));
+    }
+    assert_eq!(scratch.json(&["check", "d.nand", "--json"])["sectors"], 28);
+    assert_eq!(scratch.json(&["info", "d.nand", "--json"])["clean"], true);
+}
+
+#[test]
+fn a_served_disk_keeps_what_was_written_and_ends_cleanly_when_told() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    let data = random_bytes(3, 8192);
+    for signal in ["-TERM", "-INT"] {
+        let mut server = scratch.serve("d.nand", &[]);
+        let mut client = server.connect();
+        assert_eq!(client.size_bytes as usize, disk_bytes_of(&client));
+        assert_eq!(client.write(4096, &data), 0);
+        assert_eq!(client.flush(), 0);
+        assert_eq!(server.signal(signal), Some(0));
+        assert!(!server.socket.exists());
+        assert_eq!(scratch.json(&["info", "d.nand", "--json"])["clean"], true);
+    }
+    scratch.succeeds(&["export", "d.nand", "raw"]);
+    let raw = fs::read(scratch.path("raw")).unwrap();
+    assert!(raw[4096..12_288] == data && raw[..4096].iter().all(|&byte| byte == 0));
+}
+
+fn disk_bytes_of(client: &Client) -> usize {
+    (client.size_bytes / 512 * 512) as usize
+}
+
+#[test]
+fn a_killed_server_is_a_power_cut_and_what_was_flushed_is_there() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    for round in 0..5u8 {
+        let mut server = scratch.serve("d.nand", &[]);
+        let mut client = server.connect();
+        for earlier in 0..round {
+            let (error, found) = client.read(u64::from(earlier) * 4096, 4096);
+            assert_eq!(error, 0);
+            assert!(found == random_bytes(u64::from(earlier), 4096), "round {round}");
+        }
+        let data = random_bytes(u64::from(round), 4096);
+        assert_eq!(client.write(u64::from(round) * 4096, &data), 0);
+        assert_eq!(client.flush(), 0);
+        assert_eq!(server.signal("-KILL"), None);
+    }
+    assert_eq!(scratch.json(&["info", "d.nand", "--json"])["clean"], false);
+    let told = scratch.succeeds(&["check", "d.nand"]);
+    assert!(told.contains("ended by a cut"), "{told}");
+}
+
+#[test]
+fn a_request_beyond_the_end_is_answered_with_an_error_and_the_next_one_is_served() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    let mut server = scratch.serve("d.nand", &[]);
+    let mut client = server.connect();
+    let end = client.size_bytes;
+    let (error, _) = client.read(end, 512);
+    assert_ne!(error, 0);
+    assert_ne!(client.write(end - 512, &[1; 1024]), 0);
+    assert_eq!(client.write(end - 512, &[1; 512]), 0);
+    assert_eq!(client.read(end - 512, 512), (0, vec![1; 512]));
+    assert_eq!(server.signal("-TERM"), Some(0));
+}
+
+#[test]
+fn a_disk_served_read_only_does_not_change() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    let before = fs::read(scratch.path("d.nand")).unwrap();
+    let mut server = scratch.serve("d.nand", &["--read-only"]);
+    let mut client = server.connect();
+    assert_ne!(client.write(0, &[1; 512]), 0);
+    assert_eq!(client.read(0, 512), (0, vec![0; 512]));
+    assert_eq!(client.flush(), 0);
+    assert_eq!(server.signal("-TERM"), Some(0));
+    assert!(fs::read(scratch.path("d.nand")).unwrap() == before);
+}
+
+/// The fields of a run, as programs rely on them.
+const BENCH_FIELDS: [&str; 31] = [
+    "workload", "chip", "utilization", "ram_budget", "ram_bytes", "host_writes", "host_reads",
+    "programs", "programs_user", "programs_groom", "programs_map", "programs_meta",
+    "programs_padding", "erases", "reads", "bytes_in", "bytes_out", "virtual_us", "wa", "mb_s",
+    "op_us_mean", "op_us_p99", "op_us_max", "groom_pages_per_write_max", "reads_per_read",
+    "mount_reads", "mount_us", "wear_min", "wear_max", "wear_mean", "wear_stddev",
+];
+
+#[test]
+fn bench_prints_one_object_a_run_with_the_fields_of_the_contract() {
+    let scratch = Scratch::new();
+    let small = ["--chip", "tiny", "--utilization", "0.3"];
+    let arguments = [&["bench", "--all", "--json"], &small[..]].concat();
+    let text = scratch.succeeds(&arguments);
+    assert_eq!(text.lines().count(), 12);
+    for line in text.lines() {
+        let at = |field: &str| line.find(&format!("\"{field}\":"));
+        let places: Vec<_> = BENCH_FIELDS.iter().map(|field| at(field).unwrap()).collect();
+        assert!(places.is_sorted(), "{line}");
+        let run: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(run.as_object().unwrap().len(), BENCH_FIELDS.len());
+    }
+    let uniform = text.lines().find(|line| line.contains("\"uniform\"")).unwrap();
+    let arguments = [&["bench", "uniform", "--json"], &small[..]].concat();
+    assert_eq!(scratch.succeeds(&arguments).trim_end(), uniform);
+}
+
+#[test]
+fn bench_prints_a_table_for_people_with_the_bound_of_theory() {
+    let scratch = Scratch::new();
+    let text = scratch.succeeds(&[
+        "bench", "uniform", "--chip", "tiny", "--utilization", "0.2,0.3", "--ram", "full,minimum",
+    ]);
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 6, "{text}");
+    assert!(lines[1].starts_with("workload") && lines[1].contains("bound"));
+    assert!(lines[2..].iter().all(|line| line.starts_with("uniform")));
+}
+
+#[test]
+fn bench_queue_tells_how_busy_many_dies_are() {
+    let scratch = Scratch::new();
+    let run = scratch.json(&[
+        "bench", "queue", "--chip", "tiny4", "--utilization", "0.3", "--depth", "16", "--json",
+    ]);
+    assert_eq!(run["dies"], 4);
+    let (busy, bound) = (run["die_busy"].as_f64(), run["die_busy_bound"].as_f64());
+    assert!(busy > Some(0.0) && bound <= Some(1.0), "{run}");
+}
+
+#[test]
+fn plan_tells_the_minimum_and_a_volume_works_in_exactly_that() {
+    let scratch = Scratch::new();
+    let told = scratch.succeeds(&["plan", "--chip", "w25n01gv"]);
+    assert!(told.contains("capacity") && told.contains("reads/read"), "{told}");
+    let plan = scratch.json(&["plan", "--chip", "tiny", "--ram", "minimum", "--json"]);
+    let least = plan["budgets"][0]["ram_bytes"].as_u64().unwrap();
+    let bench = |ram: u64| {
+        let ram = ram.to_string();
+        scratch.cuesta(&["bench", "seq-over", "--chip", "tiny", "--utilization", "0.3", "--ram", &ram])
+    };
+    assert!(bench(least).status.success());
+    let refused = bench(least - 1);
+    assert_eq!(refused.status.code(), Some(1));
+    let line = String::from_utf8(refused.stderr).unwrap();
+    assert!(line.contains(&format!("at least {least}")), "{line}");
+}
+
+#[test]
+fn demo_ends_with_the_wear_and_the_cost() {
+    let scratch = Scratch::new();
+    let told = scratch.succeeds(&["demo", "--cuts", "40"]);
+    for part in ["made-up files", "40 times", "verified", "wear,", "write amplification", "mount after a cut"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+#[test]
+fn output_that_nobody_reads_ends_the_program_quietly() {
+    let scratch = Scratch::new();
+    let mut child = start(&mut command(&scratch.0, &["plan", "--chip", "w25n01gv"]));
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.stderr, b"");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_code_2() {
+    let scratch = Scratch::new();
+    for (arguments, part) in [
+        (&["frmat"][..], "unrecognized subcommand 'frmat'"),
+        (&["format", "d.nand"], "--chip"),
+        (&["format", "d.nand", "--chip", "w25n01"], "no chip is called \"w25n01\"; known chips: w25n01gv"),
+        (&["format", "d.nand", "--chip", "tiny", "--capacity", "1.5X"], "no size"),
+        (&["format", "d.nand", "--chip", "tiny", "--bad-blocks", "7/3"], "has at most 2"),
+        (&["plan", "--chip", "nothing"], "no chip is called \"nothing\""),
+        (&["plan", "--chip", "tiny", "--utilization", "0.99"], "the most is"),
+        (&["bench"], "WORKLOAD"),
+        (&["bench", "unifrom"], "no workload is called \"unifrom\""),
+        (&["bench", "uniform", "--ram", "lots"], "use full, minimum, or bytes such as 16K"),
+        (&["bench", "uniform", "--utilization", "1.5"], "above 0 and at most 1"),
+        (&["bench", "uniform", "--utilization", "0.99"], "choose a utilization up to"),
+        (&["serve", "d.nand"], "--socket"),
+    ] {
+        let line = scratch.refuses(2, arguments);
+        assert!(line.contains(part), "{line}");
+    }
+}
+
+#[test]
+fn wishes_that_cannot_be_met_leave_no_file() {
+    let scratch = Scratch::new();
+    let line = scratch.refuses(1, &["format", "d.nand", "--chip", "tiny", "--capacity", "100000"]);
+    assert!(line.contains("100000 sectors asked for, at most"), "{line}");
+    let line = scratch.refuses(1, &["format", "d.nand", "--chip", "tiny4", "--width", "3"]);
+    assert!(line.contains("do not divide 4 dies"), "{line}");
+    let line = scratch.refuses(1, &["format", "d.nand", "--chip", "tiny", "--classes", "9"]);
+    assert!(line.contains("9 data classes asked for"), "{line}");
+}
+
+#[test]
+fn an_image_that_is_there_is_replaced_by_force_only() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    let line = scratch.refuses(1, &["format", "d.nand", "--chip", "tiny"]);
+    assert!(line.contains("the file is there already"), "{line}");
+    scratch.succeeds(&["format", "d.nand", "--chip", "tiny2", "--force"]);
+    assert_eq!(scratch.json(&["info", "d.nand", "--json"])["chip"], "tiny2");
+}
+
+/// Commands that open the disk `d.nand`, of which none may do anything with a bad one.
+const OPENERS: [&[&str]; 5] = [
+    &["info", "d.nand"],
+    &["check", "d.nand"],
+    &["import", "d.nand", "raw"],
+    &["export", "d.nand", "new"],
+    &["serve", "d.nand", "--socket", "socket"],
+];
+
+/// Every command refuses the disk, with `part` in its line.
+fn all_refuse(scratch: &Scratch, part: &str) {
+    fs::write(scratch.path("raw"), [1; 512]).unwrap();
+    for arguments in OPENERS {
+        let line = scratch.refuses(1, arguments);
+        assert!(line.contains(part), "{line}");
+        assert!(line.contains("d.nand"), "{line}");
+        assert!(!scratch.path("new").exists() && !scratch.path("socket").exists());
+    }
+}
+
+#[test]
+fn a_missing_image_is_refused() {
+    all_refuse(&Scratch::new(), "there is no such file");
+}
+
+#[test]
+fn a_truncated_image_is_refused() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    let file = fs::OpenOptions::new().write(true).open(scratch.path("d.nand")).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.set_len(length - 1).unwrap();
+    all_refuse(&scratch, "cut short");
+    file.set_len(100).unwrap();
+    all_refuse(&scratch, "cut short");
+}
+
+#[test]
+fn a_foreign_file_is_refused() {
+    let scratch = Scratch::new();
+    for content in [&b""[..], b"a letter to nobody", &random_bytes(4, 100_000)] {
+        fs::write(scratch.path("d.nand"), content).unwrap();
+        all_refuse(&scratch, "not a Cuesta NAND image");
+    }
+}
+
+#[test]
+fn an_image_of_a_newer_format_is_refused() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    let file = fs::OpenOptions::new().write(true).open(scratch.path("d.nand")).unwrap();
+    // The version follows the magic in every format.
+    file.write_all_at(&99_u32.to_le_bytes(), 16).unwrap();
+    all_refuse(&scratch, "format version 99");
+}
+
+#[test]
+fn an_image_with_a_damaged_header_is_refused() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    let file = fs::OpenOptions::new().write(true).open(scratch.path("d.nand")).unwrap();
+    file.write_all_at(&[0x5A; 4], 60).unwrap();
+    all_refuse(&scratch, "damaged");
+}
+
+#[test]
+fn an_image_of_another_chip_or_geometry_is_refused() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    let line = scratch.refuses(1, &["info", "d.nand", "--chip", "tiny2"]);
+    assert!(line.contains("of chip tiny, not tiny2"), "{line}");
+    // A part called tiny that has half as many blocks.
+    let tiny = chip("tiny").unwrap();
+    let mut geometry = tiny.geometry;
+    geometry.blocks_per_die /= 2;
+    let builder = Builder::new(tiny).geometry(geometry);
+    make_image(&scratch.path("e.nand"), &builder);
+    let line = scratch.refuses(1, &["check", "e.nand", "--chip", "tiny"]);
+    assert!(line.contains("16 blocks") && line.contains("32 blocks"), "{line}");
+}
+
+#[test]
+fn a_part_without_a_volume_is_told_from_one_with_something_else() {
+    let scratch = Scratch::new();
+    let builder = Builder::new(chip("tiny").unwrap());
+    make_image(&scratch.path("d.nand"), &builder);
+    all_refuse(&scratch, "blank");
+}
+
+#[test]
+fn a_budget_below_the_minimum_is_refused_with_the_minimum() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    fs::write(scratch.path("raw"), [1; 512]).unwrap();
+    for arguments in [
+        &["import", "d.nand", "raw", "--ram", "1K"][..],
+        &["export", "d.nand", "new", "--ram", "1K"],
+        &["serve", "d.nand", "--socket", "socket", "--ram", "1K"],
+        &["bench", "uniform", "--chip", "tiny", "--utilization", "0.3", "--ram", "1K"],
+        &["plan", "--chip", "tiny", "--ram", "1K"],
+        &["demo", "--chip", "tiny", "--ram", "1K"],
+    ] {
+        let line = scratch.refuses(1, arguments);
+        assert!(line.contains("1024 bytes of RAM are too few, this part needs at least "), "{line}");
+    }
+}
+
+#[test]
+fn a_disk_in_use_is_refused() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    fs::write(scratch.path("raw"), [1; 512]).unwrap();
+    let mut server = scratch.serve("d.nand", &[]);
+    let mut client = server.connect();
+    for arguments in [
+        &["info", "d.nand"][..],
+        &["check", "d.nand"],
+        &["import", "d.nand", "raw"],
+        &["export", "d.nand", "new"],
+        &["serve", "d.nand", "--socket", "other"],
+        &["format", "d.nand", "--chip", "tiny", "--force"],
+    ] {
+        let line = scratch.refuses(1, arguments);
+        assert!(line.contains("another process has the image open"), "{line}");
+    }
+    assert_eq!(client.write(0, &[7; 512]), 0);
+    assert_eq!(server.signal("-TERM"), Some(0));
+}
+
+#[test]
+fn a_socket_path_in_use_is_refused_and_left_alone() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    scratch.format("e.nand");
+    let mut server = scratch.serve("d.nand", &[]);
+    let line = scratch.refuses(1, &["serve", "e.nand", "--socket", "socket"]);
+    assert!(line.contains("another server listens there"), "{line}");
+    let mut client = server.connect();
+    assert_eq!(client.write(0, &[7; 512]), 0);
+    assert_eq!(server.signal("-TERM"), Some(0));
+
+    fs::write(scratch.path("socket"), "a letter").unwrap();
+    let line = scratch.refuses(1, &["serve", "e.nand", "--socket", "socket"]);
+    assert!(line.contains("a file that is no socket is there"), "{line}");
+    fs::remove_file(scratch.path("socket")).unwrap();
+
+    // One that a killed server left behind is replaced.
+    drop(UnixListener::bind(scratch.path("socket")).unwrap());
+    let mut server = scratch.serve("e.nand", &[]);
+    assert_eq!(server.signal("-TERM"), Some(0));
+}
+
+#[test]
+fn an_address_that_others_can_reach_is_refused() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    let line = scratch.refuses(1, &["serve", "d.nand", "--tcp", "0.0.0.0:0"]);
+    assert!(line.contains("other machines could connect"), "{line}");
+}
+
+#[test]
+fn a_raw_image_that_does_not_fit_is_refused() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    let size = disk_bytes(&scratch, "d.nand");
+    fs::write(scratch.path("raw"), vec![1; size + 1]).unwrap();
+    let line = scratch.refuses(1, &["import", "d.nand", "raw"]);
+    assert!(line.contains(&format!("do not fit the disk of {size} bytes")), "{line}");
+    let line = scratch.refuses(1, &["import", "d.nand", "nothing"]);
+    assert!(line.contains("nothing"), "{line}");
+}
+
+#[test]
+fn an_export_does_not_replace_a_file_unasked() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    fs::write(scratch.path("raw"), "a letter").unwrap();
+    let line = scratch.refuses(1, &["export", "d.nand", "raw"]);
+    assert!(line.contains("the file is there already"), "{line}");
+}
