@@ -239,7 +239,7 @@ impl Sync {
         match self {
             Self::Never => false,
             Self::AtEnd => done == count,
-            Self::Every(writes) => done == count || (writes > 0 && done % writes == 0),
+            Self::Every(writes) => done == count || done.is_multiple_of(writes),
         }
     }
 }

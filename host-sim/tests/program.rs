@@ -71,7 +71,10 @@ impl Scratch {
         assert_eq!(errors.lines().count(), 1, "cuesta {arguments:?}: {errors}");
         assert!(errors.starts_with("cuesta: "), "{errors}");
         assert_eq!(output.stdout, b"");
-        assert!(self.contents() == before, "cuesta {arguments:?} changed a file");
+        assert!(
+            self.contents() == before,
+            "cuesta {arguments:?} changed a file"
+        );
         errors
     }
 
@@ -185,7 +188,10 @@ fn a_new_disk_is_clean_empty_and_sound() {
     assert_eq!(info["sectors_mapped"], 0);
     assert_eq!(info["sector_bytes"], 512);
     let told = scratch.succeeds(&["info", "d.nand"]);
-    assert!(told.contains("last session") && told.contains("ended cleanly"), "{told}");
+    assert!(
+        told.contains("last session") && told.contains("ended cleanly"),
+        "{told}"
+    );
     let told = scratch.succeeds(&["check", "d.nand"]);
     assert!(told.contains("0 sectors read and checked"), "{told}");
     let check = scratch.json(&["check", "d.nand", "--json"]);
@@ -195,7 +201,16 @@ fn a_new_disk_is_clean_empty_and_sound() {
 #[test]
 fn a_disk_is_formatted_as_asked() {
     let scratch = Scratch::new();
-    let wishes = ["--capacity", "100", "--classes", "3", "--width", "2", "--bad-blocks", "7/2"];
+    let wishes = [
+        "--capacity",
+        "100",
+        "--classes",
+        "3",
+        "--width",
+        "2",
+        "--bad-blocks",
+        "7/2",
+    ];
     let arguments = [&["format", "d.nand", "--chip", "tiny2"], &wishes[..]].concat();
     scratch.succeeds(&arguments);
     let info = scratch.json(&["info", "d.nand", "--json"]);
@@ -221,7 +236,10 @@ fn what_is_imported_is_exported_and_the_rest_is_zeros() {
     fs::write(scratch.path("raw"), &raw).unwrap();
     for ram in ["full", "minimum"] {
         let told = scratch.succeeds(&["import", "d.nand", "raw", "--ram", ram]);
-        assert!(told.starts_with("d.nand: 19.5 KiB imported, 28 sectors written"), "{told}");
+        assert!(
+            told.starts_with("d.nand: 19.5 KiB imported, 28 sectors written"),
+            "{told}"
+        );
         scratch.succeeds(&["export", "d.nand", "back", "--force", "--ram", ram]);
         let back = fs::read(scratch.path("back")).unwrap();
         assert_eq!(back.len(), size);
@@ -266,7 +284,10 @@ fn a_killed_server_is_a_power_cut_and_what_was_flushed_is_there() {
         for earlier in 0..round {
             let (error, found) = client.read(u64::from(earlier) * 4096, 4096);
             assert_eq!(error, 0);
-            assert!(found == random_bytes(u64::from(earlier), 4096), "round {round}");
+            assert!(
+                found == random_bytes(u64::from(earlier), 4096),
+                "round {round}"
+            );
         }
         let data = random_bytes(u64::from(round), 4096);
         assert_eq!(client.write(u64::from(round) * 4096, &data), 0);
@@ -309,11 +330,37 @@ fn a_disk_served_read_only_does_not_change() {
 
 /// The fields of a run, as programs rely on them.
 const BENCH_FIELDS: [&str; 31] = [
-    "workload", "chip", "utilization", "ram_budget", "ram_bytes", "host_writes", "host_reads",
-    "programs", "programs_user", "programs_groom", "programs_map", "programs_meta",
-    "programs_padding", "erases", "reads", "bytes_in", "bytes_out", "virtual_us", "wa", "mb_s",
-    "op_us_mean", "op_us_p99", "op_us_max", "groom_pages_per_write_max", "reads_per_read",
-    "mount_reads", "mount_us", "wear_min", "wear_max", "wear_mean", "wear_stddev",
+    "workload",
+    "chip",
+    "utilization",
+    "ram_budget",
+    "ram_bytes",
+    "host_writes",
+    "host_reads",
+    "programs",
+    "programs_user",
+    "programs_groom",
+    "programs_map",
+    "programs_meta",
+    "programs_padding",
+    "erases",
+    "reads",
+    "bytes_in",
+    "bytes_out",
+    "virtual_us",
+    "wa",
+    "mb_s",
+    "op_us_mean",
+    "op_us_p99",
+    "op_us_max",
+    "groom_pages_per_write_max",
+    "reads_per_read",
+    "mount_reads",
+    "mount_us",
+    "wear_min",
+    "wear_max",
+    "wear_mean",
+    "wear_stddev",
 ];
 
 #[test]
@@ -325,12 +372,18 @@ fn bench_prints_one_object_a_run_with_the_fields_of_the_contract() {
     assert_eq!(text.lines().count(), 12);
     for line in text.lines() {
         let at = |field: &str| line.find(&format!("\"{field}\":"));
-        let places: Vec<_> = BENCH_FIELDS.iter().map(|field| at(field).unwrap()).collect();
+        let places: Vec<_> = BENCH_FIELDS
+            .iter()
+            .map(|field| at(field).unwrap())
+            .collect();
         assert!(places.is_sorted(), "{line}");
         let run: Value = serde_json::from_str(line).unwrap();
         assert_eq!(run.as_object().unwrap().len(), BENCH_FIELDS.len());
     }
-    let uniform = text.lines().find(|line| line.contains("\"uniform\"")).unwrap();
+    let uniform = text
+        .lines()
+        .find(|line| line.contains("\"uniform\""))
+        .unwrap();
     let arguments = [&["bench", "uniform", "--json"], &small[..]].concat();
     assert_eq!(scratch.succeeds(&arguments).trim_end(), uniform);
 }
@@ -339,7 +392,14 @@ fn bench_prints_one_object_a_run_with_the_fields_of_the_contract() {
 fn bench_prints_a_table_for_people_with_the_bound_of_theory() {
     let scratch = Scratch::new();
     let text = scratch.succeeds(&[
-        "bench", "uniform", "--chip", "tiny", "--utilization", "0.2,0.3", "--ram", "full,minimum",
+        "bench",
+        "uniform",
+        "--chip",
+        "tiny",
+        "--utilization",
+        "0.2,0.3",
+        "--ram",
+        "full,minimum",
     ]);
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 6, "{text}");
@@ -351,7 +411,15 @@ fn bench_prints_a_table_for_people_with_the_bound_of_theory() {
 fn bench_queue_tells_how_busy_many_dies_are() {
     let scratch = Scratch::new();
     let run = scratch.json(&[
-        "bench", "queue", "--chip", "tiny4", "--utilization", "0.3", "--depth", "16", "--json",
+        "bench",
+        "queue",
+        "--chip",
+        "tiny4",
+        "--utilization",
+        "0.3",
+        "--depth",
+        "16",
+        "--json",
     ]);
     assert_eq!(run["dies"], 4);
     let (busy, bound) = (run["die_busy"].as_f64(), run["die_busy_bound"].as_f64());
@@ -362,12 +430,24 @@ fn bench_queue_tells_how_busy_many_dies_are() {
 fn plan_tells_the_minimum_and_a_volume_works_in_exactly_that() {
     let scratch = Scratch::new();
     let told = scratch.succeeds(&["plan", "--chip", "w25n01gv"]);
-    assert!(told.contains("capacity") && told.contains("reads/read"), "{told}");
+    assert!(
+        told.contains("capacity") && told.contains("reads/read"),
+        "{told}"
+    );
     let plan = scratch.json(&["plan", "--chip", "tiny", "--ram", "minimum", "--json"]);
     let least = plan["budgets"][0]["ram_bytes"].as_u64().unwrap();
     let bench = |ram: u64| {
         let ram = ram.to_string();
-        scratch.cuesta(&["bench", "seq-over", "--chip", "tiny", "--utilization", "0.3", "--ram", &ram])
+        scratch.cuesta(&[
+            "bench",
+            "seq-over",
+            "--chip",
+            "tiny",
+            "--utilization",
+            "0.3",
+            "--ram",
+            &ram,
+        ])
     };
     assert!(bench(least).status.success());
     let refused = bench(least - 1);
@@ -380,7 +460,14 @@ fn plan_tells_the_minimum_and_a_volume_works_in_exactly_that() {
 fn demo_ends_with_the_wear_and_the_cost() {
     let scratch = Scratch::new();
     let told = scratch.succeeds(&["demo", "--cuts", "40"]);
-    for part in ["made-up files", "40 times", "verified", "wear,", "write amplification", "mount after a cut"] {
+    for part in [
+        "made-up files",
+        "40 times",
+        "verified",
+        "wear,",
+        "write amplification",
+        "mount after a cut",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
 }
@@ -400,16 +487,40 @@ fn what_makes_no_sense_is_refused_with_code_2() {
     for (arguments, part) in [
         (&["frmat"][..], "unrecognized subcommand 'frmat'"),
         (&["format", "d.nand"], "--chip"),
-        (&["format", "d.nand", "--chip", "w25n01"], "no chip is called \"w25n01\"; known chips: w25n01gv"),
-        (&["format", "d.nand", "--chip", "tiny", "--capacity", "1.5X"], "no size"),
-        (&["format", "d.nand", "--chip", "tiny", "--bad-blocks", "7/3"], "has at most 2"),
-        (&["plan", "--chip", "nothing"], "no chip is called \"nothing\""),
-        (&["plan", "--chip", "tiny", "--utilization", "0.99"], "the most is"),
+        (
+            &["format", "d.nand", "--chip", "w25n01"],
+            "no chip is called \"w25n01\"; known chips: w25n01gv",
+        ),
+        (
+            &["format", "d.nand", "--chip", "tiny", "--capacity", "1.5X"],
+            "no size",
+        ),
+        (
+            &["format", "d.nand", "--chip", "tiny", "--bad-blocks", "7/3"],
+            "has at most 2",
+        ),
+        (
+            &["plan", "--chip", "nothing"],
+            "no chip is called \"nothing\"",
+        ),
+        (
+            &["plan", "--chip", "tiny", "--utilization", "0.99"],
+            "the most is",
+        ),
         (&["bench"], "WORKLOAD"),
         (&["bench", "unifrom"], "no workload is called \"unifrom\""),
-        (&["bench", "uniform", "--ram", "lots"], "use full, minimum, or bytes such as 16K"),
-        (&["bench", "uniform", "--utilization", "1.5"], "above 0 and at most 1"),
-        (&["bench", "uniform", "--utilization", "0.99"], "choose a utilization up to"),
+        (
+            &["bench", "uniform", "--ram", "lots"],
+            "use full, minimum, or bytes such as 16K",
+        ),
+        (
+            &["bench", "uniform", "--utilization", "1.5"],
+            "above 0 and at most 1",
+        ),
+        (
+            &["bench", "uniform", "--utilization", "0.99"],
+            "choose a utilization up to",
+        ),
         (&["serve", "d.nand"], "--socket"),
     ] {
         let line = scratch.refuses(2, arguments);
@@ -420,7 +531,10 @@ fn what_makes_no_sense_is_refused_with_code_2() {
 #[test]
 fn wishes_that_cannot_be_met_leave_no_file() {
     let scratch = Scratch::new();
-    let line = scratch.refuses(1, &["format", "d.nand", "--chip", "tiny", "--capacity", "100000"]);
+    let line = scratch.refuses(
+        1,
+        &["format", "d.nand", "--chip", "tiny", "--capacity", "100000"],
+    );
     assert!(line.contains("100000 sectors asked for, at most"), "{line}");
     let line = scratch.refuses(1, &["format", "d.nand", "--chip", "tiny4", "--width", "3"]);
     assert!(line.contains("do not divide 4 dies"), "{line}");
@@ -467,7 +581,10 @@ fn a_missing_image_is_refused() {
 fn a_truncated_image_is_refused() {
     let scratch = Scratch::new();
     scratch.format("d.nand");
-    let file = fs::OpenOptions::new().write(true).open(scratch.path("d.nand")).unwrap();
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(scratch.path("d.nand"))
+        .unwrap();
     let length = file.metadata().unwrap().len();
     file.set_len(length - 1).unwrap();
     all_refuse(&scratch, "cut short");
@@ -488,7 +605,10 @@ fn a_foreign_file_is_refused() {
 fn an_image_of_a_newer_format_is_refused() {
     let scratch = Scratch::new();
     scratch.format("d.nand");
-    let file = fs::OpenOptions::new().write(true).open(scratch.path("d.nand")).unwrap();
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(scratch.path("d.nand"))
+        .unwrap();
     // The version follows the magic in every format.
     file.write_all_at(&99_u32.to_le_bytes(), 16).unwrap();
     all_refuse(&scratch, "format version 99");
@@ -498,7 +618,10 @@ fn an_image_of_a_newer_format_is_refused() {
 fn an_image_with_a_damaged_header_is_refused() {
     let scratch = Scratch::new();
     scratch.format("d.nand");
-    let file = fs::OpenOptions::new().write(true).open(scratch.path("d.nand")).unwrap();
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(scratch.path("d.nand"))
+        .unwrap();
     file.write_all_at(&[0x5A; 4], 60).unwrap();
     all_refuse(&scratch, "damaged");
 }
@@ -516,7 +639,10 @@ fn an_image_of_another_chip_or_geometry_is_refused() {
     let builder = Builder::new(tiny).geometry(geometry);
     make_image(&scratch.path("e.nand"), &builder);
     let line = scratch.refuses(1, &["check", "e.nand", "--chip", "tiny"]);
-    assert!(line.contains("16 blocks") && line.contains("32 blocks"), "{line}");
+    assert!(
+        line.contains("16 blocks") && line.contains("32 blocks"),
+        "{line}"
+    );
 }
 
 #[test]
@@ -536,12 +662,24 @@ fn a_budget_below_the_minimum_is_refused_with_the_minimum() {
         &["import", "d.nand", "raw", "--ram", "1K"][..],
         &["export", "d.nand", "new", "--ram", "1K"],
         &["serve", "d.nand", "--socket", "socket", "--ram", "1K"],
-        &["bench", "uniform", "--chip", "tiny", "--utilization", "0.3", "--ram", "1K"],
+        &[
+            "bench",
+            "uniform",
+            "--chip",
+            "tiny",
+            "--utilization",
+            "0.3",
+            "--ram",
+            "1K",
+        ],
         &["plan", "--chip", "tiny", "--ram", "1K"],
         &["demo", "--chip", "tiny", "--ram", "1K"],
     ] {
         let line = scratch.refuses(1, arguments);
-        assert!(line.contains("1024 bytes of RAM are too few, this part needs at least "), "{line}");
+        assert!(
+            line.contains("1024 bytes of RAM are too few, this part needs at least "),
+            "{line}"
+        );
     }
 }
 
@@ -561,7 +699,10 @@ fn a_disk_in_use_is_refused() {
         &["format", "d.nand", "--chip", "tiny", "--force"],
     ] {
         let line = scratch.refuses(1, arguments);
-        assert!(line.contains("another process has the image open"), "{line}");
+        assert!(
+            line.contains("another process has the image open"),
+            "{line}"
+        );
     }
     assert_eq!(client.write(0, &[7; 512]), 0);
     assert_eq!(server.signal("-TERM"), Some(0));
@@ -605,7 +746,10 @@ fn a_raw_image_that_does_not_fit_is_refused() {
     let size = disk_bytes(&scratch, "d.nand");
     fs::write(scratch.path("raw"), vec![1; size + 1]).unwrap();
     let line = scratch.refuses(1, &["import", "d.nand", "raw"]);
-    assert!(line.contains(&format!("do not fit the disk of {size} bytes")), "{line}");
+    assert!(
+        line.contains(&format!("do not fit the disk of {size} bytes")),
+        "{line}"
+    );
     let line = scratch.refuses(1, &["import", "d.nand", "nothing"]);
     assert!(line.contains("nothing"), "{line}");
 }

@@ -33,6 +33,8 @@ struct Versions {
 pub struct Model {
     sectors: BTreeMap<u32, Versions>,
     next: Version,
+    history: BTreeMap<u32, Vec<String>>,
+    moment: String,
 }
 
 impl Model {
@@ -55,13 +57,25 @@ impl Model {
         })
     }
 
+    /// Names the moment, for the history.
+    pub fn moment(&mut self, moment: String) {
+        self.moment = moment;
+    }
+
+    fn note(&mut self, sector: u32, what: &str) {
+        let line = format!("{}: {what}", self.moment);
+        self.history.entry(sector).or_default().push(line);
+    }
+
     /// A change was started: it may survive a cut.
     pub fn started(&mut self, sector: u32, version: Version) {
+        self.note(sector, &format!("started {version}"));
         self.entry(sector).later.push(version);
     }
 
     /// The last change of the sector was acknowledged as durable.
     pub fn durable(&mut self, sector: u32) {
+        self.note(sector, "durable");
         let versions = self.entry(sector);
         if let Some(&newest) = versions.later.last() {
             versions.durable = newest;
@@ -87,6 +101,7 @@ impl Model {
 
     /// Whether the sector may read as this version after a cut; from then on it must.
     pub fn settle(&mut self, sector: u32, version: Version) -> bool {
+        self.note(sector, &format!("read {version}"));
         let versions = self.entry(sector);
         let legal = versions.durable == version || versions.later.contains(&version);
         if legal {
@@ -111,8 +126,15 @@ impl Model {
     /// What a sector may be, for a message.
     #[must_use]
     pub fn describe(&self, sector: u32) -> String {
+        let history = self.history.get(&sector).cloned().unwrap_or_default();
+        let recent: Vec<String> = history.into_iter().rev().take(12).rev().collect();
         match self.sectors.get(&sector) {
-            Some(versions) => format!("durable {} later {:?}", versions.durable, versions.later),
+            Some(versions) => format!(
+                "durable {} later {:?}; history:\n{}",
+                versions.durable,
+                versions.later,
+                recent.join("\n")
+            ),
             None => "unwritten".to_owned(),
         }
     }

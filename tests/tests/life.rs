@@ -123,6 +123,7 @@ fn cut_often(chip: &str, budget: Budget, seed: u64, cuts: u32) {
         let at = random.below(120);
         rig.nand.plan_cut(CutPlan::during(at, random.next()));
         let what = format!("{chip} {budget:?} seed {seed} cut {cut}");
+        model.moment(format!("cut {cut}"));
         match rig.mount() {
             Ok(mut disk) => {
                 change(&mut disk, &mut model, &mut random, 200);

@@ -83,6 +83,7 @@ impl<'m, N: Nand> Disk<'m, N> {
                 }
                 Event::Failed(ticket, error) if ticket == wanted => return Err(error),
                 Event::Pending => self.volume.wait(),
+                Event::Idle => self.volume.check_alive()?,
                 _ => {}
             }
         }
@@ -112,6 +113,7 @@ impl<'m, N: Nand> Disk<'m, N> {
                 }
                 Event::Failed(ticket, error) if ticket == wanted => return Err(error),
                 Event::Pending => self.volume.wait(),
+                Event::Idle => self.volume.check_alive()?,
                 _ => {}
             }
         }

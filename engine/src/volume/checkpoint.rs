@@ -532,7 +532,10 @@ impl<N: Nand> Volume<'_, N> {
                 return Ok(());
             }
             self.credit.steps = 1;
+            self.redrive()?;
             self.run_job()?;
+            let idle = self.dies.iter().all(|die| die.flight == Flight::None);
+            self.age_stages(idle)?;
             for die in 0..self.dies.len() {
                 let (_, outcome) = self.settle(Die(die as u16));
                 if let Some(super::settle::Outcome::Failed(_, error)) = outcome {

@@ -54,7 +54,10 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// The failure that stopped the volume, if one did.
-    pub(super) fn check_alive(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// That failure.
+    pub fn check_alive(&self) -> Result<(), Error> {
         match self.session {
             Session::Failed(error) => Err(error),
             _ => Ok(()),

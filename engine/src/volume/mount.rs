@@ -210,6 +210,8 @@ impl<'m, N: Nand> Volume<'m, N> {
             self.checkpoint.from = head.from;
             self.checkpoint.sequence = anchors.sequence;
             self.time = self.time.max(anchors.time + 1);
+            // Its last page may be the one that the cut touched, unless the other copy was begun after it and is there too.
+            self.unsettled |= !(0..2).all(|copy| self.copy_complete(anchors, start.sequence, copy));
             self.void_from = match anchors.attempt {
                 Some((sequence, from)) if sequence > start.sequence => from,
                 _ => u64::MAX,
@@ -261,6 +263,22 @@ impl<'m, N: Nand> Volume<'m, N> {
             }
         }
         Ok(head.filter(|head| head.parameters == self.parameters))
+    }
+
+    /// True when a copy of a checkpoint has its last page. Pages are programmed in order.
+    fn copy_complete(&mut self, anchors: &Anchors, sequence: u32, copy: u8) -> bool {
+        let id = self.quota.checkpoint_pages - 1;
+        let layout = self.shape.layout;
+        let start = anchors
+            .starts
+            .iter()
+            .find(|start| start.sequence == sequence && start.copy == copy);
+        start
+            .and_then(|start| self.anchor_address(start, id))
+            .is_some_and(|page| {
+                anchor_scan::read_anchor(&mut self.nand, &layout, page, id, Some(sequence))
+                    .unwrap_or(false)
+            })
     }
 
     fn anchor_address(&self, start: &Start, id: u32) -> Option<PageAddress> {
@@ -863,6 +881,12 @@ impl<'m, N: Nand> Volume<'m, N> {
             for die in self.dies.iter_mut() {
                 die.suspect = Location::UNMAPPED;
             }
+        } else {
+            // A journal page concerns more sectors than can be told.
+            self.unsettled |= self.dies.iter().any(|die| {
+                die.suspect.is_mapped()
+                    && self.segments.state(self.shape.segment(die.suspect)) == State::Journal
+            });
         }
         self.session = Session::Mounted { clean };
     }

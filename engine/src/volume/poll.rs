@@ -38,7 +38,10 @@ impl<N: Nand> Volume<'_, N> {
             }
         }
         if let Session::Failed(error) = self.session {
-            return self.fail_reads(error).or_else(|| self.fail_control(error));
+            return self
+                .fail_reads(error)
+                .or_else(|| self.fail_writes(error))
+                .or_else(|| self.fail_control(error));
         }
         if let Some(outcome) = self.start_reads() {
             return Some(outcome);

@@ -304,13 +304,33 @@ impl<N: Nand> Volume<'_, N> {
                 self.free_slot(usize::from(slot));
                 Some(Outcome::Failed(ticket, error))
             }
-            Flight::Data { units, .. } => units.iter().find_map(|unit| match unit.origin {
-                Origin::Host { ticket, .. } | Origin::Batch { ticket, .. } => {
-                    Some(Outcome::Failed(ticket, error))
-                }
-                Origin::Relocation { .. } => None,
-            }),
+            Flight::Data { units, .. } => {
+                self.dies[usize::from(die.0)].flight = Flight::Redrive(units);
+                self.fail_writes(error)
+            }
             _ => None,
         }
+    }
+
+    /// Fails an accepted write, one a call: the NAND is gone.
+    pub(super) fn fail_writes(&mut self, error: Error) -> Option<Outcome> {
+        let flights = self
+            .dies
+            .iter_mut()
+            .filter_map(|die| match &mut die.flight {
+                Flight::Redrive(units) | Flight::Settled(units) | Flight::Data { units, .. } => {
+                    Some(units)
+                }
+                _ => None,
+            });
+        let stages = self.stages.iter_mut().map(|stage| &mut stage.units);
+        for units in flights.chain(stages) {
+            while let Some(unit) = units.pop() {
+                if let Origin::Host { ticket, .. } | Origin::Batch { ticket, .. } = unit.origin {
+                    return Some(Outcome::Failed(ticket, error));
+                }
+            }
+        }
+        None
     }
 }

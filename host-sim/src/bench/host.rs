@@ -49,7 +49,7 @@ impl<'p> Host<'p> {
 
     fn count(&mut self) {
         self.done += 1;
-        if self.done % PROGRESS_STEP == 0 {
+        if self.done.is_multiple_of(PROGRESS_STEP) {
             (self.progress)(self.done, self.total);
         }
     }

@@ -20,7 +20,9 @@ use crate::emulator::{Builder, EmulatedNand};
 use crate::footprint::{budget_name, Footprint, FootprintError};
 use crate::memory::OwnedMemory;
 use crate::theory;
-use crate::workload::{Measured, Pattern, Requests, Sync, Workload, MOUNT_UNSYNCED_WRITES, ZIPF_THETA};
+use crate::workload::{
+    Measured, Pattern, Requests, Sync, Workload, MOUNT_UNSYNCED_WRITES, ZIPF_THETA,
+};
 use host::Host;
 
 /// Sectors that a run has at least.
@@ -149,8 +151,9 @@ impl Rig {
         };
         let parameters =
             Parameters::choose(&geometry, &options).map_err(FootprintError::Parameters)?;
-        let shape = Shape::new(&geometry, &parameters)
-            .map_err(|error| FootprintError::Parameters(cuesta::volume::ParameterError::Layout(error)))?;
+        let shape = Shape::new(&geometry, &parameters).map_err(|error| {
+            FootprintError::Parameters(cuesta::volume::ParameterError::Layout(error))
+        })?;
         let footprint = Footprint::new(&geometry, &parameters, budget, read_slots)?;
         let all = geometry.main_bytes() / u64::from(parameters.sector_bytes);
         let sectors = (utilization * all as f64).floor() as u64;
@@ -209,7 +212,12 @@ pub fn run(
     let mut disk = host.mount(&mut rig.nand, rig.memory.lend())?;
     let mut requests = Pattern::Sequential.with(0).over(rig.sectors);
     if script.filled {
-        host.writes(&mut disk, &mut requests, u64::from(rig.sectors), Sync::Never)?;
+        host.writes(
+            &mut disk,
+            &mut requests,
+            u64::from(rig.sectors),
+            Sync::Never,
+        )?;
     }
     for phase in &script.before {
         requests = phase.stream.over(rig.sectors);
@@ -342,8 +350,9 @@ fn report(workload: Workload, options: &Options, rig: &Rig, figures: &Figures) -
 pub fn bound(workload: Workload, options: &Options) -> Result<Option<f64>, FootprintError> {
     let geometry = options.chip.geometry;
     let parameters = Parameters::choose(&geometry, &FormatOptions::default())?;
-    let shape = Shape::new(&geometry, &parameters)
-        .map_err(|error| FootprintError::Parameters(cuesta::volume::ParameterError::Layout(error)))?;
+    let shape = Shape::new(&geometry, &parameters).map_err(|error| {
+        FootprintError::Parameters(cuesta::volume::ParameterError::Layout(error))
+    })?;
     let all = geometry.main_bytes() / u64::from(parameters.sector_bytes);
     let sectors = (options.utilization * all as f64).floor() as u32;
     let (utilization, slots) = (options.utilization, shape.slots_per_segment());
@@ -358,10 +367,7 @@ pub fn bound(workload: Workload, options: &Options) -> Result<Option<f64>, Footp
             Some(theory::separated(&theory::HOT_COLD, utilization, slots))
         }
         Workload::Wear => Some(theory::separated(&theory::HALF_STILL, utilization, slots)),
-        Workload::RandRead
-        | Workload::SeqRead
-        | Workload::MountClean
-        | Workload::MountCut => None,
+        Workload::RandRead | Workload::SeqRead | Workload::MountClean | Workload::MountCut => None,
     })
 }
 

@@ -19,6 +19,8 @@ const READS: u64 = 100_000;
 const READS_UNDER_LOAD: u64 = 10_000;
 /// Polls without an event and without anything in flight after which the engine counts as stuck.
 const IDLE_MAX: u32 = 1_000_000;
+/// Events between two calls of `progress`.
+const PROGRESS_STEP: u64 = 4096;
 
 /// What to run.
 #[derive(Debug, Clone, Copy)]
@@ -159,7 +161,8 @@ pub fn run_queue(
     queue.volume.unmount().map_err(|(_, error)| error)?;
     rig.check_referee()?;
 
-    let mb_s = |sectors: u64, ns: u64| (sectors * u64::from(sector_bytes)) as f64 * 1000.0 / ns as f64;
+    let mb_s =
+        |sectors: u64, ns: u64| (sectors * u64::from(sector_bytes)) as f64 * 1000.0 / ns as f64;
     let busy: u64 = read.die_busy_ns.iter().sum();
     let die_busy = busy as f64 / (read.now_ns as f64 * f64::from(geometry.dies));
     let die_busy_bound = theory::queue_busy(geometry.dies, depth, 1);
@@ -261,7 +264,7 @@ impl Queue<'_, '_> {
         }
         self.idle = 0;
         self.settled += 1;
-        if self.settled % 4096 == 0 {
+        if self.settled.is_multiple_of(PROGRESS_STEP) {
             (self.progress)(self.settled, self.total);
         }
         Ok(())

@@ -27,7 +27,10 @@ fn every_workload_runs_on_a_small_part_and_its_programs_add_up() {
             + report.programs_padding;
         assert_eq!(parts, report.programs, "{workload}");
         assert!(report.wa.is_none_or(|wa| wa >= 1.0), "{workload}");
-        assert_eq!(report.mount_us.is_some(), report.wa.is_none() && report.reads_per_read.is_none());
+        assert_eq!(
+            report.mount_us.is_some(),
+            report.wa.is_none() && report.reads_per_read.is_none()
+        );
     }
 }
 
@@ -41,7 +44,11 @@ fn virtual_time_on_one_die_is_the_sum_of_what_was_done() {
         + commands as f64
         + (report.bytes_in + report.bytes_out) as f64 / 52.0;
     // The last operation may still be in flight.
-    assert!((sum - report.virtual_us).abs() <= 2001.0, "{sum} and {}", report.virtual_us);
+    assert!(
+        (sum - report.virtual_us).abs() <= 2001.0,
+        "{sum} and {}",
+        report.virtual_us
+    );
 }
 
 #[test]
@@ -73,5 +80,7 @@ fn too_high_a_utilization_is_refused_with_the_highest_that_works() {
 fn a_budget_below_the_minimum_is_refused_with_the_minimum() {
     let asked = options("w25n01gv", 0.7, Budget::Bytes(1000));
     let error = run(Workload::SeqFill, &asked, &mut |_, _| {}).expect_err("1000 bytes are too few");
-    assert!(error.to_string().starts_with("1000 bytes of RAM are too few, this part needs at least "));
+    assert!(error
+        .to_string()
+        .starts_with("1000 bytes of RAM are too few, this part needs at least "));
 }

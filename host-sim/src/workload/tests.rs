@@ -75,9 +75,7 @@ fn nine_of_ten_requests_are_hot_and_the_hot_tenth_moves_when_it_shall() {
     let tenth = SECTORS as usize / 10;
     let half = SECTORS as usize / 2;
     let hot_share = |sectors: &[u32], start: usize| {
-        let hot = |sector: &&u32| {
-            (start..start + tenth).contains(&place[**sector as usize])
-        };
+        let hot = |sector: &&u32| (start..start + tenth).contains(&place[**sector as usize]);
         sectors.iter().filter(hot).count() as f64 / sectors.len() as f64
     };
     let fixed = first(Pattern::HotCold, 0x9010, 3 * half);
@@ -94,7 +92,7 @@ fn a_stream_over_the_upper_half_stays_there() {
     let sectors = first(Pattern::UpperHalf, 0x3EA7, 100_000);
     assert!(sectors
         .iter()
-        .all(|&sector| sector >= SECTORS / 2 && sector < SECTORS));
+        .all(|sector| (SECTORS / 2..SECTORS).contains(sector)));
 }
 
 #[test]
@@ -128,7 +126,9 @@ fn a_seed_replaces_that_of_the_measured_stream_only() {
 
 #[test]
 fn syncs_follow_every_so_many_writes_and_the_last() {
-    let after: Vec<u64> = (1..=10).filter(|&n| Sync::Every(4).follows(n, 10)).collect();
+    let after: Vec<u64> = (1..=10)
+        .filter(|&n| Sync::Every(4).follows(n, 10))
+        .collect();
     assert_eq!(after, [4, 8, 10]);
     assert!(Sync::AtEnd.follows(10, 10) && !Sync::AtEnd.follows(9, 10));
     assert!(!Sync::Never.follows(10, 10));

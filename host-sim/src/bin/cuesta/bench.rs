@@ -99,9 +99,27 @@ fn run_workloads(
         None => chip("w25n01gv")?,
     };
     let mut table = Table::new([
-        "workload", "u", "RAM", "bytes", "WA", "bound", "user", "groom", "map", "meta", "pad",
-        "erases", "reads/read", "MB/s", "mean µs", "p99 µs", "max µs", "moves max", "mount µs",
-        "mount reads", "wear",
+        "workload",
+        "u",
+        "RAM",
+        "bytes",
+        "WA",
+        "bound",
+        "user",
+        "groom",
+        "map",
+        "meta",
+        "pad",
+        "erases",
+        "reads/read",
+        "MB/s",
+        "mean µs",
+        "p99 µs",
+        "max µs",
+        "moves max",
+        "mount µs",
+        "mount reads",
+        "wear",
     ]);
     let combinations = arguments.combinations(arguments::UTILIZATION);
     let runs = workloads.iter().flat_map(|&workload| {

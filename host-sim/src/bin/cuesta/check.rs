@@ -29,10 +29,9 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let mut findings: Vec<Finding> = Vec::new();
     let verified = disk
         .volume_mut()
-        .verify(
-            &mut |finding| findings.push(finding),
-            &mut |done, total| progress.set(u64::from(done), u64::from(total)),
-        )
+        .verify(&mut |finding| findings.push(finding), &mut |done, total| {
+            progress.set(u64::from(done), u64::from(total))
+        })
         .map_err(|error| failed(&arguments.disk.path, error))?;
     drop(progress);
     if arguments.json {

@@ -53,9 +53,8 @@ impl Failure {
             }
             Self::NobodyReads => {
                 // As every filter does: end by the signal, so that a shell's pipeline sees it. It ends the process.
-                let _ = signal_hook::low_level::emulate_default_handler(
-                    signal_hook::consts::SIGPIPE,
-                );
+                let _ =
+                    signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
                 ExitCode::from(FAILED)
             }
         }

@@ -25,11 +25,12 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let raw = &arguments.raw;
     let mut source = File::open(raw).map_err(|error| Failure::of(raw, error))?;
-    let metadata = source
-        .metadata()
-        .map_err(|error| Failure::of(raw, error))?;
+    let metadata = source.metadata().map_err(|error| Failure::of(raw, error))?;
     if !metadata.is_file() {
-        return Err(Failure::of(raw, "this is no regular file; import needs one"));
+        return Err(Failure::of(
+            raw,
+            "this is no regular file; import needs one",
+        ));
     }
     let raw_bytes = metadata.len();
     let mut file = DiskFile::open(&arguments.disk, arguments.ram)?;

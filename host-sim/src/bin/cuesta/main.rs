@@ -56,7 +56,9 @@ enum Command {
 fn main() -> ExitCode {
     // A mistake of the program itself: one line too, with the place, for whoever gets the report.
     std::panic::set_hook(Box::new(|panic| {
-        failure::tell(&format!("a mistake in the program, please report it: {panic}"));
+        failure::tell(&format!(
+            "a mistake in the program, please report it: {panic}"
+        ));
     }));
     let program = match Program::try_parse() {
         Ok(program) => program,

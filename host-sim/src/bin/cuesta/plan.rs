@@ -2,14 +2,15 @@
 
 use std::io::Write;
 
-use cuesta::volume::{
-    Budget, FormatOptions, ParameterError, Parameters, Quota, Shape,
-};
+use cuesta::volume::{Budget, FormatOptions, ParameterError, Parameters, Quota, Shape};
+use cuesta_sim::bench::{Options, Report};
 use cuesta_sim::footprint::{budget_name, Footprint, FootprintError};
+use cuesta_sim::workload::Workload;
 use cuesta_sim::{theory, Chip};
 use serde_json::json;
 
 use crate::failure::Failure;
+use crate::progress::Progress;
 use crate::table::{print_facts, Table};
 use crate::{arguments, size};
 
@@ -27,6 +28,9 @@ pub struct Arguments {
     /// Sectors in use, of all that the raw pages hold [default: 0.70, or as many as there are]
     #[arg(long, value_parser = arguments::utilization)]
     utilization: Option<f64>,
+    /// Run the benches uniform and rand-read at each budget, too
+    #[arg(long)]
+    measure: bool,
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -35,8 +39,18 @@ pub struct Arguments {
 /// What one budget buys.
 struct Row {
     name: String,
+    budget: Budget,
     footprint: Footprint,
+    /// Computed.
     reads_per_read: f64,
+    /// Measured, if that was asked for.
+    measured: Option<Measured>,
+}
+
+/// What the benches say of a budget.
+struct Measured {
+    write_amplification: Option<f64>,
+    reads_per_read: Option<f64>,
 }
 
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
@@ -48,7 +62,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let quota = Quota::new(&geometry, &parameters).map_err(impossible)?;
     let shape = Shape::new(&geometry, &parameters)
         .map_err(|error| impossible(ParameterError::Layout(error)))?;
-    let rows = budget_rows(arguments, &parameters, &shape)?;
+    let mut rows = budget_rows(arguments, &parameters, &shape)?;
     let bytes = u64::from(parameters.capacity) * u64::from(parameters.sector_bytes);
     let raw_bytes = geometry.main_bytes();
     let anchor_blocks = 2 * quota.ring_slots * quota.blocks_per_slot;
@@ -66,6 +80,11 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             (most * 100.0).floor() / 100.0
         )));
     }
+    if arguments.measure {
+        for row in &mut rows {
+            row.measured = Some(measure(arguments, utilization, row.budget)?);
+        }
+    }
     if arguments.json {
         let budgets: Vec<_> = rows
             .iter()
@@ -80,6 +99,8 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
                     "frames": row.footprint.plan.frames,
                     "frame_bytes": row.footprint.plan.frame_bytes,
                     "reads_per_read": row.reads_per_read,
+                    "measured_wa_uniform": row.measured.as_ref().and_then(|it| it.write_amplification),
+                    "measured_reads_per_read": row.measured.as_ref().and_then(|it| it.reads_per_read),
                 })
             })
             .collect();
@@ -166,8 +187,17 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     print_facts(out, &facts)?;
     writeln!(out)?;
     let mut table = Table::new([
-        "RAM", "bytes", "volume", "buffers", "segments", "deltas", "frames",
-        "map pages held", "reads/read",
+        "RAM",
+        "bytes",
+        "volume",
+        "buffers",
+        "segments",
+        "deltas",
+        "frames",
+        "map pages held",
+        "reads/read",
+        "measured",
+        "WA uniform",
     ]);
     for row in &rows {
         let plan = &row.footprint.plan;
@@ -181,10 +211,40 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             (plan.frames * plan.frame_bytes).to_string(),
             format!("{} of {}", plan.frames, shape.map_pages),
             format!("{:.2}", row.reads_per_read),
+            figure(row.measured.as_ref().and_then(|it| it.reads_per_read)),
+            figure(row.measured.as_ref().and_then(|it| it.write_amplification)),
         ]);
     }
-    table.print(out)?;
+    table.without_empty_columns().print(out)?;
     Ok(())
+}
+
+fn figure(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| format!("{value:.2}"))
+}
+
+fn measure(arguments: &Arguments, utilization: f64, budget: Budget) -> Result<Measured, Failure> {
+    let options = Options {
+        chip: arguments.chip,
+        utilization,
+        budget,
+        sync_every: None,
+        seed: None,
+    };
+    let run = |workload: Workload| -> Result<Report, Failure> {
+        let mut progress = Progress::new(workload.name(), arguments.json);
+        Ok(cuesta_sim::bench::run(
+            workload,
+            &options,
+            &mut |done, total| {
+                progress.set(done, total);
+            },
+        )?)
+    };
+    Ok(Measured {
+        write_amplification: run(Workload::Uniform)?.wa,
+        reads_per_read: run(Workload::RandRead)?.reads_per_read,
+    })
 }
 
 fn budget_rows(
@@ -226,5 +286,7 @@ fn row(budget: Budget, footprint: Footprint, shape: &Shape) -> Row {
         name: budget_name(budget),
         footprint,
         reads_per_read: 2.0 - held,
+        measured: None,
+        budget,
     }
 }

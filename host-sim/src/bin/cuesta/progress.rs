@@ -20,7 +20,9 @@ impl Progress {
     /// A bar labelled `what`; never shown with `quiet`, or where standard error is no terminal.
     pub fn new(what: &str, quiet: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        if let Ok(style) = ProgressStyle::with_template("{msg:24} {wide_bar} {percent:>3} % {eta:>4}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg:24} {wide_bar} {percent:>3} % {eta:>4}")
+        {
             bar.set_style(style);
         }
         bar.set_message(what.to_owned());
@@ -37,7 +39,8 @@ impl Progress {
         if self.allowed && !self.shown && self.started.elapsed() > PATIENCE {
             self.shown = true;
             // Hides itself where standard error is no terminal.
-            self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+            self.bar
+                .set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         }
         if self.shown {
             self.bar.set_length(total);

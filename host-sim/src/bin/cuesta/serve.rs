@@ -46,7 +46,11 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let listen = match (&arguments.socket, arguments.tcp) {
         (Some(path), _) => Listen::Unix(path.clone()),
         (None, Some(address)) => Listen::Tcp(address),
-        (None, None) => return Err(Failure::usage("where to listen? --socket or --tcp is needed")),
+        (None, None) => {
+            return Err(Failure::usage(
+                "where to listen? --socket or --tcp is needed",
+            ))
+        }
     };
     let server = Server::bind(&listen, &arguments.name)?;
     let stop = Arc::new(AtomicBool::new(false));

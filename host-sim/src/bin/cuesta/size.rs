@@ -9,7 +9,11 @@ pub fn parse(text: &str) -> Result<u64, String> {
         .unwrap_or(text_upper.len());
     let (digits, unit) = text_upper.split_at(digits_end);
     let number: u64 = digits.parse().map_err(|_| wrong())?;
-    let shift = match unit.trim_start().trim_end_matches('B').trim_end_matches('I') {
+    let shift = match unit
+        .trim_start()
+        .trim_end_matches('B')
+        .trim_end_matches('I')
+    {
         "" => 0,
         "K" => 10,
         "M" => 20,
@@ -52,7 +56,15 @@ mod tests {
         ] {
             assert_eq!(parse(text), Ok(bytes));
         }
-        for text in ["", "K", "-1", "1X", "1.5K", "99999999999999999999", "9999999999999G"] {
+        for text in [
+            "",
+            "K",
+            "-1",
+            "1X",
+            "1.5K",
+            "99999999999999999999",
+            "9999999999999G",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -190,7 +190,12 @@ impl Ledger {
         self.recent.extend_from_slice(sectors);
     }
 
-    /// Compares a sector with all that it may hold, and settles on what was found. False when it holds something else.
+    /// True when a sector holds what it must while the power stays.
+    pub fn agrees(&mut self, sector: u32, found: &[u8]) -> bool {
+        self.holds(sector, self.now[sector as usize], found)
+    }
+
+    /// After a cut: compares a sector with all that it may hold, and settles on what was found. False when it holds something else.
     pub fn settle(&mut self, sector: u32, found: &[u8]) -> bool {
         if self.holds(sector, self.now[sector as usize], found) {
             self.instead.remove(&sector);

@@ -88,9 +88,8 @@ fn format(arguments: &Arguments, out: &mut dyn Write) -> Result<Demo, Failure> {
         volume_id: arguments.seed | 1,
         ..FormatOptions::default()
     };
-    let impossible = |error: &dyn std::fmt::Display| {
-        Failure::new(format!("{}: {error}", arguments.chip.name))
-    };
+    let impossible =
+        |error: &dyn std::fmt::Display| Failure::new(format!("{}: {error}", arguments.chip.name));
     let parameters = Parameters::choose(&geometry, &options).map_err(|error| impossible(&error))?;
     let footprint = Footprint::new(&geometry, &parameters, arguments.ram, 1)?;
     let mut memory = OwnedMemory::new(&footprint.plan);

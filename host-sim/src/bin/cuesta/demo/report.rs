@@ -54,7 +54,8 @@ impl Report {
             ("mount after a cut", &self.mounts_after_cut),
             ("first write after a cut", &self.recoveries),
         ] {
-            let ms = |us: Option<f64>| us.map_or_else(String::new, |us| format!("{:.3}", us / 1000.0));
+            let ms =
+                |us: Option<f64>| us.map_or_else(String::new, |us| format!("{:.3}", us / 1000.0));
             table.row(vec![
                 name.to_owned(),
                 latencies.count().to_string(),

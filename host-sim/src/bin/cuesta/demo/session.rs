@@ -68,12 +68,11 @@ impl<'d> Session<'d> {
     /// As [`mount`](Self::mount), when the power may be cut.
     pub fn try_mount(demo: &'d mut Demo) -> Result<Self, Stop> {
         let start_ns = demo.nand.now_ns();
-        let volume = Volume::mount(&mut demo.nand, demo.memory.lend()).map_err(|error| {
-            match error {
+        let volume =
+            Volume::mount(&mut demo.nand, demo.memory.lend()).map_err(|error| match error {
                 cuesta::volume::MountError::Nand(NandErrorKind::PowerLost) => Stop::Cut,
                 _ => Stop::Wrong(Failure::new(format!("mounting failed: {error}"))),
-            }
-        })?;
+            })?;
         let mount_ns = volume.nand().now_ns() - start_ns;
         if volume.info().clean {
             demo.report.mounts_clean.push(mount_ns);
@@ -247,20 +246,31 @@ impl<'d> Session<'d> {
         Ok(())
     }
 
-    /// Reads a sector that must be in the books; false when it is unwritten.
+    /// Reads a sector and compares it with the books; false when it is unwritten.
     fn read_and_compare(&mut self, sector: u32) -> Result<bool, Stop> {
         let written = self.disk.read(Sector(sector), &mut self.data)?;
-        if self.ledger.settle(sector, &self.data) {
-            Ok(written)
+        let agrees = self.ledger.agrees(sector, &self.data);
+        self.judge(sector, agrees).map(|()| written)
+    }
+
+    /// Reads a sector that the last cut may have touched, and books what it holds.
+    fn read_and_settle(&mut self, sector: u32) -> Result<(), Stop> {
+        self.disk.read(Sector(sector), &mut self.data)?;
+        let settled = self.ledger.settle(sector, &self.data);
+        self.judge(sector, settled)
+    }
+
+    fn judge(&mut self, sector: u32, right: bool) -> Result<(), Stop> {
+        if right {
+            Ok(())
         } else {
             let line = self.ledger.explain(sector, &self.data);
             Err(Stop::Wrong(Failure::new(line)))
         }
     }
 
-    /// Verifies every sector.
+    /// Verifies every sector; to be called when those have been settled that a cut may have touched.
     pub fn verify_all(&mut self, what: &str) -> Result<(), Stop> {
-        self.settle_batch()?;
         let sectors = self.ledger.sectors();
         let mut progress = Progress::new(what, false);
         for sector in 0..sectors {
@@ -314,7 +324,7 @@ impl<'d> Session<'d> {
             suspects.push(self.prng.below(u64::from(self.ledger.sectors())) as u32);
         }
         for (index, &sector) in suspects.iter().enumerate() {
-            if let Err(stop) = self.read_and_compare(sector) {
+            if let Err(stop) = self.read_and_settle(sector) {
                 self.ledger.look_again(&suspects[index..]);
                 return Err(stop);
             }
