@@ -311,7 +311,12 @@ impl<N: Nand> Volume<'_, N> {
                 return None;
             }
         }
-        let class = self.class_for_relocation(victim, birth);
+        // While recovering, one open segment has to do.
+        let class = if self.recovering {
+            self.parameters.classes - 1
+        } else {
+            self.class_for_relocation(victim, birth)
+        };
         self.stream_for(class, self.groom_reserve())
     }
 

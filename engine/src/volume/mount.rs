@@ -9,7 +9,7 @@ use super::append_point::Append;
 use super::checkpoint::{Checkpoint, Head, Position, Ring};
 use super::delta::{Delta, DeltaTable};
 use super::error::MountError;
-use super::flight::{DieState, Stage};
+use super::flight::{DieState, Stage, UNITS_MAX};
 use super::io;
 use super::journal::Record;
 use super::map_page::{DirectoryEntry, Frames};
@@ -26,12 +26,14 @@ use crate::codec::{Header, HeaderState, Kind, PageError};
 /// Segments that may hold data pages behind the last record page: named or open.
 const CURSORS_MAX: usize = 16 + STREAMS;
 
-/// Where the scan of a segment is: its next page, whose header was read.
-#[derive(Debug, Clone, Copy)]
+/// Where the scan of a segment is: its next page, which was read.
+#[derive(Debug, Clone)]
 struct Cursor {
     segment: Segment,
     offset: u32,
     header: Header,
+    /// What each unit holds.
+    units: Vec<Option<Header>, UNITS_MAX>,
 }
 
 /// What the journal told.
@@ -682,9 +684,14 @@ impl<'m, N: Nand> Volume<'m, N> {
                 break;
             };
             found = true;
-            let cursor = cursors[index];
+            let mut cursor = cursors[index].clone();
+            let next = self.cursor(cursor.segment, cursor.offset + 1, cursor.header.time)?;
+            // Behind a page of the same block it was finished; the last one may be torn.
+            if next.is_none() || self.shape.width > 1 {
+                self.check_data(&mut cursor)?;
+            }
             self.take_data(&cursor, covers)?;
-            match self.cursor(cursor.segment, cursor.offset + 1, cursor.header.time)? {
+            match next {
                 Some(next) => cursors[index] = next,
                 None => {
                     cursors.swap_remove(index);
@@ -701,20 +708,25 @@ impl<'m, N: Nand> Volume<'m, N> {
         Ok(found)
     }
 
-    /// The next page of sector data at or behind `offset`.
+    /// The next page of sector data at or behind `offset`, by its headers.
     fn cursor(
         &mut self,
         segment: Segment,
         offset: u32,
         after: u64,
     ) -> Result<Option<Cursor>, MountError> {
+        let layout = self.shape.layout;
         let mut at = self.usable_from(segment, offset);
         // A torn page on one die does not hide the pages of the others; one page beyond is looked at as well.
         for _ in 0..=self.shape.width {
             let Some(offset) = at else {
                 return Ok(None);
             };
-            match self.header_at(segment, offset)? {
+            let page = self.shape.page(segment, offset);
+            io::read(&mut self.nand, page, layout.header_columns()).map_err(MountError::Nand)?;
+            let place = self.shape.location(segment, offset, 0);
+            let buffer = self.nand.buffer(page.die(), Buffer::First);
+            match layout.read_header(buffer, 0, place.0) {
                 HeaderState::Valid(header)
                     if header.kind == Kind::Data
                         && header.time > after
@@ -722,10 +734,19 @@ impl<'m, N: Nand> Volume<'m, N> {
                         && usize::from(header.stream) < STREAMS - 1
                         && !self.is_void(segment, offset) =>
                 {
+                    let mut units = Vec::new();
+                    for unit in 0..self.shape.units {
+                        let header = match layout.read_header(buffer, unit, place.0 + unit) {
+                            HeaderState::Valid(header) => Some(header),
+                            HeaderState::Erased | HeaderState::Bad => None,
+                        };
+                        let _ = units.push(header);
+                    }
                     return Ok(Some(Cursor {
                         segment,
                         offset,
                         header,
+                        units,
                     }));
                 }
                 state => {
@@ -737,36 +758,41 @@ impl<'m, N: Nand> Volume<'m, N> {
         Ok(None)
     }
 
-    fn take_data(&mut self, cursor: &Cursor, covers: &Covers) -> Result<(), MountError> {
+    /// Reads and checks the whole page of a cursor: what was torn is not there.
+    fn check_data(&mut self, cursor: &mut Cursor) -> Result<(), MountError> {
         let layout = self.shape.layout;
         let page = self.shape.page(cursor.segment, cursor.offset);
         io::read(&mut self.nand, page, layout.page_columns()).map_err(MountError::Nand)?;
-        let mut readable = false;
-        for unit in 0..self.shape.units {
-            let location = self.shape.location(cursor.segment, cursor.offset, unit);
+        for (unit, header) in cursor.units.iter_mut().enumerate() {
+            let location = self
+                .shape
+                .location(cursor.segment, cursor.offset, unit as u32);
             let seed = Seed {
                 volume: self.parameters.volume_id,
                 place: location.0,
             };
             let buffer = self.nand.buffer_mut(page.die(), Buffer::First);
-            // A page that was torn, or holds nothing here, is not there.
-            let header = match layout.decode_unit(buffer, unit, seed) {
-                Ok((header, _)) => header,
-                Err(error) => {
-                    self.unsettled |= error == PageError::Uncorrectable;
-                    continue;
-                }
-            };
+            let decoded = layout.decode_unit(buffer, unit as u32, seed);
+            self.unsettled |= matches!(decoded, Err(PageError::Uncorrectable));
+            *header = decoded.ok().map(|(header, _)| header);
+        }
+        Ok(())
+    }
+
+    fn take_data(&mut self, cursor: &Cursor, covers: &Covers) -> Result<(), MountError> {
+        let shape = self.shape;
+        let mut readable = false;
+        for (unit, header) in cursor.units.iter().enumerate() {
+            let Some(header) = header else { continue };
             readable = true;
             self.host_writes = self.host_writes.max(header.birth);
+            let sector = Sector(header.id);
             if header.kind != Kind::Data
                 || header.flags & FLAG_BATCH != 0
-                || header.id >= self.shape.capacity
+                || sector.0 >= shape.capacity
             {
                 continue;
             }
-            let shape = self.shape;
-            let sector = Sector(header.id);
             let (map, _) = shape.map_of(sector);
             if covers
                 .iter()
@@ -776,15 +802,13 @@ impl<'m, N: Nand> Volume<'m, N> {
             }
             if self.deltas.room() == 0 && self.deltas.get(sector).is_none() {
                 self.drop_redundant()?;
-                // Looking at map pages may have used the buffer.
-                io::read(&mut self.nand, page, layout.page_columns()).map_err(MountError::Nand)?;
             }
             insert_delta(
                 &mut self.deltas,
                 self.directory,
                 &shape,
                 sector,
-                location,
+                shape.location(cursor.segment, cursor.offset, unit as u32),
                 false,
             )?;
         }

@@ -1,6 +1,6 @@
 //! What a volume is made with: parameters, and the quotas that follow from them.
 
-use cuesta_hal::Geometry;
+use cuesta_hal::{Geometry, Pairing};
 
 use super::bits;
 use crate::codec::{LayoutError, PageLayout};
@@ -84,6 +84,10 @@ pub enum ParameterError {
         /// Dies there are.
         dies: u16,
     },
+    /// The part has paired pages: a power cut during a program could destroy pages that were acknowledged before.
+    PairedPages,
+    /// A page would hold more sectors than this code handles.
+    SectorsPerPage(u32),
     /// No or too many classes.
     Classes(u8),
     /// More sectors than fit.
@@ -110,6 +114,14 @@ impl core::fmt::Display for ParameterError {
             Self::Width { width, dies } => write!(
                 f,
                 "segments of {width} blocks do not divide {dies} dies evenly"
+            ),
+            Self::PairedPages => f.write_str(
+                "the part has paired pages (MLC, TLC), which are not supported: a power cut could destroy acknowledged data; use it in SLC mode",
+            ),
+            Self::SectorsPerPage(sectors) => write!(
+                f,
+                "a page would hold {sectors} sectors, at most {} are supported",
+                super::flight::UNITS_MAX
             ),
             Self::Classes(classes) => {
                 write!(
@@ -157,6 +169,9 @@ impl Parameters {
     /// What does not fit, with the numbers.
     pub fn choose(geometry: &Geometry, options: &FormatOptions) -> Result<Self, ParameterError> {
         geometry.validate().map_err(ParameterError::Geometry)?;
+        if geometry.pairing != Pairing::None {
+            return Err(ParameterError::PairedPages);
+        }
         let width = options.width.unwrap_or_else(|| default_width(geometry));
         if width == 0 || geometry.dies % width != 0 {
             return Err(ParameterError::Width {
@@ -199,6 +214,9 @@ impl Quota {
     pub fn new(geometry: &Geometry, parameters: &Parameters) -> Result<Self, ParameterError> {
         let layout =
             PageLayout::new(geometry, parameters.sector_bytes).map_err(ParameterError::Layout)?;
+        if layout.sectors() > super::flight::UNITS_MAX as u32 {
+            return Err(ParameterError::SectorsPerPage(layout.sectors()));
+        }
         let width = u32::from(parameters.width);
         let rows = u32::from(geometry.pages_per_block);
         let segments = geometry.blocks() / width;

@@ -107,7 +107,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             self.recount()?;
             self.credit.idle_free = HOST_RESERVE + 2;
             self.settle_until(|volume| {
-                volume.free >= volume.credit.idle_free
+                volume.free + volume.journal_freed_by_commit() >= volume.credit.idle_free
                     || volume.groom.exhausted
                     || (volume.want_open.is_some() && volume.pending.named.is_empty())
             })?;
@@ -283,6 +283,19 @@ impl<'m, N: Nand> Volume<'m, N> {
             self.nand.wait();
         }
         Err(Error::NoSpace)
+    }
+
+    /// Journal segments that will hold nothing that counts once the new session is committed.
+    fn journal_freed_by_commit(&self) -> u32 {
+        let open = self.append_page(JOURNAL).map(|(segment, _)| segment);
+        self.segments
+            .iter()
+            .filter(|&segment| {
+                self.segments.state(segment) == State::Journal
+                    && self.segments.valid(segment) == 0
+                    && Some(segment) != open
+            })
+            .count() as u32
     }
 
     /// Counts what is valid in every segment, map page by map page, and frees segments that hold nothing: sessions that end

@@ -71,6 +71,17 @@ pub fn tell(line: &str) {
     );
 }
 
+/// Characters of a panic's message that are told.
+const MISTAKE_MAX: usize = 300;
+
+/// A mistake of the program itself: one line too, with the place, for whoever gets the report.
+pub fn tell_mistake(panic: &str) {
+    let start: String = panic.chars().take(MISTAKE_MAX).collect();
+    tell(&format!(
+        "a mistake in the program, please report it: {start}"
+    ));
+}
+
 impl From<io::Error> for Failure {
     /// Of our own output: files are reported with their names.
     fn from(error: io::Error) -> Self {

@@ -54,12 +54,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // A mistake of the program itself: one line too, with the place, for whoever gets the report.
-    std::panic::set_hook(Box::new(|panic| {
-        failure::tell(&format!(
-            "a mistake in the program, please report it: {panic}"
-        ));
-    }));
+    std::panic::set_hook(Box::new(|panic| failure::tell_mistake(&panic.to_string())));
     let program = match Program::try_parse() {
         Ok(program) => program,
         Err(error) => return arguments::refuse(&error),

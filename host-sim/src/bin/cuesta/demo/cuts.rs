@@ -13,10 +13,10 @@ use crate::progress::Progress;
 const VERIFY_INTERVAL: u32 = 100;
 /// Sectors looked at after each cut beside those that it could have touched.
 const SAMPLE: u32 = 64;
-/// Programs and erases before a cut, at most.
-const CHANGES_MAX: u64 = 96;
-/// Operations of any kind before a cut that is to hit the mount or the recovery, at most.
-const EARLY_MAX: u64 = 300;
+/// Programs and erases before a cut, at most: one of these, so that the mount, the recovery and the load all have their share.
+const CHANGES_MAX: [u64; 3] = [16, 64, 512];
+/// Operations of any kind before a cut, at most: reads count too, of which a mount has many.
+const OPERATIONS_MAX: u64 = 512;
 
 /// How far a power session came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,7 @@ pub fn cut(demo: &mut Demo, cuts: u32, out: &mut dyn Write) -> Result<(), Failur
     }
     // The cut of the last session is recovered from like all others.
     let mut session = Session::mount(demo)?;
+    session.first_write()?;
     session.verify_suspects(SAMPLE)?;
     session.unmount()?;
     drop(progress);
@@ -55,11 +56,9 @@ pub fn cut(demo: &mut Demo, cuts: u32, out: &mut dyn Write) -> Result<(), Failur
 
 fn draw_plan(demo: &mut Demo) -> CutPlan {
     let prng = &mut demo.prng;
-    let early = prng.chance(1, 4);
-    let (index, class) = if early {
-        (prng.below(EARLY_MAX), OperationClass::Any)
-    } else {
-        (prng.below(CHANGES_MAX), OperationClass::Changing)
+    let (index, class) = match CHANGES_MAX.get(prng.below(4) as usize) {
+        Some(&most) => (prng.below(most), OperationClass::Changing),
+        None => (prng.below(OPERATIONS_MAX), OperationClass::Any),
     };
     let phase = match prng.below(4) {
         0 => CutPhase::Before,
