@@ -1,4 +1,12 @@
 //! What is tested across the crates of Cuesta: rigs that hold a part, memory and a model together.
 
+pub mod aftermath;
+pub mod aged;
+pub mod change;
+pub mod damage;
+pub mod driver;
 pub mod model;
+pub mod oracle;
 pub mod rig;
+pub mod tear;
+pub mod verdict;

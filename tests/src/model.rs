@@ -1,11 +1,16 @@
 //! What a disk should hold: a map beside the engine, with what a power cut may leave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
 
 use cuesta_sim::SplitMix64;
 
 /// A version of a sector's contents: 0 is unwritten.
 pub type Version = u64;
+
+/// Things that happened to a sector that a message tells.
+const NOTES_MAX: usize = 12;
 
 /// The bytes of a version of a sector: any other version, or another sector, differs.
 pub fn fill(sector: u32, version: Version, data: &mut [u8]) {
@@ -19,29 +24,60 @@ pub fn fill(sector: u32, version: Version, data: &mut [u8]) {
     data[8..12].copy_from_slice(&sector.to_le_bytes());
 }
 
+/// Something that happened to a sector.
+#[derive(Debug, Clone, Copy)]
+enum Note {
+    Started(Version),
+    Durable(Version),
+    Read(Version),
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started(version) => write!(f, "started {version}"),
+            Self::Durable(version) => write!(f, "durable {version}"),
+            Self::Read(version) => write!(f, "read {version}"),
+        }
+    }
+}
+
 /// The versions a sector may have after a cut.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 struct Versions {
     /// Durable, or the newest that was read after a cut.
     durable: Version,
     /// Later ones, in order, that need not have survived.
     later: Vec<Version>,
+    notes: VecDeque<(Arc<str>, Note)>,
 }
 
 /// The model of a disk.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Model {
     sectors: BTreeMap<u32, Versions>,
     next: Version,
-    history: BTreeMap<u32, Vec<String>>,
-    moment: String,
+    moment: Arc<str>,
+    /// The batch whose commit is not known to have happened.
+    batch: Vec<(u32, Version)>,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Model {
     /// An empty disk.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            sectors: BTreeMap::new(),
+            next: 0,
+            moment: Arc::from("start"),
+            batch: Vec::new(),
+        }
     }
 
     /// A version that no sector ever had.
@@ -51,44 +87,89 @@ impl Model {
     }
 
     fn entry(&mut self, sector: u32) -> &mut Versions {
-        self.sectors.entry(sector).or_insert(Versions {
-            durable: 0,
-            later: Vec::new(),
-        })
+        self.sectors.entry(sector).or_default()
     }
 
     /// Names the moment, for the history.
     pub fn moment(&mut self, moment: String) {
-        self.moment = moment;
+        self.moment = Arc::from(moment);
     }
 
-    fn note(&mut self, sector: u32, what: &str) {
-        let line = format!("{}: {what}", self.moment);
-        self.history.entry(sector).or_default().push(line);
+    fn note(&mut self, sector: u32, note: Note) {
+        let moment = Arc::clone(&self.moment);
+        let notes = &mut self.entry(sector).notes;
+        if notes.len() == NOTES_MAX {
+            notes.pop_front();
+        }
+        notes.push_back((moment, note));
     }
 
     /// A change was started: it may survive a cut.
     pub fn started(&mut self, sector: u32, version: Version) {
-        self.note(sector, &format!("started {version}"));
+        self.note(sector, Note::Started(version));
         self.entry(sector).later.push(version);
+    }
+
+    /// A change of the sector was acknowledged as durable: no earlier version may come back.
+    pub fn acknowledged(&mut self, sector: u32, version: Version) {
+        self.note(sector, Note::Durable(version));
+        let versions = self.entry(sector);
+        if let Some(at) = versions.later.iter().position(|&later| later == version) {
+            versions.durable = version;
+            versions.later.drain(..=at);
+        }
     }
 
     /// The last change of the sector was acknowledged as durable.
     pub fn durable(&mut self, sector: u32) {
-        self.note(sector, "durable");
-        let versions = self.entry(sector);
-        if let Some(&newest) = versions.later.last() {
-            versions.durable = newest;
-            versions.later.clear();
+        let newest = self.entry(sector).later.last().copied();
+        if let Some(version) = newest {
+            self.acknowledged(sector, version);
         }
     }
 
     /// Everything started was acknowledged and flushed.
     pub fn flushed(&mut self) {
-        let sectors: Vec<u32> = self.sectors.keys().copied().collect();
+        self.flushed_but(&[]);
+    }
+
+    /// Everything started was acknowledged and flushed, except for these sectors, of which writes are in flight.
+    pub fn flushed_but(&mut self, in_flight: &[u32]) {
+        let sectors: Vec<u32> = self
+            .sectors
+            .iter()
+            .filter(|(sector, versions)| {
+                !versions.later.is_empty() && !in_flight.contains(sector)
+            })
+            .map(|(&sector, _)| sector)
+            .collect();
         for sector in sectors {
             self.durable(sector);
         }
+    }
+
+    /// The commit of a batch was started: a cut may leave all of its members or none.
+    pub fn batch_started(&mut self, members: &[(u32, Version)]) {
+        for &(sector, version) in members {
+            self.started(sector, version);
+        }
+        self.batch = members.to_vec();
+    }
+
+    /// The commit was acknowledged.
+    pub fn batch_acknowledged(&mut self) {
+        for (sector, version) in std::mem::take(&mut self.batch) {
+            self.acknowledged(sector, version);
+        }
+    }
+
+    /// Once every sector is settled after a cut: how much of the batch in question is there, if that is neither all nor nothing.
+    pub fn torn_batch(&mut self) -> Option<String> {
+        let batch = std::mem::take(&mut self.batch);
+        let there = |&&(sector, version): &&(u32, Version)| self.current(sector) == version;
+        let count = batch.iter().filter(there).count();
+        (count != 0 && count != batch.len())
+            .then(|| format!("{count} members of the batch {batch:?} are there"))
     }
 
     /// What the sector reads as while the power is on.
@@ -101,13 +182,13 @@ impl Model {
 
     /// Whether the sector may read as this version after a cut; from then on it must.
     pub fn settle(&mut self, sector: u32, version: Version) -> bool {
-        self.note(sector, &format!("read {version}"));
         let versions = self.entry(sector);
         let legal = versions.durable == version || versions.later.contains(&version);
         if legal {
             versions.durable = version;
             versions.later.clear();
         }
+        self.note(sector, Note::Read(version));
         legal
     }
 
@@ -126,16 +207,16 @@ impl Model {
     /// What a sector may be, for a message.
     #[must_use]
     pub fn describe(&self, sector: u32) -> String {
-        let history = self.history.get(&sector).cloned().unwrap_or_default();
-        let recent: Vec<String> = history.into_iter().rev().take(12).rev().collect();
-        match self.sectors.get(&sector) {
-            Some(versions) => format!(
-                "durable {} later {:?}; history:\n{}",
-                versions.durable,
-                versions.later,
-                recent.join("\n")
-            ),
-            None => "unwritten".to_owned(),
+        let Some(versions) = self.sectors.get(&sector) else {
+            return "unwritten".to_owned();
+        };
+        let mut text = format!(
+            "durable {} later {:?}; history:",
+            versions.durable, versions.later
+        );
+        for (moment, note) in &versions.notes {
+            text += &format!("\n{moment}: {note}");
         }
+        text
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cuesta::volume::{Error, Sector};
 
 use crate::model::{fill, Model, Version};
-use crate::rig::{Rig, RigDisk};
+use crate::rig::RigDisk;
 
 /// What a sector was found to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,16 +122,6 @@ pub fn write_version(
     disk.write(Sector(sector), &data)?;
     model.durable(sector);
     Ok(())
-}
-
-/// The same part and memory once more, so that a test can go two ways from here.
-#[must_use]
-pub fn fork(rig: &Rig) -> Rig {
-    Rig {
-        nand: rig.nand.clone(),
-        memory: rig.memory.clone(),
-        parameters: rig.parameters,
-    }
 }
 
 /// Runs `work`, which must end in time.

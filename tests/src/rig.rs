@@ -10,7 +10,7 @@ use cuesta_sim::{Builder, EmulatedNand};
 pub type RigDisk<'r> = Disk<'r, &'r mut EmulatedNand>;
 
 /// A formatted part and memory for its volume.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Rig {
     /// The part.
     pub nand: EmulatedNand,

@@ -11,7 +11,7 @@ fn verify_all(disk: &mut RigDisk<'_>, model: &Model, what: &str) {
     for sector in 0..disk.volume().capacity() {
         let result = disk.read(Sector(sector), &mut data);
         let written = result
-            .unwrap_or_else(|error| panic!("{what}: sector {sector}: {error} {} {} {}", disk.volume().debug_lookup(Sector(sector)), describe(disk), disk.volume().debug_state()));
+            .unwrap_or_else(|error| panic!("{what}: sector {sector}: {error}"));
         let version = Model::identify(sector, written, &data);
         assert_eq!(
             version,
@@ -27,7 +27,7 @@ fn settle_all(disk: &mut RigDisk<'_>, model: &mut Model, what: &str) {
     for sector in 0..disk.volume().capacity() {
         let result = disk.read(Sector(sector), &mut data);
         let written = result
-            .unwrap_or_else(|error| panic!("{what}: sector {sector}: {error} {} {} {}", disk.volume().debug_lookup(Sector(sector)), describe(disk), disk.volume().debug_state()));
+            .unwrap_or_else(|error| panic!("{what}: sector {sector}: {error}"));
         let version = Model::identify(sector, written, &data)
             .unwrap_or_else(|| panic!("{what}: sector {sector} holds what was never written"));
         let expected = model.describe(sector);

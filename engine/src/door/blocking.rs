@@ -41,15 +41,7 @@ impl<'m, N: Nand> Disk<'m, N> {
         &mut self,
         mut request: impl FnMut(&mut Volume<'m, N>) -> nb::Result<Ticket, Error>,
     ) -> Result<Ticket, Error> {
-        let mut dbg_n = 0u32;
         loop {
-            dbg_n += 1;
-            if dbg_n > 100_000 {
-                #[allow(clippy::panic)]
-                {
-                    panic!("STUCK {}", self.volume.debug_state());
-                }
-            }
             match request(&mut self.volume) {
                 Ok(ticket) => return Ok(ticket),
                 Err(nb::Error::Other(error)) => return Err(error),
@@ -63,15 +55,7 @@ impl<'m, N: Nand> Disk<'m, N> {
     }
 
     fn finish(&mut self, wanted: Ticket) -> Result<(), Error> {
-        let mut dbg_n = 0u32;
         loop {
-            dbg_n += 1;
-            if dbg_n > 100_000 {
-                #[allow(clippy::panic)]
-                {
-                    panic!("STUCK2 {}", self.volume.debug_state());
-                }
-            }
             match self.volume.poll() {
                 Event::Written(ticket)
                 | Event::Trimmed(ticket)

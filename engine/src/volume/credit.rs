@@ -5,7 +5,7 @@ use super::Volume;
 use cuesta_hal::Nand;
 
 /// Free segments below which writes pay for grooming.
-pub(super) const TRIGGER: u32 = 6;
+pub(super) const TRIGGER: u32 = 8;
 /// Free segments that hosts may not open: for the groomer and the journal.
 pub(super) const HOST_RESERVE: u32 = 3;
 /// Free segments that the groomer may not open: for the journal.

@@ -159,6 +159,13 @@ impl<N: Nand> Volume<'_, N> {
         if self.record_due() {
             return Some(Job::Record);
         }
+        // Before merges: they write journal pages, which only a checkpoint makes reclaimable.
+        if self.checkpoint_step_due() {
+            return Some(Job::Anchor);
+        }
+        if let Some(job) = self.journal_quota_job() {
+            return Some(job);
+        }
         if self.deltas.room() <= self.delta_margin() {
             if let Some(map) = self.fullest_map() {
                 return Some(Job::Merge(map));
@@ -166,12 +173,6 @@ impl<N: Nand> Volume<'_, N> {
         }
         if let Some(map) = self.unmount_merge() {
             return Some(Job::Merge(map));
-        }
-        if let Some(job) = self.journal_quota_job() {
-            return Some(job);
-        }
-        if self.checkpoint_step_due() {
-            return Some(Job::Anchor);
         }
         if let Some(stream) = self.want_open {
             if self.appends[usize::from(stream)].is_some() || self.free <= self.groom_reserve() {
@@ -260,6 +261,9 @@ impl<N: Nand> Volume<'_, N> {
         let place = self.shape.location(segment, offset, 0);
         self.encode_meta(die, place.0, &header);
         self.checkpoint.journal_pages += 1;
+        if self.checkpoint.active() {
+            self.credit.steps += 1;
+        }
         if kind == Kind::Map {
             self.stats.map_pages += 1;
         } else {

@@ -30,7 +30,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Deltas after which a record page is due.
     pub(super) fn record_interval(&self) -> usize {
-        self.record_room().clamp(8, 160)
+        self.record_room().clamp(8, 128)
     }
 
     /// Chooses which free segments may be opened next: the least worn for hot streams, the most worn for cold ones.

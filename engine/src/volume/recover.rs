@@ -86,20 +86,31 @@ impl<'m, N: Nand> Volume<'m, N> {
         self.open_place()?;
         self.pending.named = self.choose_fresh()?;
         self.open_fresh(JOURNAL)?;
-        for die in 0..self.dies.len() {
-            let suspect = core::mem::replace(&mut self.dies[die].suspect, Location::UNMAPPED);
-            if clean || !suspect.is_mapped() {
-                continue;
+        if !clean {
+            // Sector data first: until a map page is merged, every page behind the last record page is known by its delta.
+            for journal in [false, true] {
+                for die in 0..self.dies.len() {
+                    let suspect = self.dies[die].suspect;
+                    if !suspect.is_mapped() {
+                        continue;
+                    }
+                    let (segment, offset, _) = self.shape.split(suspect);
+                    if (self.segments.state(segment) == State::Journal) != journal {
+                        continue;
+                    }
+                    let good = if journal {
+                        self.renew_map(suspect)?
+                    } else {
+                        self.copy_suspect(segment, offset)?
+                    };
+                    if !good {
+                        return Ok(Some(suspect));
+                    }
+                }
             }
-            let (segment, offset, _) = self.shape.split(suspect);
-            let good = if self.segments.state(segment) == State::Journal {
-                self.renew_map(suspect)?
-            } else {
-                self.copy_suspect(segment, offset)?
-            };
-            if !good {
-                return Ok(Some(suspect));
-            }
+        }
+        for die in self.dies.iter_mut() {
+            die.suspect = Location::UNMAPPED;
         }
         self.settle_everything()?;
         // Committing must not cost a segment, or sessions that are cut early would use them up: what is opened here is freed here.

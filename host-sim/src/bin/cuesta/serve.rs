@@ -35,7 +35,7 @@ pub struct Arguments {
     /// Memory for the engine: full, minimum, or bytes such as 16K
     #[arg(long, default_value = "full", value_parser = arguments::budget)]
     ram: Budget,
-    /// Refuse every change
+    /// Refuse every change that clients ask for; recovery after a cut runs all the same
     #[arg(long)]
     read_only: bool,
 }

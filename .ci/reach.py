@@ -1,0 +1,53 @@
+"""Runs `cuesta bench` and compares what it measured with what must be reached.
+
+usage: reach.py PROGRAM
+
+All figures are counts of flash operations and virtual time: the same on any machine.
+"""
+
+import json
+import subprocess
+import sys
+
+# Arguments of a run, and the fields that must be at most so much.
+RUNS = [
+    ("uniform --utilization 0.70 --ram full", {"wa": 2.3}),
+    ("zipf --utilization 0.70 --ram full", {"wa": 2.0}),
+    ("hotcold --utilization 0.70 --ram full", {"wa": 1.8}),
+    ("uniform --utilization 0.70 --ram 16K", {"wa": 2.6, "ram_bytes": 16384}),
+    ("zipf --utilization 0.70 --ram 16K", {"wa": 2.3, "ram_bytes": 16384}),
+    ("hotcold --utilization 0.70 --ram 16K", {"wa": 2.1, "ram_bytes": 16384}),
+    ("rand-read --utilization 0.70 --ram full", {"reads_per_read": 1.00}),
+    ("rand-read --utilization 0.70 --ram 16K", {"reads_per_read": 1.97, "ram_bytes": 16384}),
+    ("sync --utilization 0.70 --ram full", {"wa": 2.5}),
+    ("mount-clean --utilization 0.70 --ram full", {"mount_us": 8_000}),
+    ("mount-cut --utilization 0.70 --ram full", {"mount_us": 40_000}),
+]
+
+
+def measure(program, arguments):
+    command = [program, "bench", *arguments.split(), "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=600)
+    if done.returncode != 0:
+        return None
+    (line,) = done.stdout.splitlines()
+    return json.loads(line)
+
+
+def main():
+    (program,) = sys.argv[1:]
+    passed = failed = 0
+    for arguments, limits in RUNS:
+        report = measure(program, arguments)
+        for field, limit in limits.items():
+            value = None if report is None else report[field]
+            reached = value is not None and 0 < value <= limit
+            passed, failed = passed + reached, failed + (not reached)
+            shown = "no figure" if value is None else f"{value:.3f}"
+            verdict = "" if reached else "   NOT REACHED"
+            print(f"{arguments:45} {field:15} {shown:>10} <= {limit}{verdict}", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main())

@@ -1,0 +1,67 @@
+//! What must hold after a power cut, from the first mount to the writes of the sessions after it.
+
+use cuesta_sim::SplitMix64;
+
+use crate::aged::{session, Making};
+use crate::change::mixture;
+use crate::driver::Driver;
+use crate::model::Model;
+use crate::rig::{Rig, RigDisk};
+use crate::verdict;
+
+/// Changes made after a recovery.
+const CHANGES_AFTER: u32 = 8;
+
+/// Prints the line that replays a case, when the case fails.
+#[derive(Debug)]
+pub struct Replay(pub String);
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("replay: {}", self.0);
+        }
+    }
+}
+
+fn mount<'r>(rig: &'r mut Rig, what: &str) -> RigDisk<'r> {
+    rig.mount()
+        .unwrap_or_else(|error| panic!("{what}: mount: {error}"))
+}
+
+/// The part comes back after a cut: nothing durable is missing, nothing seen changes again, the disk takes changes and keeps them.
+///
+/// The power is off when this is called; the disk is not mounted when it returns.
+///
+/// # Panics
+/// When something of that does not hold.
+pub fn holds(rig: &mut Rig, model: &mut Model, making: &Making, random: &mut SplitMix64) {
+    rig.nand.power_cycle();
+    model.moment("after the cut".to_owned());
+    {
+        let mut disk = mount(rig, "first mount");
+        verdict::settles(&mut disk, model, "first mount");
+        verdict::agrees(&mut disk, model, "first mount, again");
+    }
+    verdict::agrees(&mut mount(rig, "second mount"), model, "second mount");
+    rig.nand.power_cycle();
+    {
+        let mut disk = mount(rig, "mount after another cycle");
+        verdict::verifies(&mut disk, "mount after another cycle");
+        verdict::agrees(&mut disk, model, "mount after another cycle");
+        let changes = mixture(random, disk.volume().capacity(), CHANGES_AFTER);
+        Driver::new(disk.volume_mut(), model, making.depth)
+            .run(&changes)
+            .expect("power");
+        verdict::verifies(&mut disk, "after more changes");
+        verdict::agrees(&mut disk, model, "after more changes");
+    }
+    // Half of the disks see one more session, and a clean end.
+    if random.chance(1, 2) {
+        rig.nand.power_cycle();
+        verdict::settles(&mut mount(rig, "third session"), model, "third session");
+        let changes = mixture(random, rig.parameters.capacity, CHANGES_AFTER);
+        session(rig, model, making.depth, &changes).expect("power");
+        verdict::agrees(&mut mount(rig, "at the end"), model, "at the end");
+    }
+}

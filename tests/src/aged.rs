@@ -1,0 +1,194 @@
+//! Disks that have been used for a while: filled, overwritten, groomed, and ready for a short workload in which everything happens.
+
+use cuesta::volume::{Budget, Error, FormatOptions, MountError, Stats};
+use cuesta_hal::{Geometry, NandErrorKind};
+use cuesta_sim::{chip, EmulatedNand, SplitMix64};
+
+use crate::change::{filling, mixture, Change};
+use crate::driver::{Driver, PowerLost};
+use crate::model::Model;
+use crate::verdict;
+use crate::rig::Rig;
+
+/// Programs and erases of a short workload.
+pub const SHORT: std::ops::RangeInclusive<u64> = 60..=180;
+/// Workloads tried ; the one in which most happens is taken.
+const TRIES_MAX: u64 = 300;
+
+/// A way to make a disk.
+#[derive(Debug, Clone, Copy)]
+pub struct Making {
+    /// Name of a chip.
+    pub chip: &'static str,
+    /// Blocks a die, if not the chip's own number.
+    pub blocks_per_die: Option<u32>,
+    /// Blocks of a segment, if not the default.
+    pub width: Option<u16>,
+    /// Memory.
+    pub budget: Budget,
+    /// Writes in flight.
+    pub depth: usize,
+}
+
+impl Making {
+    /// A chip as it is, one write at a time.
+    #[must_use]
+    pub const fn of(chip: &'static str, budget: Budget) -> Self {
+        Self {
+            chip,
+            blocks_per_die: None,
+            width: None,
+            budget,
+            depth: 1,
+        }
+    }
+
+    /// A fresh disk.
+    ///
+    /// # Panics
+    /// When it is impossible.
+    #[must_use]
+    pub fn make(&self, seed: u64) -> Rig {
+        let row = chip(self.chip).expect("a chip of the table");
+        let mut builder = EmulatedNand::builder(self.chip)
+            .expect("a chip of the table")
+            .seed(seed)
+            .strict(true)
+            .watch_after_torn(true);
+        if let Some(blocks_per_die) = self.blocks_per_die {
+            builder = builder.geometry(Geometry {
+                blocks_per_die,
+                ..row.geometry
+            });
+        }
+        let options = FormatOptions {
+            volume_id: seed | 1,
+            width: self.width,
+            ..FormatOptions::default()
+        };
+        Rig::new(builder, &options, self.budget)
+    }
+}
+
+/// A disk in the middle of its life, and what it should hold.
+#[derive(Debug, Clone)]
+pub struct Aged {
+    /// The disk, not mounted.
+    pub rig: Rig,
+    /// What it holds.
+    pub model: Model,
+    /// A workload that makes as much happen as a short one can.
+    pub short: Vec<Change>,
+    /// Programs and erases that it makes.
+    pub changing: u64,
+    /// What it makes happen.
+    pub stats: Stats,
+}
+
+impl Aged {
+    /// Makes a disk and uses it. Even seeds end with an unmount, odd ones with the power gone.
+    ///
+    /// # Panics
+    /// When the disk fails.
+    #[must_use]
+    pub fn new(making: &Making, seed: u64) -> Self {
+        let mut rig = making.make(seed);
+        let mut model = Model::new();
+        let mut random = SplitMix64::new(seed);
+        let mut disk = rig.mount().expect("a formatted part");
+        let capacity = disk.volume().capacity();
+        model.moment("ageing".to_owned());
+        let mut driver = Driver::new(disk.volume_mut(), &mut model, making.depth);
+        let ageing = mixture(&mut random, capacity, capacity * 3 / 2);
+        for changes in [&filling(capacity), &ageing, &vec![Change::Flush]] {
+            driver.run(changes).expect("power");
+        }
+        verdict::agrees(&mut disk, &model, "after the ageing");
+        if seed % 2 == 0 {
+            disk.unmount().map_err(|(_, error)| error).expect("room");
+        } else {
+            drop(disk);
+        }
+        rig.nand.power_cycle();
+        model.moment("workload".to_owned());
+        let mut aged = Self {
+            rig,
+            model,
+            short: Vec::new(),
+            changing: 0,
+            stats: Stats::default(),
+        };
+        let mut best = 0;
+        for _ in 0..TRIES_MAX {
+            best = best.max(aged.try_workload(making, &mut random, best));
+        }
+        let stats = &aged.stats;
+        assert!(
+            stats.victims > 0 && stats.relocations > 0,
+            "{making:?}, seed {seed}: no short workload makes the groomer work"
+        );
+        aged
+    }
+
+    /// Draws a workload and keeps it when it is short and makes more happen than the best before. What it makes happen.
+    fn try_workload(&mut self, making: &Making, random: &mut SplitMix64, best: usize) -> usize {
+        let count = 24 + random.below(80) as u32;
+        let changes = mixture(random, self.rig.parameters.capacity, count);
+        let mut rig = self.rig.clone();
+        let before = rig.nand.counters();
+        let mut model = self.model.clone();
+        let stats = session(&mut rig, &mut model, making.depth, &changes).expect("power");
+        let done = rig.nand.counters().since(&before);
+        let changing = done.programs + done.erases;
+        let kinds = |wanted: fn(&Change) -> bool| changes.iter().any(wanted);
+        let happened = [
+            stats.victims > 0 && stats.relocations > 0,
+            stats.map_pages > 0,
+            // The session begins with the first.
+            stats.checkpoints > 1,
+            stats.erases > 4,
+            kinds(|change| matches!(change, Change::Trim { .. })),
+            kinds(|change| matches!(change, Change::Flush)),
+            kinds(|change| matches!(change, Change::Batch(_))),
+            kinds(|change| matches!(change, Change::Abort(_))),
+        ];
+        let score = happened.iter().filter(|&&it| it).count();
+        if !SHORT.contains(&changing) || score <= best {
+            return 0;
+        }
+        self.short = changes;
+        self.changing = changing;
+        self.stats = stats;
+        score
+    }
+}
+
+/// One session: the mount, the changes, the unmount. What the volume did before the unmount.
+///
+/// # Errors
+/// The power was lost.
+///
+/// # Panics
+/// When the volume cannot be mounted, or fails for another reason.
+pub fn session(
+    rig: &mut Rig,
+    model: &mut Model,
+    depth: usize,
+    changes: &[Change],
+) -> Result<Stats, PowerLost> {
+    let mut disk = match rig.mount() {
+        Ok(disk) => disk,
+        Err(MountError::Nand(NandErrorKind::PowerLost)) => return Err(PowerLost),
+        Err(error) => panic!("mount: {error}"),
+    };
+    Driver::new(disk.volume_mut(), model, depth).run(changes)?;
+    let stats = *disk.volume().stats();
+    match disk.unmount() {
+        Ok(_) => {
+            model.flushed();
+            Ok(stats)
+        }
+        Err((_, Error::Nand(NandErrorKind::PowerLost))) => Err(PowerLost),
+        Err((_, error)) => panic!("unmount: {error}"),
+    }
+}

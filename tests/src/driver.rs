@@ -1,0 +1,209 @@
+//! Carries changes out on a volume, several in flight at once, and tells the model what was accepted and what acknowledged.
+
+use cuesta::volume::{Error, Event, Sector, Ticket, Volume};
+use cuesta_hal::NandErrorKind;
+use cuesta_sim::EmulatedNand;
+
+use crate::change::Change;
+use crate::model::{fill, Model, Version};
+
+/// Calls of `poll` without an event after which a volume counts as stuck.
+const POLLS_MAX: u32 = 100_000;
+
+/// The power is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PowerLost;
+
+/// The volume of a rig.
+pub type RigVolume<'r> = Volume<'r, &'r mut EmulatedNand>;
+
+/// A host with writes in flight.
+#[derive(Debug)]
+pub struct Driver<'d, 'r> {
+    volume: &'d mut RigVolume<'r>,
+    model: &'d mut Model,
+    /// Writes in flight at most.
+    depth: usize,
+    in_flight: Vec<(Ticket, u32, Version)>,
+    data: Vec<u8>,
+}
+
+fn lost(error: Error) -> PowerLost {
+    match error {
+        Error::Nand(NandErrorKind::PowerLost) => PowerLost,
+        error => panic!("the volume says: {error}"),
+    }
+}
+
+impl<'d, 'r> Driver<'d, 'r> {
+    /// A host with at most `depth` writes in flight.
+    pub fn new(volume: &'d mut RigVolume<'r>, model: &'d mut Model, depth: usize) -> Self {
+        let data = vec![0; volume.sector_bytes()];
+        Self {
+            volume,
+            model,
+            depth,
+            in_flight: Vec::new(),
+            data,
+        }
+    }
+
+    /// Carries the changes out and waits for all of them.
+    ///
+    /// # Errors
+    /// The power was lost.
+    ///
+    /// # Panics
+    /// When the volume refuses a change or is stuck.
+    pub fn run(&mut self, changes: &[Change]) -> Result<(), PowerLost> {
+        for change in changes {
+            self.make(change)?;
+        }
+        self.drain()
+    }
+
+    fn make(&mut self, change: &Change) -> Result<(), PowerLost> {
+        match change {
+            Change::Write(sector) => self.write(*sector),
+            Change::Trim { first, len } => self.trim(*first, *len),
+            Change::Flush => self.flush(),
+            Change::Batch(sectors) => self.batch(sectors, true),
+            Change::Abort(sectors) => self.batch(sectors, false),
+        }
+    }
+
+    fn write(&mut self, sector: u32) -> Result<(), PowerLost> {
+        let version = self.model.fresh();
+        fill(sector, version, &mut self.data);
+        let data = std::mem::take(&mut self.data);
+        let ticket = self.submit(|volume| volume.submit_write(Sector(sector), &data));
+        self.data = data;
+        // Refused because the power went: nothing of it can be there.
+        let ticket = ticket?;
+        self.model.started(sector, version);
+        self.in_flight.push((ticket, sector, version));
+        while self.in_flight.len() >= self.depth {
+            self.step(None)?;
+        }
+        Ok(())
+    }
+
+    fn trim(&mut self, first: u32, len: u32) -> Result<(), PowerLost> {
+        let ticket = self.submit(|volume| volume.submit_trim(Sector(first), len))?;
+        for sector in first..first + len {
+            self.model.started(sector, 0);
+        }
+        self.finish(ticket)
+    }
+
+    fn flush(&mut self) -> Result<(), PowerLost> {
+        let ticket = self.submit(Volume::submit_flush)?;
+        let in_flight: Vec<u32> = self.in_flight.iter().map(|&(_, sector, _)| sector).collect();
+        self.finish(ticket)?;
+        self.model.flushed_but(&in_flight);
+        Ok(())
+    }
+
+    fn batch(&mut self, sectors: &[u32], commit: bool) -> Result<(), PowerLost> {
+        // The members' tickets are told from those of plain writes by there being no others.
+        self.drain()?;
+        self.volume.begin_batch().map_err(|error| match error {
+            nb::Error::WouldBlock => panic!("a batch is open although nothing is in flight"),
+            nb::Error::Other(error) => lost(error),
+        })?;
+        let mut members: Vec<(u32, Version)> = Vec::new();
+        for &sector in sectors {
+            let version = self.model.fresh();
+            let mut data = std::mem::take(&mut self.data);
+            fill(sector, version, &mut data);
+            let ticket = self.submit(|volume| volume.submit_batch_write(Sector(sector), &data));
+            self.data = data;
+            self.in_flight.push((ticket?, sector, 0));
+            members.retain(|&(earlier, _)| earlier != sector);
+            members.push((sector, version));
+            while self.in_flight.len() >= self.depth {
+                self.step(None)?;
+            }
+        }
+        self.drain()?;
+        if commit {
+            let ticket = self.submit(Volume::submit_commit)?;
+            self.model.batch_started(&members);
+            self.finish(ticket)?;
+            self.model.batch_acknowledged();
+        } else {
+            self.volume.abort_batch();
+        }
+        Ok(())
+    }
+
+    fn submit(
+        &mut self,
+        mut request: impl FnMut(&mut RigVolume<'r>) -> nb::Result<Ticket, Error>,
+    ) -> Result<Ticket, PowerLost> {
+        for _ in 0..POLLS_MAX {
+            match request(self.volume) {
+                Ok(ticket) => return Ok(ticket),
+                Err(nb::Error::Other(error)) => return Err(lost(error)),
+                Err(nb::Error::WouldBlock) => self.step(None).map(|_| ())?,
+            }
+        }
+        panic!("the volume accepts nothing: {:?}", self.volume.info());
+    }
+
+    fn finish(&mut self, wanted: Ticket) -> Result<(), PowerLost> {
+        for _ in 0..POLLS_MAX {
+            if self.step(Some(wanted))? {
+                return Ok(());
+            }
+        }
+        panic!("a request is never finished: {:?}", self.volume.info());
+    }
+
+    /// Waits for every write in flight.
+    ///
+    /// # Errors
+    /// The power was lost.
+    ///
+    /// # Panics
+    /// When the volume is stuck.
+    pub fn drain(&mut self) -> Result<(), PowerLost> {
+        for _ in 0..POLLS_MAX {
+            if self.in_flight.is_empty() {
+                return Ok(());
+            }
+            self.step(None)?;
+        }
+        panic!("writes are never finished: {:?}", self.volume.info());
+    }
+
+    /// One turn; true when the wanted request is done.
+    fn step(&mut self, wanted: Option<Ticket>) -> Result<bool, PowerLost> {
+        let done = match self.volume.poll() {
+            Event::Pending => {
+                self.volume.wait();
+                return Ok(false);
+            }
+            Event::Idle => {
+                self.volume.check_alive().map_err(lost)?;
+                return Ok(false);
+            }
+            Event::Failed(_, error) => return Err(lost(error)),
+            Event::Written(ticket)
+            | Event::Trimmed(ticket)
+            | Event::Flushed(ticket)
+            | Event::Committed(ticket) => ticket,
+            event => panic!("nobody asked for {event:?}"),
+        };
+        let at = self.in_flight.iter().position(|&(ticket, ..)| ticket == done);
+        if let Some(at) = at {
+            let (_, sector, version) = self.in_flight.swap_remove(at);
+            if version != 0 {
+                self.model.acknowledged(sector, version);
+            }
+            return Ok(false);
+        }
+        assert_eq!(Some(done), wanted, "an event for a request that is done");
+        Ok(true)
+    }
+}

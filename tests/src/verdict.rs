@@ -1,0 +1,86 @@
+//! What must hold of a mounted disk, judged from outside.
+
+use cuesta::volume::{Sector, State};
+
+use crate::model::{Model, Version};
+use crate::rig::RigDisk;
+
+/// The segments of a disk, for a message.
+#[must_use]
+pub fn describe(disk: &RigDisk<'_>) -> String {
+    let volume = disk.volume();
+    let mut text = format!("{:?}\n{:?}\n", volume.info(), volume.stats());
+    for index in 0..volume.info().segments {
+        if let Some(segment) = volume.segment_info(index) {
+            if segment.state != State::Reserved {
+                text += &format!("{index}: {segment:?}\n");
+            }
+        }
+    }
+    text
+}
+
+/// The version of a sector, which must be readable, and one of its own.
+fn read(disk: &mut RigDisk<'_>, sector: u32, data: &mut [u8], what: &str) -> Version {
+    match disk.read(Sector(sector), data) {
+        Ok(written) => Model::identify(sector, written, data)
+            .unwrap_or_else(|| panic!("{what}: sector {sector} holds what was never written")),
+        Err(error) => panic!("{what}: sector {sector}: {error}\n{}", describe(disk)),
+    }
+}
+
+/// After a cut: every sector is durable or later, whole batches are there or not; from now on nothing may change.
+///
+/// # Panics
+/// When it is not so.
+pub fn settles(disk: &mut RigDisk<'_>, model: &mut Model, what: &str) {
+    let mut data = vec![0; disk.volume().sector_bytes()];
+    for sector in 0..disk.volume().capacity() {
+        let version = read(disk, sector, &mut data, what);
+        let expected = model.describe(sector);
+        assert!(
+            model.settle(sector, version),
+            "{what}: sector {sector} is version {version}, {expected}\n{}",
+            describe(disk)
+        );
+    }
+    if let Some(torn) = model.torn_batch() {
+        panic!("{what}: {torn}\n{}", describe(disk));
+    }
+}
+
+/// Every sector reads as the model says.
+///
+/// # Panics
+/// When it is not so.
+pub fn agrees(disk: &mut RigDisk<'_>, model: &Model, what: &str) {
+    let mut data = vec![0; disk.volume().sector_bytes()];
+    for sector in 0..disk.volume().capacity() {
+        let version = read(disk, sector, &mut data, what);
+        assert_eq!(
+            version,
+            model.current(sector),
+            "{what}: sector {sector}: {}\n{}",
+            model.describe(sector),
+            describe(disk)
+        );
+    }
+}
+
+/// The engine's own verification finds nothing.
+///
+/// # Panics
+/// When it does.
+pub fn verifies(disk: &mut RigDisk<'_>, what: &str) {
+    let mut findings = Vec::new();
+    let verified = disk
+        .volume_mut()
+        .verify(&mut |finding| findings.push(finding), &mut |_, _| {})
+        .unwrap_or_else(|error| panic!("{what}: verify: {error}"));
+    assert_eq!(
+        verified.findings,
+        0,
+        "{what}: {findings:?}\n{}",
+        describe(disk)
+    );
+}
