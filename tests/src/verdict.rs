@@ -1,9 +1,12 @@
 //! What must hold of a mounted disk, judged from outside.
 
-use cuesta::volume::{Sector, State};
+use cuesta::volume::{Event, Sector, State};
 
 use crate::model::{Model, Version};
 use crate::rig::RigDisk;
+
+/// Calls of `poll` after which a volume counts as stuck.
+const POLLS_MAX: u32 = 100_000;
 
 /// The segments of a disk, for a message.
 #[must_use]
@@ -67,11 +70,24 @@ pub fn agrees(disk: &mut RigDisk<'_>, model: &Model, what: &str) {
     }
 }
 
+/// Lets the volume finish what it has in flight.
+fn rest(disk: &mut RigDisk<'_>, what: &str) {
+    for _ in 0..POLLS_MAX {
+        match disk.volume_mut().poll() {
+            Event::Idle => return,
+            Event::Pending => disk.volume_mut().wait(),
+            event => panic!("{what}: nobody asked for {event:?}"),
+        }
+    }
+    panic!("{what}: the volume never rests: {}", describe(disk));
+}
+
 /// The engine's own verification finds nothing.
 ///
 /// # Panics
 /// When it does.
 pub fn verifies(disk: &mut RigDisk<'_>, what: &str) {
+    rest(disk, what);
     let mut findings = Vec::new();
     let verified = disk
         .volume_mut()

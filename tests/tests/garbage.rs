@@ -165,6 +165,7 @@ fn a_part_whose_second_half_was_erased_has_lost_sectors_and_no_wrong_ones() {
             for cleanly in [true, false] {
                 let mut past = live(chip, 3, 0, cleanly);
                 let what = format!("{chip}, ended cleanly: {cleanly}, second half erased");
+                eprintln!("{what}");
                 let blocks = past.rig.nand.geometry().blocks_per_die;
                 for number in 0..past.rig.nand.geometry().blocks() {
                     if number % blocks >= blocks / 2 {
@@ -203,7 +204,7 @@ fn replace_each_block(
     legal: Legal,
     what: &str,
     replace: impl Fn(&mut EmulatedNand, u32, &EmulatedNand, &EmulatedNand),
-) {
+) -> Vec<String> {
     let past = live(chip, 5, 0, cleanly);
     let other = live(chip, 6, ELSEWHERE, true);
     let mut failures = Vec::new();
@@ -221,59 +222,61 @@ fn replace_each_block(
             failures.push(what);
         }
     }
+    failures
+}
+
+/// On every chip.
+fn replace_each_block_of_all(
+    cleanly: bool,
+    legal: Legal,
+    what: &str,
+    replace: impl Fn(&mut EmulatedNand, u32, &EmulatedNand, &EmulatedNand) + Copy,
+) {
+    let failures: Vec<String> = CHIPS
+        .into_iter()
+        .flat_map(|chip| replace_each_block(chip, cleanly, legal, what, replace))
+        .collect();
     assert!(failures.is_empty(), "{failures:#?}");
 }
 
 #[test]
 fn a_block_of_random_bytes_costs_its_sectors_and_brings_nothing_old_back() {
     within(200, "garbage blocks", || {
-        for chip in CHIPS {
-            replace_each_block(chip, true, Legal::CurrentOrRefused, "scrambled", |nand, block, _, _| {
-                scramble_block(nand, block, &mut SplitMix64::new(u64::from(block)));
-            });
-        }
+        let legal = Legal::CurrentOrRefused;
+        replace_each_block_of_all(true, legal, "scrambled", |nand, block, _, _| {
+            scramble_block(nand, block, &mut SplitMix64::new(u64::from(block)));
+        });
     });
 }
 
 #[test]
 fn an_erased_block_costs_its_sectors_and_brings_nothing_old_back() {
     within(200, "erased blocks", || {
-        for chip in CHIPS {
-            replace_each_block(chip, true, Legal::CurrentOrRefused, "erased", |nand, block, _, _| {
-                blank_block(nand, block);
-            });
-        }
+        let legal = Legal::CurrentOrRefused;
+        replace_each_block_of_all(true, legal, "erased", |nand, block, _, _| {
+            blank_block(nand, block);
+        });
     });
 }
 
 #[test]
-fn a_block_of_another_volume_is_never_believed() {
+fn a_block_of_another_volume_brings_no_sector_of_it() {
     within(200, "foreign blocks", || {
-        for chip in CHIPS {
-            replace_each_block(
-                chip,
-                true,
-                Legal::OwnOrRefused,
-                "is another volume's",
-                |nand, block, _, other| transplant_block(nand, block, other),
-            );
-        }
+        let legal = Legal::OwnOrRefused;
+        replace_each_block_of_all(true, legal, "another volume's", |nand, block, _, other| {
+            transplant_block(nand, block, other);
+        });
     });
 }
 
 #[test]
 fn an_older_copy_of_a_block_brings_back_nothing_but_versions_of_the_same_sectors() {
     within(200, "stale blocks", || {
-        for chip in CHIPS {
-            for cleanly in [true, false] {
-                replace_each_block(
-                    chip,
-                    cleanly,
-                    Legal::OwnOrRefused,
-                    "is an older copy",
-                    |nand, block, before, _| transplant_block(nand, block, before),
-                );
-            }
+        for cleanly in [true, false] {
+            let legal = Legal::OwnOrRefused;
+            replace_each_block_of_all(cleanly, legal, "as it was", |nand, block, before, _| {
+                transplant_block(nand, block, before);
+            });
         }
     });
 }
@@ -281,11 +284,10 @@ fn an_older_copy_of_a_block_brings_back_nothing_but_versions_of_the_same_sectors
 #[test]
 fn a_damaged_block_after_an_unclean_end_never_yields_a_third_value() {
     within(200, "garbage and a cut", || {
-        for chip in CHIPS {
-            replace_each_block(chip, false, Legal::OwnOrRefused, "scrambled", |nand, block, _, _| {
-                scramble_block(nand, block, &mut SplitMix64::new(u64::from(block)));
-            });
-        }
+        let legal = Legal::OwnOrRefused;
+        replace_each_block_of_all(false, legal, "scrambled", |nand, block, _, _| {
+            scramble_block(nand, block, &mut SplitMix64::new(u64::from(block)));
+        });
     });
 }
 

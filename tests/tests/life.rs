@@ -16,8 +16,8 @@ fn verify_all(disk: &mut RigDisk<'_>, model: &Model, what: &str) {
         assert_eq!(
             version,
             Some(model.current(sector)),
-            "{what}: sector {sector}: {} {} {}",
-            model.describe(sector), describe(disk), disk.volume().debug_state()
+            "{what}: sector {sector}: {} {}",
+            model.describe(sector), describe(disk)
         );
     }
 }
@@ -109,7 +109,6 @@ fn live(chip: &str, budget: Budget, changes: u32) {
 fn a_disk_keeps_what_it_is_given_on_every_geometry_and_budget() {
     for chip in ["tiny", "tiny2", "tiny4", "tiny-multi"] {
         for budget in [Budget::Minimum, Budget::Full] {
-            eprintln!("{chip} {budget:?}");
             live(chip, budget, 3000);
         }
     }
@@ -143,7 +142,6 @@ fn cut_often(chip: &str, budget: Budget, seed: u64, cuts: u32) {
 fn whatever_was_acknowledged_survives_cuts_at_random_moments() {
     for chip in ["tiny", "tiny2", "tiny4", "tiny-multi"] {
         for budget in [Budget::Minimum, Budget::Full] {
-            eprintln!("{chip} {budget:?}");
             cut_often(chip, budget, 3, 150);
         }
     }

@@ -95,8 +95,8 @@ impl PageLayout {
     pub fn new(geometry: &Geometry, sector_bytes: u32) -> Result<Self, LayoutError> {
         let page_bytes = geometry.page_bytes;
         if sector_bytes == 0
-            || sector_bytes % CODEWORD_BYTES as u32 != 0
-            || page_bytes % sector_bytes != 0
+            || !sector_bytes.is_multiple_of(CODEWORD_BYTES as u32)
+            || !page_bytes.is_multiple_of(sector_bytes)
         {
             return Err(LayoutError::SectorSize {
                 page_bytes,

@@ -199,7 +199,7 @@ fn along_rings<N: Nand>(
         || found.spare_bytes != geometry.spare_bytes
         || found.parameters.sector_bytes != layout.sector_bytes()
         || found.parameters.width == 0
-        || geometry.dies % found.parameters.width != 0
+        || !geometry.dies.is_multiple_of(found.parameters.width)
         || found.parameters.classes == 0
         || usize::from(found.parameters.classes) > super::parameters::CLASSES_MAX
     {
@@ -282,7 +282,7 @@ fn along_rings<N: Nand>(
             }
         }
     }
-    starts.sort_unstable_by(|a, b| b.sequence.cmp(&a.sequence));
+    starts.sort_unstable_by_key(|start| core::cmp::Reverse(start.sequence));
     let attempt = match attempt {
         Some((sequence, page)) => {
             let readable = read_anchor(nand, layout, page, OPENING, None)?;

@@ -45,23 +45,6 @@ impl<N: Nand> Volume<'_, N> {
         Some(self.shape.page(segment, offset).die())
     }
 
-    /// Journal pages left in the open segment, parity pages not counted.
-    pub(super) fn journal_room(&self) -> u32 {
-        let Some((segment, next)) = self.append_page(JOURNAL) else {
-            return 0;
-        };
-        let mut room = 0;
-        let mut at = Some(next);
-        while let Some(offset) = at {
-            room += u32::from(!self.is_parity(segment, offset));
-            if room > 4 {
-                break;
-            }
-            at = self.usable_from(segment, offset + 1);
-        }
-        room
-    }
-
     /// Takes the page where a stream goes on, and closes the segment behind its last one.
     pub(super) fn take_page(&mut self, stream: u8) -> Option<(Segment, u32)> {
         let append = self.appends[usize::from(stream)]?;

@@ -124,12 +124,9 @@ impl<'m, N: Nand> Volume<'m, N> {
             if dies > 1 {
                 from = 0;
             }
-            for block in from..probe_blocks(geometry) {
-                if self.rings[copy].blocks.len() as u32 == need {
-                    break;
-                }
-                let block = BlockAddress::new(die, block);
-                from = block.block.0 + 1;
+            while from < probe_blocks(geometry) && (self.rings[copy].blocks.len() as u32) < need {
+                let block = BlockAddress::new(die, from);
+                from += 1;
                 let number = self.shape.block_number(block);
                 if self.is_bad(number) {
                     continue;

@@ -42,7 +42,13 @@ pub(super) enum Job {
     /// A journal page whose program failed: its payload is in the buffer of `die`.
     Retry { kind: Kind, id: u32, die: Die },
     /// Reading a group of journal pages, to program their XOR.
-    Parity { segment: Segment, at: u32, end: u32 },
+    Parity {
+        segment: Segment,
+        at: u32,
+        end: u32,
+        /// One bit for each page that is in the sum.
+        summed: u32,
+    },
     /// A step of the checkpoint.
     Anchor,
     /// The groomer looks at a page.
@@ -89,7 +95,12 @@ impl<N: Nand> Volume<'_, N> {
                 Job::Merge(map) => self.merge_step(map)?,
                 Job::Record => self.record_step()?,
                 Job::Retry { kind, id, die } => self.retry_step(kind, id, die)?,
-                Job::Parity { segment, at, end } => self.parity_step(segment, at, end)?,
+                Job::Parity {
+                    segment,
+                    at,
+                    end,
+                    summed,
+                } => self.parity_step(segment, at, end, summed)?,
                 Job::Anchor => self.anchor_step()?,
                 Job::Journal { .. } | Job::GroomLook | Job::GroomFetch => Step::Wait,
             };
@@ -152,6 +163,7 @@ impl<N: Nand> Volume<'_, N> {
                     segment,
                     at: start,
                     end: offset,
+                    summed: 0,
                 });
             }
             Some(_) => {}
@@ -443,9 +455,12 @@ impl<N: Nand> Volume<'_, N> {
                     };
                 }
             }
-            Job::Parity { segment, at, end } => {
-                self.parity_settled(die, segment, at, end, completion)
-            }
+            Job::Parity {
+                segment,
+                at,
+                end,
+                summed,
+            } => self.parity_settled(die, segment, at, end, summed),
             Job::Anchor => self.anchor_settled(completion),
             Job::GroomLook => {
                 self.job = Job::None;

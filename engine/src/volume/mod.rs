@@ -163,6 +163,8 @@ pub struct Volume<'m, N: Nand> {
     checkpoint: Checkpoint,
     control: Control,
     intent: Option<Intent>,
+    /// Reads of a map page that failed in a row.
+    map_tries: u8,
     job: Job,
     groom: Groom,
     credit: Credit,

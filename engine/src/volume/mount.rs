@@ -166,6 +166,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             session: Session::Mounted { clean: false },
             recovering: false,
             unsettled: false,
+            map_tries: 0,
             void_from: u64::MAX,
             void: Vec::new(),
             time: 0,
@@ -523,7 +524,7 @@ impl<'m, N: Nand> Volume<'m, N> {
     /// A record page in the middle of the journal cannot be read: it is rebuilt from its group.
     fn rebuild_record(&mut self, segment: Segment, offset: u32) -> Result<(), MountError> {
         match self.rebuild_journal_page(segment, offset) {
-            Ok(true) => {
+            Ok(Some(true)) => {
                 let frame = 0;
                 let bytes = self.shape.layout.page_bytes() as usize;
                 let die = self.shape.page(segment, offset).die();

@@ -153,7 +153,7 @@ pub const fn default_sector_bytes(geometry: &Geometry) -> u32 {
 /// Segments as wide as possible while there are at least 64 of them.
 fn default_width(geometry: &Geometry) -> u16 {
     let mut width = 1;
-    while geometry.dies % (width * 2) == 0
+    while geometry.dies.is_multiple_of(width * 2)
         && width < 32
         && geometry.blocks() / u32::from(width * 2) >= 64
     {
@@ -173,7 +173,7 @@ impl Parameters {
             return Err(ParameterError::PairedPages);
         }
         let width = options.width.unwrap_or_else(|| default_width(geometry));
-        if width == 0 || geometry.dies % width != 0 {
+        if width == 0 || !geometry.dies.is_multiple_of(width) {
             return Err(ParameterError::Width {
                 width,
                 dies: geometry.dies,

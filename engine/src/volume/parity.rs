@@ -3,7 +3,7 @@
 //! On one die a group is 16 pages of a block; on a segment of several dies it has no two pages on one die as far as its width allows, so that a
 //! lost die costs each group one page. No memory is set aside: the pages are read again into a frame.
 
-use cuesta_hal::{Buffer, Completion, Die, Nand};
+use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{MapIndex, Segment};
 use super::error::Error;
@@ -11,8 +11,9 @@ use super::flight::Flight;
 use super::io;
 use super::job::{Job, Step};
 use super::map_page::FrameState;
+use super::read::TRIES_MAX;
 use super::{Volume, JOURNAL};
-use crate::codec::Kind;
+use crate::codec::{Header, Kind};
 
 /// Frame used to sum up.
 const FRAME: usize = 0;
@@ -25,6 +26,7 @@ impl<N: Nand> Volume<'_, N> {
         segment: Segment,
         at: u32,
         end: u32,
+        summed: u32,
     ) -> Result<Step, Error> {
         match self.frames.state(FRAME) {
             SUMMING => {}
@@ -44,6 +46,7 @@ impl<N: Nand> Volume<'_, N> {
                 segment,
                 at: next,
                 end,
+                summed,
             };
             self.start_job_read(page, self.shape.layout.page_columns())?;
             return Ok(Step::Wait);
@@ -52,7 +55,7 @@ impl<N: Nand> Volume<'_, N> {
         self.nand.buffer_mut(page.die(), Buffer::First)[..bytes]
             .copy_from_slice(self.frames.bytes(FRAME));
         self.frames.set_state(FRAME, FrameState::Empty);
-        self.program_journal(Kind::Parity, 0, page.die())
+        self.program_journal(Kind::Parity, summed, page.die())
     }
 
     pub(super) fn parity_settled(
@@ -61,93 +64,111 @@ impl<N: Nand> Volume<'_, N> {
         segment: Segment,
         at: u32,
         end: u32,
-        _completion: Completion,
+        summed: u32,
     ) {
-        self.add_journal_page(die, segment, at);
+        let readable = self.add_journal_page(die, segment, at).is_some();
+        let bit = u32::from(readable) << (at % self.quota.journal_group);
         self.job = Job::Parity {
             segment,
             at: at + 1,
             end,
+            summed: summed | bit,
         };
     }
 
-    /// XORs the page in the buffer of `die` to the sum, if it can be read; true when it could.
-    fn add_journal_page(&mut self, die: Die, segment: Segment, offset: u32) -> bool {
+    /// XORs the page in the buffer of `die` to the sum, if it can be read; gives its header.
+    fn add_journal_page(&mut self, die: Die, segment: Segment, offset: u32) -> Option<Header> {
         let place = self.shape.location(segment, offset, 0);
         let page = self.nand.buffer(die, Buffer::First);
         let crate::codec::HeaderState::Valid(header) =
             self.shape.layout.read_header(page, 0, place.0)
         else {
-            return false;
+            return None;
         };
         if !self.decode_journal_page(die, place, header.kind, header.id) {
-            return false;
+            return None;
         }
         let bytes = self.shape.layout.page_bytes() as usize;
         let page = self.nand.buffer(die, Buffer::First);
         for (sum, byte) in self.frames.bytes_mut(FRAME).iter_mut().zip(&page[..bytes]) {
             *sum ^= byte;
         }
-        true
+        Some(header)
     }
 
     /// Rebuilds an unreadable journal page into frame 0 from the rest of its group, straight through.
     ///
-    /// True when every other page of the group could be read. The payload cannot be checked against a CRC of its own; its content is.
+    /// `None`: not possible while others use the dies or the frame. True when every other page of the group could be read and was
+    /// summed up by the parity page; each of them was checked, so the result needs no check of its own.
     pub(super) fn rebuild_journal_page(
         &mut self,
         segment: Segment,
         offset: u32,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<bool>, Error> {
+        let busy = self.dies.iter().any(|die| die.flight != Flight::None);
+        let frame_free = matches!(
+            self.frames.state(FRAME),
+            FrameState::Empty | FrameState::Holds(_)
+        );
+        if busy || !frame_free || self.groom.holding() {
+            return Ok(None);
+        }
         let group = self.quota.journal_group;
         let start = offset / group * group;
         let end = (start + group).min(self.shape.pages_per_segment());
         self.frames.set_state(FRAME, FrameState::Empty);
         self.frames.bytes_mut(FRAME).fill(0);
+        let mut members = 0u32;
+        let mut summed = None;
         let mut at = self.usable_from(segment, start);
-        let mut parity = false;
         while let Some(next) = at.filter(|&next| next < end) {
+            let parity = self.is_parity(segment, next);
+            if !parity {
+                members |= 1 << (next - start);
+            }
             if next != offset {
                 let page = self.shape.page(segment, next);
-                if self.dies[usize::from(page.die().0)].flight != Flight::None {
-                    return Ok(false);
-                }
                 io::read(&mut self.nand, page, self.shape.layout.page_columns())
                     .map_err(|kind| self.fail(Error::Nand(kind)))?;
-                if !self.add_journal_page(page.die(), segment, next) {
-                    return Ok(false);
+                let Some(header) = self.add_journal_page(page.die(), segment, next) else {
+                    return Ok(Some(false));
+                };
+                if parity && header.kind == Kind::Parity {
+                    summed = Some(header.id);
                 }
-                parity |= self.is_parity(segment, next);
             }
             at = self.usable_from(segment, next + 1);
         }
-        Ok(parity)
+        Ok(Some(summed == Some(members)))
     }
 
-    /// A map page could not be read: it is rebuilt, or its sectors are lost.
+    /// A map page could not be read: it is read again a few times, then rebuilt, or its sectors are lost.
     pub(super) fn map_unreadable(&mut self, map: MapIndex, frame: usize) {
+        self.map_tries += 1;
+        if self.map_tries < TRIES_MAX {
+            return;
+        }
         let location = self.directory[map.0 as usize].location;
         let (segment, offset, _) = self.shape.split(location);
-        let open = self
-            .append_page(JOURNAL)
-            .is_some_and(|(open, _)| open == segment);
-        let free = matches!(
-            self.frames.state(FRAME),
-            FrameState::Empty | FrameState::Holds(_)
-        );
-        let rebuilt = free
-            && !(open && !self.group_closed(segment, offset))
-            && self.rebuild_journal_page(segment, offset).unwrap_or(false);
-        if rebuilt {
-            self.move_sum_to(frame);
-            self.frames.set_state(frame, FrameState::Holds(map));
+        let rebuilt = if self.group_closed(segment, offset) {
+            self.rebuild_journal_page(segment, offset)
         } else {
-            self.fill_lost(frame);
-            self.frames.set_state(frame, FrameState::Holds(map));
-            self.stats.lost += 1;
+            Ok(Some(false))
+        };
+        match rebuilt {
+            Ok(Some(true)) => self.move_sum_to(frame),
+            Ok(Some(false)) => {
+                self.fill_lost(frame);
+                self.stats.lost += 1;
+            }
+            // Whoever waits for it asks again.
+            Ok(None) | Err(_) => return,
         }
+        self.map_tries = 0;
+        self.frames.set_state(frame, FrameState::Holds(map));
     }
 
+    /// True when the parity page of a journal page's group was written.
     fn group_closed(&self, segment: Segment, offset: u32) -> bool {
         let end = (offset / self.quota.journal_group + 1) * self.quota.journal_group;
         self.append_page(JOURNAL)

@@ -142,6 +142,7 @@ impl<N: Nand> Volume<'_, N> {
             let page = self.nand.buffer(die, Buffer::First);
             self.frames.bytes_mut(frame).copy_from_slice(&page[..bytes]);
             self.frames.set_state(frame, FrameState::Holds(map));
+            self.map_tries = 0;
         } else {
             self.frames.set_state(frame, FrameState::Empty);
             self.map_unreadable(map, frame);

@@ -48,7 +48,7 @@ impl<N: Nand> Volume<'_, N> {
                 return Some((segment, false));
             }
             let age = u64::from(self.age(segment)) + 1;
-            let score = (u64::from(good - valid) * age << 16) / u64::from(valid);
+            let score = ((u64::from(good - valid) * age) << 16) / u64::from(valid);
             if score > best_score {
                 best_score = score;
                 best = Some(segment);

@@ -1,31 +1,23 @@
 //! Checked reading and writing of numbers in pages.
 
-/// Writes little-endian numbers; what does not fit is not written and remembered.
+/// Writes little-endian numbers; what does not fit is not written.
 #[derive(Debug)]
 pub struct Writer<'b> {
     bytes: &'b mut [u8],
     at: usize,
-    overflowed: bool,
 }
 
 impl<'b> Writer<'b> {
     /// Writes from the start of `bytes`.
     pub fn new(bytes: &'b mut [u8]) -> Self {
-        Self {
-            bytes,
-            at: 0,
-            overflowed: false,
-        }
+        Self { bytes, at: 0 }
     }
 
     /// Copies bytes.
     pub fn bytes(&mut self, from: &[u8]) {
-        match self.bytes.get_mut(self.at..self.at + from.len()) {
-            Some(to) => {
-                to.copy_from_slice(from);
-                self.at += from.len();
-            }
-            None => self.overflowed = true,
+        if let Some(to) = self.bytes.get_mut(self.at..self.at + from.len()) {
+            to.copy_from_slice(from);
+            self.at += from.len();
         }
     }
 
@@ -52,11 +44,6 @@ impl<'b> Writer<'b> {
     /// Bytes written so far.
     pub const fn position(&self) -> usize {
         self.at
-    }
-
-    /// True when everything fitted.
-    pub const fn fitted(&self) -> bool {
-        !self.overflowed
     }
 }
 
