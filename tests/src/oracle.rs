@@ -3,10 +3,13 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use cuesta::volume::{Error, Sector};
+use cuesta::volume::{Error, Event, Sector};
 
 use crate::model::{fill, Model, Version};
 use crate::rig::RigDisk;
+
+/// Turns that any one write may take.
+const TURNS_MAX: u32 = 100_000;
 
 /// What a sector was found to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +113,9 @@ pub fn write(disk: &mut RigDisk<'_>, model: &mut Model, sector: u32) -> Result<V
 ///
 /// # Errors
 /// Those of the write.
+///
+/// # Panics
+/// When it never ends.
 pub fn write_version(
     disk: &mut RigDisk<'_>,
     model: &mut Model,
@@ -119,9 +125,28 @@ pub fn write_version(
     let mut data = vec![0; disk.volume().sector_bytes()];
     fill(sector, version, &mut data);
     model.started(sector, version);
-    disk.write(Sector(sector), &data)?;
-    model.durable(sector);
-    Ok(())
+    let volume = disk.volume_mut();
+    let mut ticket = None;
+    for _ in 0..TURNS_MAX {
+        if ticket.is_none() {
+            match volume.submit_write(Sector(sector), &data) {
+                Ok(accepted) => ticket = Some(accepted),
+                Err(nb::Error::WouldBlock) => {}
+                Err(nb::Error::Other(error)) => return Err(error),
+            }
+        }
+        match volume.poll() {
+            Event::Written(done) if Some(done) == ticket => {
+                model.acknowledged(sector, version);
+                return Ok(());
+            }
+            Event::Failed(done, error) if Some(done) == ticket => return Err(error),
+            Event::Pending => volume.wait(),
+            _ => {}
+        }
+    }
+    let accepted = ticket.is_some();
+    panic!("a write never ends (accepted: {accepted}): {:?} {:?}", volume.info(), volume.stats());
 }
 
 /// Runs `work`, which must end in time.

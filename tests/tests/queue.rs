@@ -259,14 +259,19 @@ impl<'v, 'r> Host<'v, 'r> {
 
     fn storm(&mut self, requests: u32) {
         let mut accepted = 0;
-        for _ in 0..TURNS_MAX {
+        let mut writes = 20;
+        for turn in 0..TURNS_MAX {
+            if turn % 32 == 0 {
+                // Now mostly reads, now mostly writes.
+                writes = 3 + self.random.below(36);
+            }
             let burst = self.random.below(12);
             for _ in 0..burst {
                 let sector = self.any_sector();
                 let taken = match self.random.below(40) {
                     0 => self.ask_to_trim(sector),
                     1 => self.ask_to_flush(),
-                    2..=20 => self.ask_to_write(sector),
+                    kind if kind <= writes => self.ask_to_write(sector),
                     _ => self.ask_to_read(sector),
                 };
                 accepted += u32::from(taken);

@@ -4,6 +4,9 @@ use cuesta_hal::Nand;
 
 use crate::volume::{Error, Event, Sector, Ticket, Volume};
 
+/// Turns without anything in flight after which a request that is still refused cannot be served.
+const IDLE_MAX: u32 = 1 << 16;
+
 /// A volume behind blocking calls.
 ///
 /// Each call drives the volume's own work as far as the request needs, and returns when the request is done. The first
@@ -41,17 +44,19 @@ impl<'m, N: Nand> Disk<'m, N> {
         &mut self,
         mut request: impl FnMut(&mut Volume<'m, N>) -> nb::Result<Ticket, Error>,
     ) -> Result<Ticket, Error> {
-        loop {
+        let mut idle = 0;
+        while idle < IDLE_MAX {
             match request(&mut self.volume) {
                 Ok(ticket) => return Ok(ticket),
                 Err(nb::Error::Other(error)) => return Err(error),
-                Err(nb::Error::WouldBlock) => {
-                    if matches!(self.volume.poll(), Event::Pending) {
-                        self.volume.wait();
-                    }
-                }
+                Err(nb::Error::WouldBlock) => match self.volume.poll() {
+                    Event::Pending => self.volume.wait(),
+                    Event::Idle => idle += 1,
+                    _ => {}
+                },
             }
         }
+        Err(Error::NoSpace)
     }
 
     fn finish(&mut self, wanted: Ticket) -> Result<(), Error> {

@@ -70,6 +70,7 @@ use groom::Groom;
 use job::Job;
 use map_page::Frames;
 use memory::STREAMS;
+use read::Patience;
 use segment_table::SegmentTable;
 use write::Intent;
 
@@ -171,6 +172,7 @@ pub struct Volume<'m, N: Nand> {
     next_ticket: u32,
     /// Slot to be looked at first: all get their turn.
     next_slot: usize,
+    patience: Patience,
     random: u32,
     stats: Stats,
 }
@@ -262,8 +264,12 @@ impl<N: Nand> Volume<'_, N> {
         self.wear_base + u32::from(self.segments.wear(segment))
     }
 
+    /// Stops what cannot go on: everything when the NAND failed, changes only for any other reason.
     fn fail(&mut self, error: Error) -> Error {
-        self.session = Session::Failed(error);
+        self.session = match error {
+            Error::Nand(_) => Session::Failed(error),
+            _ => Session::ReadOnly,
+        };
         error
     }
 }

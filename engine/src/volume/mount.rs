@@ -188,6 +188,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             credit: super::Credit::default(),
             next_ticket: 0,
             next_slot: 0,
+            patience: super::Patience::default(),
             random: (parameters.volume_id as u32) | 1,
             stats: super::Stats::default(),
         })

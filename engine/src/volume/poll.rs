@@ -43,6 +43,12 @@ impl<N: Nand> Volume<'_, N> {
                 .or_else(|| self.fail_writes(error))
                 .or_else(|| self.fail_control(error));
         }
+        self.patience.turn();
+        if self.patience.work_first() && self.session == Session::Active {
+            if let Err(error) = self.work() {
+                self.fail(error);
+            }
+        }
         if let Some(outcome) = self.start_reads() {
             return Some(outcome);
         }
@@ -51,7 +57,7 @@ impl<N: Nand> Volume<'_, N> {
         }
         if self.session == Session::Active {
             if let Err(error) = self.work() {
-                self.stop(error);
+                self.fail(error);
             }
         }
         None
@@ -62,14 +68,6 @@ impl<N: Nand> Volume<'_, N> {
         self.run_job()?;
         let idle = self.dies.iter().all(|die| die.flight == Flight::None);
         self.age_stages(idle)
-    }
-
-    /// No more changes: because the NAND failed, or because there is no room for the volume's own pages.
-    fn stop(&mut self, error: Error) {
-        self.session = match error {
-            Error::Nand(_) => Session::Failed(error),
-            _ => Session::ReadOnly,
-        };
     }
 
     /// True while something is in flight or asked for.

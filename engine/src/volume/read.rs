@@ -1,6 +1,6 @@
 //! Host reads: slots, lookups, and the start of a page's read.
 
-use cuesta_hal::{Buffer, Nand};
+use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{Location, Sector, Ticket};
 use super::error::Error;
@@ -22,6 +22,66 @@ enum Stage {
     Waiting,
     /// Its page is being read.
     Reading,
+}
+
+/// Reads that may start while the volume's own work waits, or a write that asks again and again.
+const READS_IN_A_ROW: u8 = 8;
+/// Calls of `poll` for which a die is kept for a write that does not ask again.
+const KEPT_POLLS: u8 = 64;
+
+/// How long reads have gone first: they do so, but not for ever.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Patience {
+    reads: u8,
+    tries: u8,
+    die: Option<Die>,
+    polls: u8,
+}
+
+impl Patience {
+    /// `poll` is called.
+    pub(super) fn turn(&mut self) {
+        self.polls = self.polls.saturating_add(1);
+        if self.polls > KEPT_POLLS {
+            self.write_goes();
+        }
+    }
+
+    /// A read was started.
+    fn read_started(&mut self) {
+        self.reads = self.reads.saturating_add(1);
+    }
+
+    /// True when it is the turn of the volume's own work.
+    pub(super) fn work_first(&mut self) -> bool {
+        let first = self.reads >= READS_IN_A_ROW;
+        if first {
+            self.reads = 0;
+        }
+        first
+    }
+
+    /// A write was refused because its die is busy.
+    pub(super) fn write_waits(&mut self, die: Option<Die>) {
+        self.tries = if self.die == die {
+            self.tries.saturating_add(1)
+        } else {
+            0
+        };
+        self.die = die;
+        self.polls = 0;
+    }
+
+    /// A write was accepted, or nobody asks any more.
+    pub(super) fn write_goes(&mut self) {
+        self.die = None;
+        self.tries = 0;
+    }
+
+    /// True when the die is kept for a write.
+    fn keeps(&self, die: Die) -> bool {
+        self.tries >= READS_IN_A_ROW && self.die == Some(die)
+    }
 }
 
 /// An accepted read.
@@ -111,7 +171,7 @@ impl<N: Nand> Volume<'_, N> {
                 }
                 Lookup::Known(location) => {
                     let (page, unit) = self.shape.address(location);
-                    if !self.die_free(page.die()) {
+                    if !self.die_free(page.die()) || self.patience.keeps(page.die()) {
                         continue;
                     }
                     let columns = self.shape.layout.unit_columns(unit);
@@ -122,6 +182,7 @@ impl<N: Nand> Volume<'_, N> {
                     }
                     self.slots[index].stage = Stage::Reading;
                     self.slots[index].location = Some(location);
+                    self.patience.read_started();
                     self.dies[usize::from(page.die().0)].flight = Flight::HostRead(index as u8);
                     self.next_slot = (index + 1) % count;
                 }

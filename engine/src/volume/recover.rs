@@ -69,13 +69,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             Ok(false) => Err(Error::NoSpace),
             Err(error) => Err(error),
         };
-        if let Err(error) = result {
-            self.session = match error {
-                Error::Nand(_) => Session::Failed(error),
-                _ => Session::ReadOnly,
-            };
-        }
-        result
+        result.map_err(|error| self.fail(error))
     }
 
     /// Gives back the page that was readable at the mount and is not any more: the state has to be read again without it.

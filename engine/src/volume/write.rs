@@ -69,8 +69,10 @@ impl<N: Nand> Volume<'_, N> {
             };
         };
         if !self.can_append(stream) {
+            self.patience.write_waits(self.append_die(stream));
             return Err(nb::Error::WouldBlock);
         }
+        self.patience.write_goes();
         let ticket = self.ticket();
         let origin = if batch {
             Origin::Batch { ticket, old }
