@@ -25,7 +25,9 @@ enum Phase {
     /// It is not.
     #[default]
     Idle,
-    /// The delta table goes to the journal.
+    /// What no record page holds yet goes to the journal.
+    Prepare,
+    /// The whole delta table goes to the journal.
     Dump,
     /// Blocks of a copy's next place are erased.
     Erase { copy: u8, block: u32 },
@@ -65,6 +67,11 @@ impl Checkpoint {
     /// True between the start of the dump and the last page.
     pub(super) fn active(&self) -> bool {
         self.phase != Phase::Idle
+    }
+
+    /// True while record pages are written for it: the delta table must not change.
+    pub(super) fn dumping(&self) -> bool {
+        matches!(self.phase, Phase::Prepare | Phase::Dump)
     }
 
     /// True when mounting would replay a journal segment opened as the `sequence`-th.
@@ -216,13 +223,25 @@ impl<N: Nand> Volume<'_, N> {
         if self.checkpoint.active() {
             return;
         }
+        self.checkpoint.phase = Phase::Prepare;
+        self.checkpoint.clean = clean;
+        self.begin_dump();
+    }
+
+    /// Starts the dump, if it can start now.
+    ///
+    /// Its pages need several programs, and the first one already tells where the streams are. That is right because every delta is
+    /// in an older record page by then, which counts as long as the checkpoint is not complete.
+    fn begin_dump(&mut self) {
+        if self.deltas.unjournaled() > 0 || self.data_in_flight() {
+            return;
+        }
         // Its first page is the first record page of the dump, which names the segments where the journal may go on.
         let Some((segment, offset)) = self.append_page(JOURNAL).filter(|_| self.journal_ready())
         else {
             return;
         };
         self.checkpoint.phase = Phase::Dump;
-        self.checkpoint.clean = clean;
         self.checkpoint.journal_pages = 0;
         self.checkpoint.next_from = Position {
             segment,
@@ -233,9 +252,13 @@ impl<N: Nand> Volume<'_, N> {
         self.pending.wanted = true;
     }
 
-    /// True while the dump is not finished.
+    /// True while a record page is needed for it.
     pub(super) fn checkpoint_wants_record(&self) -> bool {
-        self.checkpoint.phase == Phase::Dump
+        match self.checkpoint.phase {
+            Phase::Prepare => self.deltas.unjournaled() > 0,
+            Phase::Dump => true,
+            _ => false,
+        }
     }
 
     /// A record page is on the media: the dump may be complete.
@@ -254,6 +277,10 @@ impl<N: Nand> Volume<'_, N> {
                 {
                     self.start_checkpoint(false);
                 }
+                false
+            }
+            Phase::Prepare => {
+                self.begin_dump();
                 false
             }
             Phase::Dump => false,
@@ -334,7 +361,7 @@ impl<N: Nand> Volume<'_, N> {
 
     pub(super) fn anchor_step(&mut self) -> Result<Step, Error> {
         match self.checkpoint.phase {
-            Phase::Idle | Phase::Dump => {
+            Phase::Idle | Phase::Prepare | Phase::Dump => {
                 self.job = Job::None;
                 Ok(Step::Again)
             }
@@ -458,7 +485,7 @@ impl<N: Nand> Volume<'_, N> {
         self.credit.steps = self.credit.steps.saturating_sub(1);
         let good = matches!(completion, Completion::Programmed | Completion::Erased);
         match self.checkpoint.phase {
-            Phase::Idle | Phase::Dump => {}
+            Phase::Idle | Phase::Prepare | Phase::Dump => {}
             Phase::Erase { copy, .. } | Phase::Opening { copy } | Phase::Write { copy, .. }
                 if !good =>
             {

@@ -256,6 +256,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// A record page is on the media.
     pub(super) fn control_recorded(&mut self) {
+        self.pending.durable = self.pending.named.len();
         if self.deltas.unjournaled() == 0 {
             self.pending.trims = false;
         }
@@ -308,7 +309,9 @@ impl<N: Nand> Volume<'_, N> {
             if matches!(
                 self.job,
                 Job::Record | Job::Journal { .. } | Job::Retry { .. }
-            ) || self.sector_busy(sector)
+            ) || self.checkpoint.dumping()
+                || self.record_is_full()
+                || self.sector_busy(sector)
                 || self.read_waits_for(sector)
             {
                 break;

@@ -9,7 +9,7 @@ pub(super) const TRIGGER: u32 = 8;
 /// Free segments that hosts may not open: for the groomer and the journal.
 pub(super) const HOST_RESERVE: u32 = 3;
 /// Free segments that the groomer may not open: for the journal.
-pub(super) const GROOM_RESERVE: u32 = 2;
+pub(super) const GROOM_RESERVE: u32 = 1;
 
 /// Cost of a header read, a page read, a program and an erase: a serial SLC part's (W25N01GV, 60 / 250 / 2000 µs), as weights.
 pub(super) const HEADER_US: u32 = 63;

@@ -379,7 +379,10 @@ impl<N: Nand> Volume<'_, N> {
             self.groom.stage = Stage::Fetch;
             return Step::Again;
         };
-        if self.record_due() || self.deltas.room() <= self.deltas_promised() {
+        if self.record_due()
+            || self.record_is_full()
+            || self.deltas.room() <= self.deltas_promised()
+        {
             // Both may need the buffer: the page is fetched again afterwards.
             self.groom.holds = None;
             self.groom.stage = Stage::Fetch;

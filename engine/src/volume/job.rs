@@ -171,10 +171,14 @@ impl<N: Nand> Volume<'_, N> {
         if self.record_due() {
             return Some(Job::Record);
         }
-        // Before merges: they write journal pages, which only a checkpoint makes reclaimable.
+        // A checkpoint being prepared starts its dump here; the first record page of it is due at once.
         if self.checkpoint_step_due() {
             return Some(Job::Anchor);
         }
+        if self.record_due() {
+            return Some(Job::Record);
+        }
+        // Before merges: they write journal pages, which only a checkpoint makes reclaimable.
         if let Some(job) = self.journal_quota_job() {
             return Some(job);
         }
@@ -201,7 +205,10 @@ impl<N: Nand> Volume<'_, N> {
         if !self.control.is_idle() || self.redriving() {
             return true;
         }
-        if matches!(self.job, Job::Record | Job::Retry { .. }) {
+        if matches!(self.job, Job::Record | Job::Retry { .. }) || self.checkpoint.dumping() {
+            return true;
+        }
+        if self.record_is_full() {
             return true;
         }
         // One program in flight may still need an entry, and so does the write that asks.

@@ -28,9 +28,17 @@ impl<N: Nand> Volume<'_, N> {
         room / delta_bits(&self.shape) as usize
     }
 
-    /// Deltas after which a record page is due.
+    /// Deltas after which a record page is due: what is in flight by then must fit into it too.
     pub(super) fn record_interval(&self) -> usize {
-        self.record_room().clamp(8, 128)
+        let in_flight = self.dies.len() * self.shape.units as usize;
+        self.record_room().saturating_sub(in_flight).clamp(8, 128)
+    }
+
+    /// True when one more delta might not fit into the next record page: but for the dump of a checkpoint, one page holds all of
+    /// them (invariant I2).
+    pub(super) fn record_is_full(&self) -> bool {
+        let promised = self.deltas_promised() + self.shape.units as usize;
+        self.deltas.unjournaled() + promised > self.record_room()
     }
 
     /// Chooses which free segments may be opened next: the least worn for hot streams, the most worn for cold ones.
@@ -60,6 +68,7 @@ impl<N: Nand> Volume<'_, N> {
     /// While recovering, the list is in the order in which the segments are to be used.
     pub(super) fn take_named(&mut self, stream: u8) -> Option<Segment> {
         if self.recovering {
+            self.pending.durable = self.pending.durable.saturating_sub(1);
             return self.pending.named.pop();
         }
         let hot =
@@ -73,8 +82,9 @@ impl<N: Nand> Volume<'_, N> {
             }
         };
         let index =
-            (0..self.pending.named.len()).min_by_key(|&index| wear(&self.pending.named[index]))?;
-        Some(self.pending.named.swap_remove(index))
+            (0..self.pending.durable).min_by_key(|&index| wear(&self.pending.named[index]))?;
+        self.pending.durable -= 1;
+        Some(self.pending.named.remove(index))
     }
 
     /// Encodes a record page into the buffer of `die`; marks what it holds as journaled.

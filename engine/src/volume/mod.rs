@@ -97,8 +97,10 @@ enum Session {
 /// Positions and lists that the next record page will hold.
 #[derive(Debug, Default)]
 struct Pending {
-    /// Segments that may be opened: on flash, so that recovery looks into them.
+    /// Segments that may be opened once a record page with their names is on the media: mounting looks into them.
     named: Vec<Segment, 16>,
+    /// How many of them, from the first, are in such a page.
+    durable: usize,
     closed: Vec<(Segment, u8), 16>,
     freed: Vec<Segment, 16>,
     bad_blocks: Vec<u32, 8>,

@@ -419,12 +419,11 @@ impl<'m, N: Nand> Volume<'m, N> {
             if let Some(header) = self.journal_header(segment, next, after)? {
                 return Ok(Some((segment, next, header)));
             }
-            // One page that cannot be read does not end the journal: two do.
+            // One page that cannot be read does not end the journal in this segment: two do, and a failed program ends it too.
             if let Some(next) = self.usable_from(segment, next + 1) {
                 if let Some(header) = self.journal_header(segment, next, after)? {
                     return Ok(Some((segment, next, header)));
                 }
-                return Ok(None);
             }
         }
         let named = self.pending.named.clone();
@@ -647,6 +646,7 @@ impl<'m, N: Nand> Volume<'m, N> {
                 self.segments.set_state(*segment, State::Free);
             }
         }
+        self.pending.durable = named.len();
         self.pending.named = named;
         self.appends = appends;
         Ok(true)
@@ -655,6 +655,7 @@ impl<'m, N: Nand> Volume<'m, N> {
     /// Applies the data pages behind the last record page, in the order of log time; true when there are any.
     fn scan_data(&mut self, record_time: u64, covers: &Covers) -> Result<bool, MountError> {
         let mut cursors: Vec<Cursor, CURSORS_MAX> = Vec::new();
+        let unsettled = core::mem::replace(&mut self.unsettled, false);
         for stream in 0..JOURNAL {
             let Some(append) = self.appends[usize::from(stream)] else {
                 continue;
@@ -663,6 +664,9 @@ impl<'m, N: Nand> Volume<'m, N> {
                 let _ = cursors.push(cursor);
             }
         }
+        // What lies at an append point and does not look erased was not left by a clean end.
+        let mut found = self.unsettled;
+        self.unsettled |= unsettled;
         let mut opened: Vec<Segment, 16> = Vec::new();
         for segment in self.pending.named.clone() {
             if let Some(cursor) = self.cursor(segment, 0, record_time)? {
@@ -678,7 +682,6 @@ impl<'m, N: Nand> Volume<'m, N> {
         self.pending
             .named
             .retain(|segment| !opened.contains(segment));
-        let mut found = false;
         let limit = self.shape.segments * self.shape.pages_per_segment();
         for _ in 0..limit {
             let Some(index) = (0..cursors.len()).min_by_key(|&index| cursors[index].header.time)
@@ -914,6 +917,7 @@ impl<'m, N: Nand> Volume<'m, N> {
                     && self.segments.state(self.shape.segment(die.suspect)) == State::Journal
             });
         }
+        self.pending.durable = self.pending.named.len();
         self.session = Session::Mounted { clean };
     }
 

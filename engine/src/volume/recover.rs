@@ -79,6 +79,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         self.time = (self.time / TIME_JUMP + 1) * TIME_JUMP;
         self.open_place()?;
         self.pending.named = self.choose_fresh()?;
+        self.pending.durable = self.pending.named.len();
         self.open_fresh(JOURNAL)?;
         if !clean {
             // Sector data first: until a map page is merged, every page behind the last record page is known by its delta.
@@ -154,15 +155,16 @@ impl<'m, N: Nand> Volume<'m, N> {
             let place = self.shape.location(segment, offset, 0);
             let buffer = self.nand.buffer(page.die(), Buffer::First);
             if let HeaderState::Valid(header) = self.shape.layout.read_header(buffer, 0, place.0) {
-                if header.time >= self.time && newest.is_none_or(|(time, _)| header.time > time) {
+                if header.time >= self.void_from
+                    && newest.is_none_or(|(time, _)| header.time > time)
+                {
                     newest = Some((header.time, index));
                 }
             }
         }
-        if let Some((time, index)) = newest {
+        if let Some((_, index)) = newest {
             let by = (index + 1) % free.len();
             free.rotate_left(by);
-            self.time = self.time.max(time + 1);
         }
         // Taken from the end.
         free.reverse();
