@@ -37,6 +37,7 @@ fn mount<'r>(rig: &'r mut Rig, what: &str) -> RigDisk<'r> {
 /// When something of that does not hold.
 pub fn holds(rig: &mut Rig, model: &mut Model, making: &Making, random: &mut SplitMix64) {
     rig.nand.power_cycle();
+    model.power_cycled();
     model.moment("after the cut".to_owned());
     {
         let mut disk = mount(rig, "first mount");
@@ -59,6 +60,7 @@ pub fn holds(rig: &mut Rig, model: &mut Model, making: &Making, random: &mut Spl
     // Half of the disks see one more session, and a clean end.
     if random.chance(1, 2) {
         rig.nand.power_cycle();
+        model.power_cycled();
         verdict::settles(&mut mount(rig, "third session"), model, "third session");
         let changes = mixture(random, rig.parameters.capacity, CHANGES_AFTER);
         session(rig, model, making.depth, &changes).expect("power");

@@ -6,6 +6,7 @@ use cuesta_sim::EmulatedNand;
 
 use crate::change::Change;
 use crate::model::{fill, Model, Version};
+use crate::verdict::describe;
 
 /// Calls of `poll` without an event after which a volume counts as stuck.
 const POLLS_MAX: u32 = 100_000;
@@ -28,10 +29,10 @@ pub struct Driver<'d, 'r> {
     data: Vec<u8>,
 }
 
-fn lost(error: Error) -> PowerLost {
+fn lost(volume: &RigVolume<'_>, error: Error) -> PowerLost {
     match error {
         Error::Nand(NandErrorKind::PowerLost) => PowerLost,
-        error => panic!("the volume says: {error}"),
+        error => panic!("the volume says: {error}\n{}", describe(volume)),
     }
 }
 
@@ -107,10 +108,11 @@ impl<'d, 'r> Driver<'d, 'r> {
     fn batch(&mut self, sectors: &[u32], commit: bool) -> Result<(), PowerLost> {
         // The members' tickets are told from those of plain writes by there being no others.
         self.drain()?;
-        self.volume.begin_batch().map_err(|error| match error {
-            nb::Error::WouldBlock => panic!("a batch is open although nothing is in flight"),
-            nb::Error::Other(error) => lost(error),
-        })?;
+        match self.volume.begin_batch() {
+            Ok(()) => {}
+            Err(nb::Error::WouldBlock) => panic!("a batch is open although none was begun"),
+            Err(nb::Error::Other(error)) => return Err(lost(self.volume, error)),
+        }
         let mut members: Vec<(u32, Version)> = Vec::new();
         for &sector in sectors {
             let version = self.model.fresh();
@@ -144,11 +146,11 @@ impl<'d, 'r> Driver<'d, 'r> {
         for _ in 0..POLLS_MAX {
             match request(self.volume) {
                 Ok(ticket) => return Ok(ticket),
-                Err(nb::Error::Other(error)) => return Err(lost(error)),
+                Err(nb::Error::Other(error)) => return Err(lost(self.volume, error)),
                 Err(nb::Error::WouldBlock) => self.step(None).map(|_| ())?,
             }
         }
-        panic!("the volume accepts nothing: {:?}", self.volume.info());
+        panic!("the volume accepts nothing: {}", describe(self.volume));
     }
 
     fn finish(&mut self, wanted: Ticket) -> Result<(), PowerLost> {
@@ -157,7 +159,7 @@ impl<'d, 'r> Driver<'d, 'r> {
                 return Ok(());
             }
         }
-        panic!("a request is never finished: {:?}", self.volume.info());
+        panic!("a request is never finished: {}", describe(self.volume));
     }
 
     /// Waits for every write in flight.
@@ -174,7 +176,7 @@ impl<'d, 'r> Driver<'d, 'r> {
             }
             self.step(None)?;
         }
-        panic!("writes are never finished: {:?}", self.volume.info());
+        panic!("writes are never finished: {}", describe(self.volume));
     }
 
     /// One turn; true when the wanted request is done.
@@ -185,10 +187,13 @@ impl<'d, 'r> Driver<'d, 'r> {
                 return Ok(false);
             }
             Event::Idle => {
-                self.volume.check_alive().map_err(lost)?;
-                return Ok(false);
+                let alive = self.volume.check_alive();
+                return match alive {
+                    Ok(()) => Ok(false),
+                    Err(error) => Err(lost(self.volume, error)),
+                };
             }
-            Event::Failed(_, error) => return Err(lost(error)),
+            Event::Failed(_, error) => return Err(lost(self.volume, error)),
             Event::Written(ticket)
             | Event::Trimmed(ticket)
             | Event::Flushed(ticket)

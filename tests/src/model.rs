@@ -47,8 +47,8 @@ impl fmt::Display for Note {
 struct Versions {
     /// Durable, or the newest that was read after a cut.
     durable: Version,
-    /// Later ones, in order, that need not have survived.
-    later: Vec<Version>,
+    /// Later ones, in order, that need not have survived, with the power session in which they were started.
+    later: Vec<(Version, u32)>,
     notes: VecDeque<(Arc<str>, Note)>,
 }
 
@@ -58,6 +58,8 @@ pub struct Model {
     sectors: BTreeMap<u32, Versions>,
     next: Version,
     moment: Arc<str>,
+    /// Power sessions so far.
+    session: u32,
     /// The batch whose commit is not known to have happened.
     batch: Vec<(u32, Version)>,
 }
@@ -76,6 +78,7 @@ impl Model {
             sectors: BTreeMap::new(),
             next: 0,
             moment: Arc::from("start"),
+            session: 0,
             batch: Vec::new(),
         }
     }
@@ -104,27 +107,37 @@ impl Model {
         notes.push_back((moment, note));
     }
 
+    /// The power comes back after a cut: what was not durable then may be there or not, and no flush makes that any better.
+    pub fn power_cycled(&mut self) {
+        self.session += 1;
+    }
+
     /// A change was started: it may survive a cut.
     pub fn started(&mut self, sector: u32, version: Version) {
         self.note(sector, Note::Started(version));
-        self.entry(sector).later.push(version);
+        let session = self.session;
+        // What a later change covers says nothing about the batch any more.
+        self.batch.retain(|&(member, _)| member != sector);
+        self.entry(sector).later.push((version, session));
     }
 
     /// A change of the sector was acknowledged as durable: no earlier version may come back.
     pub fn acknowledged(&mut self, sector: u32, version: Version) {
         self.note(sector, Note::Durable(version));
         let versions = self.entry(sector);
-        if let Some(at) = versions.later.iter().position(|&later| later == version) {
+        if let Some(at) = versions.later.iter().position(|&(later, _)| later == version) {
             versions.durable = version;
             versions.later.drain(..=at);
         }
     }
 
-    /// The last change of the sector was acknowledged as durable.
+    /// The last change of the sector was acknowledged as durable, if there was one in this power session.
     pub fn durable(&mut self, sector: u32) {
         let newest = self.entry(sector).later.last().copied();
-        if let Some(version) = newest {
-            self.acknowledged(sector, version);
+        if let Some((version, session)) = newest {
+            if session == self.session {
+                self.acknowledged(sector, version);
+            }
         }
     }
 
@@ -176,14 +189,16 @@ impl Model {
     #[must_use]
     pub fn current(&self, sector: u32) -> Version {
         self.sectors.get(&sector).map_or(0, |versions| {
-            versions.later.last().copied().unwrap_or(versions.durable)
+            let newest = versions.later.last();
+            newest.map_or(versions.durable, |&(version, _)| version)
         })
     }
 
     /// Whether the sector may read as this version after a cut; from then on it must.
     pub fn settle(&mut self, sector: u32, version: Version) -> bool {
         let versions = self.entry(sector);
-        let legal = versions.durable == version || versions.later.contains(&version);
+        let legal = versions.durable == version
+            || versions.later.iter().any(|&(later, _)| later == version);
         if legal {
             versions.durable = version;
             versions.later.clear();
@@ -211,7 +226,7 @@ impl Model {
             return "unwritten".to_owned();
         };
         let mut text = format!(
-            "durable {} later {:?}; history:",
+            "durable {} later (with session) {:?}; history:",
             versions.durable, versions.later
         );
         for (moment, note) in &versions.notes {

@@ -2,16 +2,16 @@
 
 use cuesta::volume::{Event, Sector, State};
 
+use crate::driver::RigVolume;
 use crate::model::{Model, Version};
 use crate::rig::RigDisk;
 
 /// Calls of `poll` after which a volume counts as stuck.
 const POLLS_MAX: u32 = 100_000;
 
-/// The segments of a disk, for a message.
+/// A volume and its segments, for a message.
 #[must_use]
-pub fn describe(disk: &RigDisk<'_>) -> String {
-    let volume = disk.volume();
+pub fn describe(volume: &RigVolume<'_>) -> String {
     let mut text = format!("{:?}\n{:?}\n", volume.info(), volume.stats());
     for index in 0..volume.info().segments {
         if let Some(segment) = volume.segment_info(index) {
@@ -28,7 +28,7 @@ fn read(disk: &mut RigDisk<'_>, sector: u32, data: &mut [u8], what: &str) -> Ver
     match disk.read(Sector(sector), data) {
         Ok(written) => Model::identify(sector, written, data)
             .unwrap_or_else(|| panic!("{what}: sector {sector} holds what was never written")),
-        Err(error) => panic!("{what}: sector {sector}: {error}\n{}", describe(disk)),
+        Err(error) => panic!("{what}: sector {sector}: {error}\n{}", describe(disk.volume())),
     }
 }
 
@@ -44,11 +44,11 @@ pub fn settles(disk: &mut RigDisk<'_>, model: &mut Model, what: &str) {
         assert!(
             model.settle(sector, version),
             "{what}: sector {sector} is version {version}, {expected}\n{}",
-            describe(disk)
+            describe(disk.volume())
         );
     }
     if let Some(torn) = model.torn_batch() {
-        panic!("{what}: {torn}\n{}", describe(disk));
+        panic!("{what}: {torn}\n{}", describe(disk.volume()));
     }
 }
 
@@ -65,7 +65,7 @@ pub fn agrees(disk: &mut RigDisk<'_>, model: &Model, what: &str) {
             model.current(sector),
             "{what}: sector {sector}: {}\n{}",
             model.describe(sector),
-            describe(disk)
+            describe(disk.volume())
         );
     }
 }
@@ -79,7 +79,7 @@ fn rest(disk: &mut RigDisk<'_>, what: &str) {
             event => panic!("{what}: nobody asked for {event:?}"),
         }
     }
-    panic!("{what}: the volume never rests: {}", describe(disk));
+    panic!("{what}: the volume never rests: {}", describe(disk.volume()));
 }
 
 /// The engine's own verification finds nothing.
@@ -97,6 +97,6 @@ pub fn verifies(disk: &mut RigDisk<'_>, what: &str) {
         verified.findings,
         0,
         "{what}: {findings:?}\n{}",
-        describe(disk)
+        describe(disk.volume())
     );
 }

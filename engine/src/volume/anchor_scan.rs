@@ -119,6 +119,7 @@ pub(super) fn find<N: Nand>(nand: &mut N) -> Result<Anchors, MountError> {
         .map_err(|error| MountError::Parameters(ParameterError::Geometry(error)))?;
     let layout = PageLayout::new(&geometry, default_sector_bytes(&geometry))
         .map_err(|error| MountError::Parameters(ParameterError::Layout(error)))?;
+    io::quiesce(nand);
     let mut looks = Looks::default();
     for die in 0..anchor_dies(&geometry) {
         for block in 0..probe_blocks(&geometry) {

@@ -61,12 +61,32 @@ pub(super) struct Checkpoint {
     pub journal_pages: u32,
     /// The volume is being unmounted: the checkpoint says that nothing follows.
     clean: bool,
+    /// The page at which replaying is to start could not be programmed.
+    moving: bool,
 }
 
 impl Checkpoint {
     /// True between the start of the dump and the last page.
     pub(super) fn active(&self) -> bool {
         self.phase != Phase::Idle
+    }
+
+    /// A journal page could not be programmed.
+    pub(super) fn page_failed(&mut self, segment: Segment, offset: u32) {
+        self.moving |= self.phase == Phase::Dump
+            && self.next_from.segment == segment
+            && self.next_from.offset == offset;
+    }
+
+    /// A journal page is programmed here; if it is the one at which replaying is to start, that is here now.
+    pub(super) fn page_moved(&mut self, segment: Segment, offset: u32, sequence: u16) {
+        if core::mem::take(&mut self.moving) {
+            self.next_from = Position {
+                segment,
+                offset,
+                sequence,
+            };
+        }
     }
 
     /// True while record pages are written for it: the delta table must not change.

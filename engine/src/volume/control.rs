@@ -178,7 +178,7 @@ impl<N: Nand> Volume<'_, N> {
     #[must_use]
     pub fn batch_max(&self) -> usize {
         BATCH_MAX
-            .min(self.record_room())
+            .min(self.record_room() / 2)
             .min(self.deltas.limit() / 4)
     }
 
@@ -225,6 +225,16 @@ impl<N: Nand> Volume<'_, N> {
             Request::Commit { written: false, .. } => true,
             _ => false,
         }
+    }
+
+    /// True when members of the batch to be committed are still being relocated: their old places must settle first.
+    pub(super) fn commit_waits(&self) -> bool {
+        matches!(self.control.request, Request::Commit { applied: false, .. })
+            && self
+                .control
+                .batch
+                .iter()
+                .any(|member| self.sector_busy(member.sector))
     }
 
     /// The members of a batch take effect, in the same moment in which their record page is encoded: nothing else is in flight,

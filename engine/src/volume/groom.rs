@@ -347,14 +347,17 @@ impl<N: Nand> Volume<'_, N> {
                     unreadable = true;
                     index += 1;
                 }
-                _ => {
-                    self.lose(candidate.sector, location);
+                _ if self.lose(candidate.sector, location) => {
                     self.groom.candidates.swap_remove(index);
+                }
+                _ => {
+                    unreadable = true;
+                    index += 1;
                 }
             }
         }
         if unreadable {
-            self.groom.tries += 1;
+            self.groom.tries = self.groom.tries.saturating_add(1);
             self.groom.stage = Stage::Fetch;
             return;
         }
@@ -362,12 +365,14 @@ impl<N: Nand> Volume<'_, N> {
         self.groom.stage = Stage::Append;
     }
 
-    /// A sector's only copy cannot be read: from now on reading it says so.
-    fn lose(&mut self, sector: Sector, location: Location) {
-        self.stats.lost += 1;
-        if self.deltas.room() > self.deltas_promised() {
-            self.set_mapping(sector, location, Location::LOST);
+    /// A sector's only copy cannot be read: from now on reading it says so. False when a merge has to make room first.
+    fn lose(&mut self, sector: Sector, location: Location) -> bool {
+        if self.deltas.room() <= self.deltas_promised() || self.record_is_full() {
+            return false;
         }
+        self.stats.lost += 1;
+        self.set_mapping(sector, location, Location::LOST);
+        true
     }
 
     fn append_candidates(&mut self, victim: Segment) -> Step {
@@ -458,9 +463,9 @@ impl<N: Nand> Volume<'_, N> {
         for sector in start.0..end.0 {
             let sector = Sector(sector);
             if let Lookup::Known(at) = self.lookup(sector) {
-                if at.0 >= first.0 && at.0 < first.0 + self.shape.units && !self.sector_busy(sector)
-                {
-                    self.lose(sector, at);
+                let here = at.0 >= first.0 && at.0 < first.0 + self.shape.units;
+                if here && !self.sector_busy(sector) && !self.lose(sector, at) {
+                    return Step::Wait;
                 }
             }
         }
@@ -479,8 +484,7 @@ impl<N: Nand> Volume<'_, N> {
             self.pending.wanted = true;
             return Step::Again;
         }
-        let left = self.segments.valid(victim) > 0;
-        if (left || self.groom.dropped) && self.groom.passes < PASSES_MAX {
+        if self.groom.dropped && self.groom.passes < PASSES_MAX {
             self.groom.passes += 1;
             self.groom.dropped = false;
             self.groom.offset = 0;
@@ -488,15 +492,16 @@ impl<N: Nand> Volume<'_, N> {
             return Step::Again;
         }
         let level = self.groom.leveling;
+        let dropped = self.groom.dropped;
         self.groom = Groom::default();
         self.stats.victims += 1;
         self.stats.leveling_victims += u32::from(level);
-        if left {
-            // Something in it counts and cannot be told: it is kept for ever.
-            self.segments.set_state(victim, State::Retired);
-        } else {
-            self.release(victim);
+        if dropped {
+            // Programs keep failing: it is tried again as any other victim.
+            return Step::Wait;
         }
+        // Every page was held against the index. A count that is left belongs to mappings that were lost with their map page.
+        self.release(victim);
         self.pay(ERASE_US / 2);
         Step::Wait
     }

@@ -21,6 +21,18 @@ fn settle<N: Nand>(nand: &mut N, die: Die) -> Result<Completion, NandErrorKind> 
     Err(NandErrorKind::Timeout)
 }
 
+/// Settles what an earlier user of the part has left in flight.
+pub(super) fn quiesce<N: Nand>(nand: &mut N) {
+    let dies = nand.geometry().dies;
+    for _ in 0..=dies {
+        for die in 0..dies {
+            // Whatever it was, its fate is found on the media.
+            let _ = nand.poll(Die(die));
+        }
+        nand.wait();
+    }
+}
+
 /// Reads columns of a page into the first buffer of its die.
 ///
 /// What the part's own ECC could not correct is in the buffer all the same: checks above decide.

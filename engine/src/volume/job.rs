@@ -239,12 +239,17 @@ impl<N: Nand> Volume<'_, N> {
             || full(self.pending.closed.len(), 16)
             || full(self.pending.freed.len(), 16)
             || self.pending.bad_blocks.len() > 4
+            || (self.deltas.unjournaled() > 0 && self.record_is_full())
             || self.control_wants_record()
             || self.checkpoint_wants_record()
     }
 
     fn record_step(&mut self) -> Result<Step, Error> {
         if self.data_in_flight() {
+            return Ok(Step::Wait);
+        }
+        if self.commit_waits() {
+            self.age_stages(true)?;
             return Ok(Step::Wait);
         }
         let Some(die) = self.append_die(JOURNAL).filter(|&die| self.die_free(die)) else {
@@ -260,6 +265,8 @@ impl<N: Nand> Volume<'_, N> {
         let Some((segment, offset)) = self.take_page(JOURNAL) else {
             return Err(self.fail(Error::NoSpace));
         };
+        self.checkpoint
+            .page_moved(segment, offset, self.journal_sequence);
         let time = self.take_time();
         // A map page covers what was settled when it was encoded: all that is older than the oldest program in flight.
         let oldest = self.dies.iter().filter_map(|die| match die.flight {
@@ -352,16 +359,27 @@ impl<N: Nand> Volume<'_, N> {
                 column += 1;
                 continue;
             }
-            if self.dies[usize::from(block.die.0)].flight != Flight::None {
-                return Ok(Step::Wait);
+            match self.dies[usize::from(block.die.0)].flight {
+                Flight::None => {
+                    self.job = Job::Open {
+                        stream,
+                        segment,
+                        column,
+                    };
+                    self.start_job_erase(block)?;
+                    return Ok(Step::Wait);
+                }
+                // Data of a failed program waits in the buffer, which an erase leaves alone.
+                Flight::Redrive(_) => {
+                    match super::io::erase(&mut self.nand, block) {
+                        Ok(true) => {}
+                        Ok(false) => self.block_failed(segment, column),
+                        Err(kind) => return Err(self.fail(Error::Nand(kind))),
+                    }
+                    column += 1;
+                }
+                _ => return Ok(Step::Wait),
             }
-            self.job = Job::Open {
-                stream,
-                segment,
-                column,
-            };
-            self.start_job_erase(block)?;
-            return Ok(Step::Wait);
         }
         self.job = Job::None;
         if self.good_columns(segment) == 0 {
@@ -455,6 +473,7 @@ impl<N: Nand> Volume<'_, N> {
                 } else {
                     self.block_failed(segment, offset % self.shape.width);
                     self.stats.redriven += 1;
+                    self.checkpoint.page_failed(segment, offset);
                     self.job = Job::Retry {
                         kind,
                         id,

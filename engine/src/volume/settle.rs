@@ -175,6 +175,11 @@ impl<N: Nand> Volume<'_, N> {
             match unit.origin {
                 Origin::Host { old, .. } => self.set_mapping(unit.sector, old, new),
                 Origin::Batch { old, .. } => self.control.batch_written(unit.sector, old, new),
+                // Invariant I1 keeps the index at the source until here; were it broken, the older data must not win.
+                Origin::Relocation { source } if matches!(self.lookup(unit.sector), Lookup::Known(at) if at != source) =>
+                {
+                    self.invalidate(new);
+                }
                 Origin::Relocation { source } => {
                     self.stats.relocations += 1;
                     self.set_mapping(unit.sector, source, new);

@@ -7,6 +7,7 @@ use super::error::Error;
 use super::flight::Flight;
 use super::index::Lookup;
 use super::io;
+use super::job::Job;
 use super::segment_table::State;
 use super::{Session, Volume};
 use crate::codec::crc::Seed;
@@ -96,6 +97,12 @@ impl<N: Nand> Volume<'_, N> {
         if self.dies.iter().any(|die| die.flight != Flight::None) {
             return Err(Error::Nand(cuesta_hal::NandErrorKind::Busy));
         }
+        if matches!(self.job, Job::Retry { .. }) {
+            return Err(Error::Nand(cuesta_hal::NandErrorKind::Busy));
+        }
+        // What only waits gives its buffer and frame up.
+        self.groom.let_go();
+        self.cancel_waiting_job();
         let mut verified = Verified::default();
         let total = self.shape.capacity + self.shape.segments;
         for sector in 0..self.shape.capacity {

@@ -148,3 +148,31 @@ fn qemu_io_finds_its_patterns_at_any_multiple_of_512_bytes() {
         }
     }
 }
+
+#[test]
+fn qemu_io_finds_its_patterns_after_a_flush_and_a_kill() {
+    let test = "qemu_io_finds_its_patterns_after_a_flush_and_a_kill";
+    if tools::are_missing(test, &["qemu-io"]) {
+        return;
+    }
+    let scratch = Scratch::with_disk();
+    let mut patterns = Patterns::new();
+    for seed in 1..=10 {
+        let ram = if u64::is_multiple_of(seed, 2) { "minimum" } else { "full" };
+        let serving = scratch.serve(&["--ram", ram]);
+        patterns.play(seed);
+        // Trims among it, which are in memory until they are flushed.
+        patterns.discard(0..BLOCKS / 8);
+        patterns.commands.push("flush".to_owned());
+        patterns.run(&serving);
+        serving.kill();
+
+        let told = scratch.check();
+        assert!(told.contains("the last session ended by a cut"), "{told}");
+        let serving = scratch.serve(&["--ram", ram]);
+        patterns.read_all();
+        patterns.run(&serving);
+        serving.stop();
+        scratch.check();
+    }
+}

@@ -14,7 +14,7 @@ use std::io::Write;
 
 use cuesta::hal::Nand;
 use cuesta::volume::{Budget, FormatOptions, Parameters, Volume};
-use cuesta_sim::footprint::Footprint;
+use cuesta_sim::footprint::{budget_name, Footprint};
 use cuesta_sim::memory::OwnedMemory;
 use cuesta_sim::{Builder, Chip, EmulatedNand, SplitMix64};
 
@@ -56,8 +56,11 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     play(arguments, out).map_err(|failure| match failure {
         Failure::Told { line, exit } => Failure::Told {
             line: format!(
-                "{line}; cuesta demo --seed {} --cuts {} shows it again",
-                arguments.seed, arguments.cuts
+                "{line}; seen with --chip {} --seed {} --cuts {} --ram {}, and these files",
+                arguments.chip.name,
+                arguments.seed,
+                arguments.cuts,
+                budget_name(arguments.ram)
             ),
             exit,
         },

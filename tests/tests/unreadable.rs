@@ -1,0 +1,254 @@
+//! Pages that cannot be read, or not as they were written: corrected, rebuilt, or lost, and never another sector's data.
+
+use cuesta::volume::{Budget, Error, Sector, State};
+use cuesta_hal::{BlockAddress, Nand, PageAddress};
+use cuesta_sim::{EmulatedNand, Fault, SplitMix64, Trigger};
+use cuesta_tests::damage::{block_of, flip_bits, programmed_pages};
+use cuesta_tests::full::{full, overwrite, use_and_check};
+use cuesta_tests::model::{fill, Model};
+use cuesta_tests::oracle::{self, expect_current, tally, within, Legal, Reading};
+use cuesta_tests::rig::Rig;
+
+const CHIPS: [&str; 4] = ["tiny", "tiny2", "tiny4", "tiny-multi"];
+
+#[test]
+fn bit_errors_within_the_strength_of_the_code_are_corrected_on_every_read() {
+    within(200, "bit errors", || {
+        for chip in CHIPS {
+            let (mut rig, mut model) = full(chip, 34, Budget::Minimum);
+            // 0.08 wrong bits a codeword: one read in 10^7 has more than four.
+            rig.nand.faults().bit_error_rate(2e-5);
+            use_and_check(&mut rig, &mut model, 600, chip);
+            let mut disk = rig.mount().expect("a volume");
+            expect_current(&mut disk, &model, chip);
+            assert!(disk.volume().stats().corrected_bits_max > 0, "{chip}");
+            assert_eq!(disk.volume().stats().lost, 0, "{chip}");
+        }
+    });
+}
+
+#[test]
+fn four_wrong_bits_in_the_same_codeword_of_every_page_are_corrected() {
+    within(200, "four bits", || {
+        for chip in CHIPS {
+            let (mut rig, mut model) = full(chip, 35, Budget::Full);
+            let geometry = *rig.nand.geometry();
+            let mut random = SplitMix64::new(35);
+            for number in 0..geometry.blocks() {
+                for page in 0..geometry.pages_per_block {
+                    let at = block_of(&rig.nand, number).page(page);
+                    let codeword = random.below(u64::from(geometry.page_bytes / 512)) as u32;
+                    for _ in 0..4 {
+                        let bit = codeword * 4096 + random.below(4096) as u32;
+                        rig.nand.faults().flip(at, bit);
+                    }
+                }
+            }
+            use_and_check(&mut rig, &mut model, 400, chip);
+        }
+    });
+}
+
+/// Makes a page unreadable until its block is erased.
+fn destroy(nand: &mut EmulatedNand, page: PageAddress) {
+    let bits = nand.geometry().raw_page_bytes() / 2;
+    flip_bits(nand, page, bits, &mut SplitMix64::new(1));
+}
+
+/// Where the part holds the current version of a sector: looked up in the media, not asked of the engine.
+fn page_of(nand: &EmulatedNand, model: &Model, sector: u32, sector_bytes: usize) -> PageAddress {
+    let mut bytes = vec![0; sector_bytes];
+    fill(sector, model.current(sector), &mut bytes);
+    let mut holders = programmed_pages(nand).into_iter().filter(|&page| {
+        let raw = nand.true_bytes(page);
+        let main = &raw[..nand.geometry().page_bytes as usize];
+        main.chunks_exact(sector_bytes).any(|unit| unit == bytes)
+    });
+    let page = holders.next().expect("the sector is somewhere");
+    assert_eq!(holders.next(), None, "sector {sector} was not relocated");
+    page
+}
+
+#[test]
+fn an_unreadable_page_costs_its_own_sectors_and_grooming_goes_on() {
+    within(200, "unreadable pages", || {
+        for chip in CHIPS {
+            let mut rig = Rig::of(chip, 36, Budget::Full);
+            let mut model = Model::new();
+            let mut disk = rig.mount().expect("a formatted part");
+            let capacity = disk.volume().capacity();
+            let bytes = disk.volume().sector_bytes();
+            for sector in 0..capacity {
+                oracle::write(&mut disk, &mut model, sector).expect("room");
+            }
+            disk.unmount().map_err(|(_, error)| error).expect("an end");
+            let victim = capacity / 3;
+            let what = format!("{chip}, sector {victim} unreadable");
+            eprintln!("{what}");
+            let page = page_of(&rig.nand, &model, victim, bytes);
+            destroy(&mut rig.nand, page);
+            let mut disk = rig.mount().expect("a volume");
+            let shared = disk.volume().shape().units;
+            let found = tally(&mut disk, &model, Legal::CurrentOrRefused, chip);
+            assert!((1..=shared).contains(&found.refused), "{chip}: {found:?}");
+            assert_eq!(
+                oracle::read(&mut disk, &model, victim, chip),
+                Reading::Refused(Error::Lost(Sector(victim)))
+            );
+            // Overwrites around it: its segment is groomed, and its page with it.
+            let mut random = SplitMix64::new(36);
+            for _ in 0..4 * capacity {
+                let sector = random.below(u64::from(capacity)) as u32;
+                if sector.abs_diff(victim) > shared {
+                    oracle::write(&mut disk, &mut model, sector).expect("grooming goes on");
+                }
+            }
+            let found = tally(&mut disk, &model, Legal::CurrentOrRefused, chip);
+            assert!((1..=shared).contains(&found.refused), "{what}, groomed: {found:?}");
+            oracle::write(&mut disk, &mut model, victim).expect("a write makes it good");
+            assert_eq!(oracle::read(&mut disk, &model, victim, chip), Reading::Current);
+            disk.unmount().map_err(|(_, error)| error).expect("an end");
+            let mut disk = rig.mount().expect("a volume");
+            assert_eq!(oracle::read(&mut disk, &model, victim, chip), Reading::Current);
+            tally(&mut disk, &model, Legal::CurrentOrRefused, chip);
+        }
+    });
+}
+
+/// The programmed pages of the journal.
+fn journal_pages(rig: &mut Rig) -> Vec<PageAddress> {
+    let mut blocks: Vec<BlockAddress> = Vec::new();
+    let disk = rig.mount().expect("a volume");
+    let volume = disk.volume();
+    for index in 0..volume.info().segments {
+        let info = volume.segment_info(index).expect("a segment");
+        if info.state == State::Journal {
+            let segment = cuesta::volume::Segment(index);
+            blocks.extend((0..volume.shape().width).map(|column| volume.shape().block(segment, column)));
+        }
+    }
+    drop(disk);
+    let mut pages = programmed_pages(&rig.nand);
+    pages.retain(|page| blocks.contains(&page.block));
+    pages
+}
+
+#[test]
+fn an_unreadable_page_of_the_journal_brings_no_old_data_back() {
+    within(200, "unreadable journal pages", || {
+        for chip in CHIPS {
+            for budget in [Budget::Full, Budget::Minimum] {
+                let (mut rig, model) = full(chip, 37, budget);
+                for page in journal_pages(&mut rig) {
+                    let mut rig = rig.clone();
+                    let mut model = model.clone();
+                    let what = format!("{chip} {budget:?}, {page:?} of the journal");
+                    eprintln!("{what}");
+                    destroy(&mut rig.nand, page);
+                    let mut disk = rig.mount().unwrap_or_else(|error| panic!("{what}: {error}"));
+                    tally(&mut disk, &model, Legal::CurrentOrRefused, &what);
+                    let mut random = SplitMix64::new(1);
+                    overwrite(&mut disk, &mut model, &mut random, 150)
+                        .unwrap_or_else(|error| panic!("{what}: {error}"));
+                    tally(&mut disk, &model, Legal::CurrentOrRefused, &what);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn pages_behind_a_parity_page_are_rebuilt_in_full() {
+    within(200, "parity", || {
+        let mut rebuilt = 0;
+        let mut lost = 0;
+        for chip in CHIPS {
+            let (mut rig, model) = full(chip, 38, Budget::Minimum);
+            for page in journal_pages(&mut rig) {
+                let mut rig = rig.clone();
+                destroy(&mut rig.nand, page);
+                let Ok(mut disk) = rig.mount() else { continue };
+                let found = tally(&mut disk, &model, Legal::CurrentOrRefused, chip);
+                if found.refused == 0 {
+                    rebuilt += 1;
+                } else {
+                    lost += 1;
+                }
+            }
+        }
+        assert!(rebuilt > lost, "{rebuilt} pages rebuilt, {lost} lost");
+    });
+}
+
+#[test]
+fn lost_and_misdirected_writes_are_never_returned_as_data() {
+    within(200, "lost writes", || {
+        for chip in CHIPS {
+            let (rig, model) = full(chip, 40, Budget::Full);
+            for index in 0..40 {
+                for misdirected in [false, true] {
+                    let mut rig = rig.clone();
+                    let mut model = model.clone();
+                    rig.nand.set_strict(false);
+                    let far = rig.nand.geometry().blocks() - 1;
+                    let to = block_of(&rig.nand, far).page(0);
+                    let fault = if misdirected {
+                        Fault::MisdirectedWrite(to)
+                    } else {
+                        Fault::LostWrite
+                    };
+                    rig.nand.faults().once(Trigger::Nth(index), fault);
+                    let what = format!("{chip}, {fault:?} at {index}");
+                    let mut disk = rig.mount().expect("a volume");
+                    let mut random = SplitMix64::new(40);
+                    let end = overwrite(&mut disk, &mut model, &mut random, 60);
+                    assert!(end.is_ok(), "{what}: {end:?}");
+                    tally(&mut disk, &model, Legal::CurrentOrRefused, &what);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn stale_and_wrong_reads_are_never_returned_as_data() {
+    within(200, "wrong reads", || {
+        for chip in CHIPS {
+            let (rig, model) = full(chip, 41, Budget::Minimum);
+            let other = programmed_pages(&rig.nand)[7];
+            for fault in [Fault::StaleRead, Fault::WrongPageRead(other), Fault::Uncorrectable] {
+                let mut rig = rig.clone();
+                let mut model = model.clone();
+                let mut disk = rig.mount().expect("a volume");
+                disk.volume_mut().nand_mut().faults().every(Trigger::OneIn(20), fault);
+                let what = format!("{chip}, one read in 20 is a {fault:?}");
+                tally(&mut disk, &model, Legal::CurrentOrRefused, &what);
+                let mut random = SplitMix64::new(41);
+                overwrite(&mut disk, &mut model, &mut random, 300)
+                    .unwrap_or_else(|error| panic!("{what}: {error}"));
+                tally(&mut disk, &model, Legal::CurrentOrRefused, &what);
+            }
+        }
+    });
+}
+
+#[test]
+fn an_erase_that_fails_silently_never_yields_wrong_data() {
+    within(200, "silent erase failures", || {
+        for chip in CHIPS {
+            let (rig, model) = full(chip, 42, Budget::Full);
+            for index in 0..24 {
+                let mut rig = rig.clone();
+                let mut model = model.clone();
+                rig.nand.set_strict(false);
+                rig.nand.faults().once(Trigger::Nth(index), Fault::SilentEraseFailure);
+                let what = format!("{chip}, erase {index} does nothing");
+                let mut disk = rig.mount().expect("a volume");
+                let mut random = SplitMix64::new(42);
+                overwrite(&mut disk, &mut model, &mut random, 200)
+                    .unwrap_or_else(|error| panic!("{what}: {error}"));
+                tally(&mut disk, &model, Legal::CurrentOrRefused, &what);
+            }
+        }
+    });
+}
