@@ -84,7 +84,8 @@ pub trait Nand {
     /// when the operation's fate is unknown. After an error nothing is in flight on the die.
     fn poll(&mut self, die: Die) -> nb::Result<Completion, Self::Error>;
 
-    /// Told that nothing can be done before an operation in flight ends.
+    /// Told that nothing can be done before an operation in flight ends. To be called between polls that gave `WouldBlock`: a
+    /// simulator's time stands still otherwise. What has ended and was not polled does not keep it from going on for other dies.
     ///
     /// Firmware may sleep until the next interrupt; a simulator moves its clock to the next completion. Returning early,
     /// or at once, is always right.

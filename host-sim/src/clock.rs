@@ -202,11 +202,16 @@ impl Clock {
             let mut asks: Option<Ticks> = None;
             for running in self.dies.iter().flatten() {
                 match running.completion {
+                    // What has ended and was not polled does not keep time from going on for the others.
+                    Some(at) if at <= self.now => {}
                     Some(at) => earliest = Some(earliest.map_or(at, |other| other.min(at))),
                     None => {
                         asks = Some(asks.map_or(running.array_end, |o| o.min(running.array_end)));
                     }
                 }
+            }
+            if earliest.is_none() && asks.is_none() {
+                return None;
             }
             let bound = match (earliest, limit) {
                 (Some(a), Some(b)) => Some(a.min(b)),

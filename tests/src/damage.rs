@@ -28,11 +28,7 @@ pub fn place_of(nand: &EmulatedNand, page: PageAddress) -> Place {
 }
 
 /// Makes every page of a block hold what `bytes` says of it, as if it had been programmed.
-pub fn overwrite_block(
-    nand: &mut EmulatedNand,
-    block: u32,
-    mut bytes: impl FnMut(u16, &mut [u8]),
-) {
+pub fn overwrite_block(nand: &mut EmulatedNand, block: u32, mut bytes: impl FnMut(u16, &mut [u8])) {
     let geometry = *cuesta_hal::Nand::geometry(nand);
     let erases = nand.media().block(block).erases;
     for page in 0..geometry.pages_per_block {

@@ -58,17 +58,23 @@ pub fn overwrite(
 /// When it does not.
 pub fn use_and_check(rig: &mut Rig, model: &mut Model, count: u32, what: &str) {
     let mut random = SplitMix64::new(7);
-    let mut disk = rig.mount().unwrap_or_else(|error| panic!("{what}: {error}"));
+    let mut disk = rig
+        .mount()
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
     overwrite(&mut disk, model, &mut random, count)
         .unwrap_or_else(|error| panic!("{what}: {error}"));
-    disk.trim(Sector(3), 2).unwrap_or_else(|error| panic!("{what}: {error}"));
+    disk.trim(Sector(3), 2)
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
     model.started(3, 0);
     model.started(4, 0);
-    disk.flush().unwrap_or_else(|error| panic!("{what}: {error}"));
+    disk.flush()
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
     model.flushed();
     expect_current(&mut disk, model, what);
     let ended = disk.unmount().map_err(|(_, error)| error);
     ended.unwrap_or_else(|error| panic!("{what}: unmount: {error}"));
-    let mut disk = rig.mount().unwrap_or_else(|error| panic!("{what}: {error}"));
+    let mut disk = rig
+        .mount()
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
     expect_current(&mut disk, model, &format!("{what}, mounted again"));
 }

@@ -146,7 +146,11 @@ pub fn write_version(
         }
     }
     let accepted = ticket.is_some();
-    panic!("a write never ends (accepted: {accepted}): {:?} {:?}", volume.info(), volume.stats());
+    panic!(
+        "a write never ends (accepted: {accepted}): {:?} {:?}",
+        volume.info(),
+        volume.stats()
+    );
 }
 
 /// Runs `work`, which must end in time.

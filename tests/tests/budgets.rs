@@ -18,7 +18,14 @@ fn plan(chip: &str, budget: Budget) -> Result<Plan, BudgetError> {
     let nand = EmulatedNand::of(chip).expect("a chip of the table");
     let parameters =
         Parameters::choose(nand.geometry(), &FormatOptions::default()).expect("parameters");
-    Plan::new(nand.geometry(), &parameters, budget, READ_SLOTS, VOLUME_BYTES).expect("a fit")
+    Plan::new(
+        nand.geometry(),
+        &parameters,
+        budget,
+        READ_SLOTS,
+        VOLUME_BYTES,
+    )
+    .expect("a fit")
 }
 
 /// All that a plan costs, page buffers and the volume included.
@@ -120,9 +127,15 @@ fn a_budget_below_the_minimum_is_refused_with_the_minimum() {
         let minimum = bytes(chip, Budget::Minimum);
         for offered in [0, 1, minimum / 2, minimum - 1] {
             let refused = plan(chip, Budget::Bytes(offered));
-            assert_eq!(refused.err(), Some(BudgetError { offered, minimum }), "{chip}");
+            assert_eq!(
+                refused.err(),
+                Some(BudgetError { offered, minimum }),
+                "{chip}"
+            );
         }
-        let message = plan(chip, Budget::Bytes(1)).expect_err("too little").to_string();
+        let message = plan(chip, Budget::Bytes(1))
+            .expect_err("too little")
+            .to_string();
         assert!(message.contains(&minimum.to_string()), "{message}");
         assert!(plan(chip, Budget::Bytes(minimum)).is_ok(), "{chip}");
     }
@@ -136,7 +149,10 @@ fn a_plan_never_costs_more_than_its_budget() {
         for step in 0..500 {
             let offered = least + (most - least) * step / 400;
             let cost = bytes(chip, Budget::Bytes(offered));
-            assert!(cost <= offered, "{chip}: {cost} bytes for a budget of {offered}");
+            assert!(
+                cost <= offered,
+                "{chip}: {cost} bytes for a budget of {offered}"
+            );
         }
     }
 }

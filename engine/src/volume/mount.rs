@@ -660,6 +660,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             let Some(append) = self.appends[usize::from(stream)] else {
                 continue;
             };
+            self.unsettled |= self.header_at(append.segment, append.next)? != HeaderState::Erased;
             if let Some(cursor) = self.cursor(append.segment, append.next, record_time)? {
                 let _ = cursors.push(cursor);
             }

@@ -143,17 +143,24 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// A stream for a class: its own if it has or may open a segment, else the nearest that has one.
+    ///
+    /// Where little is free only one stream is open at a time: `reserve` bounds the opening of the last one.
     pub(super) fn stream_for(&mut self, class: u8, reserve: u32) -> Option<u8> {
         if self.appends[usize::from(class)].is_some() {
             return Some(class);
         }
-        if self.free > reserve {
+        let nearest = (0..self.parameters.classes)
+            .filter(|&other| self.appends[usize::from(other)].is_some())
+            .min_by_key(|&other| other.abs_diff(class));
+        let least = match nearest {
+            Some(_) => reserve.max(HOST_RESERVE),
+            None => reserve,
+        };
+        if self.free > least {
             self.want_open = Some(class);
             return None;
         }
-        (0..self.parameters.classes)
-            .filter(|&other| self.appends[usize::from(other)].is_some())
-            .min_by_key(|&other| other.abs_diff(class))
+        nearest
     }
 
     /// True when a unit can be appended to the stream now.

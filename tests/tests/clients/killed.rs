@@ -99,7 +99,11 @@ fn fio_finds_what_was_flushed_before_the_server_was_killed() {
     serving.stop();
     let mut random = SplitMix64::new(9);
     for round in 1..=ROUNDS {
-        let ram = if round.is_multiple_of(2) { "16K" } else { "full" };
+        let ram = if round.is_multiple_of(2) {
+            "16K"
+        } else {
+            "full"
+        };
         let serving = scratch.serve(&["--ram", ram]);
         write_and_flush(&serving, round, &REGION_A);
         let flushed = copy_back(&serving, "flushed.img");

@@ -158,7 +158,11 @@ fn qemu_io_finds_its_patterns_after_a_flush_and_a_kill() {
     let scratch = Scratch::with_disk();
     let mut patterns = Patterns::new();
     for seed in 1..=10 {
-        let ram = if u64::is_multiple_of(seed, 2) { "minimum" } else { "full" };
+        let ram = if u64::is_multiple_of(seed, 2) {
+            "minimum"
+        } else {
+            "full"
+        };
         let serving = scratch.serve(&["--ram", ram]);
         patterns.play(seed);
         // Trims among it, which are in memory until they are flushed.
