@@ -383,6 +383,8 @@ static CHIPS: &[Chip] = &[
             blocks_per_die: 8,
             buffers_per_die: 2,
             bad_blocks_max_per_die: 1,
+            // All pages of a word line are programmed in one shot: a cut program touches no page programmed before.
+            pairing: Pairing::None,
             ..TLC
         },
         timing: Timing {

@@ -7,6 +7,40 @@
 //! * [`CutPlan`] cuts the power at any operation or moment and leaves what real cuts leave.
 //! * [`AgingModel`] lets bit errors and failures come with wear, time and reads.
 //! * [`Faults`] injects bit errors, failed, lost and misdirected operations, dead dies.
+//!
+//! # Example
+//!
+//! A volume on an emulated 1 Gbit part, in 16 KiB of memory, that loses its power:
+//!
+//! ```
+//! use cuesta::door::Disk;
+//! use cuesta::volume::{Budget, FormatOptions, Parameters, Plan, Sector, Volume};
+//! use cuesta_hal::Nand;
+//! use cuesta_sim::{memory::OwnedMemory, EmulatedNand};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut nand = EmulatedNand::of("w25n01gv")?;
+//! let options = FormatOptions { volume_id: 0xC0E57A, ..FormatOptions::default() };
+//! let parameters = Parameters::choose(nand.geometry(), &options).map_err(|error| error.to_string())?;
+//! let own = size_of::<Volume<'_, &mut EmulatedNand>>();
+//! let plan = Plan::new(nand.geometry(), &parameters, Budget::Bytes(16 * 1024), 1, own)
+//!     .map_err(|error| error.to_string())??;
+//! let mut memory = OwnedMemory::new(&plan);
+//! Volume::format(&mut nand, memory.lend(), &options)?;
+//!
+//! let mut disk = Disk::new(Volume::mount(&mut nand, memory.lend())?);
+//! disk.write(Sector(7), &[42; 2048])?; // on the media when it returns
+//! disk.into_volume().abandon(); // the power fails: nothing more is written
+//!
+//! let mut disk = Disk::new(Volume::mount(&mut nand, memory.lend())?);
+//! let mut bytes = [0; 2048];
+//! assert!(disk.read(Sector(7), &mut bytes)?);
+//! assert_eq!(bytes, [42; 2048]);
+//! assert!(!disk.read(Sector(8), &mut bytes)?); // never written: zeros
+//! disk.unmount().map_err(|(_, error)| error)?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod aging;
 pub mod bench;
@@ -47,3 +81,7 @@ pub use media::{BlockState, Condition, Media, PageState, Place, RamMedia};
 pub use power::{CutPhase, CutPlan, CutPoint, OperationClass, PairDamage, TornErase, TornProgram};
 pub use prng::SplitMix64;
 pub use referee::{Deed, Record, Rule, Violation};
+
+#[doc = include_str!("../../README.md")]
+#[cfg(doctest)]
+struct Readme;

@@ -7,8 +7,8 @@ use cuesta_sim::{chip, EmulatedNand, SplitMix64};
 use crate::change::{filling, mixture, Change};
 use crate::driver::{Driver, PowerLost};
 use crate::model::Model;
-use crate::verdict;
 use crate::rig::Rig;
+use crate::verdict;
 
 /// Programs and erases of a short workload.
 pub const SHORT: std::ops::RangeInclusive<u64> = 60..=180;

@@ -99,7 +99,11 @@ impl<'d, 'r> Driver<'d, 'r> {
 
     fn flush(&mut self) -> Result<(), PowerLost> {
         let ticket = self.submit(Volume::submit_flush)?;
-        let in_flight: Vec<u32> = self.in_flight.iter().map(|&(_, sector, _)| sector).collect();
+        let in_flight: Vec<u32> = self
+            .in_flight
+            .iter()
+            .map(|&(_, sector, _)| sector)
+            .collect();
         self.finish(ticket)?;
         self.model.flushed_but(&in_flight);
         Ok(())
@@ -200,7 +204,10 @@ impl<'d, 'r> Driver<'d, 'r> {
             | Event::Committed(ticket) => ticket,
             event => panic!("nobody asked for {event:?}"),
         };
-        let at = self.in_flight.iter().position(|&(ticket, ..)| ticket == done);
+        let at = self
+            .in_flight
+            .iter()
+            .position(|&(ticket, ..)| ticket == done);
         if let Some(at) = at {
             let (_, sector, version) = self.in_flight.swap_remove(at);
             if version != 0 {

@@ -1,8 +1,6 @@
 //! A part whose completions can be kept back, one kind at a time, so that a test decides in which order things happen.
 
-use cuesta_hal::{
-    BlockAddress, Buffer, Columns, Completion, Die, Geometry, Nand, PageAddress,
-};
+use cuesta_hal::{BlockAddress, Buffer, Columns, Completion, Die, Geometry, Nand, PageAddress};
 use cuesta_sim::{EmulatedNand, SimError};
 
 use crate::model::Version;

@@ -125,7 +125,11 @@ impl Model {
     pub fn acknowledged(&mut self, sector: u32, version: Version) {
         self.note(sector, Note::Durable(version));
         let versions = self.entry(sector);
-        if let Some(at) = versions.later.iter().position(|&(later, _)| later == version) {
+        if let Some(at) = versions
+            .later
+            .iter()
+            .position(|&(later, _)| later == version)
+        {
             versions.durable = version;
             versions.later.drain(..=at);
         }
@@ -151,9 +155,7 @@ impl Model {
         let sectors: Vec<u32> = self
             .sectors
             .iter()
-            .filter(|(sector, versions)| {
-                !versions.later.is_empty() && !in_flight.contains(sector)
-            })
+            .filter(|(sector, versions)| !versions.later.is_empty() && !in_flight.contains(sector))
             .map(|(&sector, _)| sector)
             .collect();
         for sector in sectors {

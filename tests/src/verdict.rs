@@ -28,7 +28,10 @@ fn read(disk: &mut RigDisk<'_>, sector: u32, data: &mut [u8], what: &str) -> Ver
     match disk.read(Sector(sector), data) {
         Ok(written) => Model::identify(sector, written, data)
             .unwrap_or_else(|| panic!("{what}: sector {sector} holds what was never written")),
-        Err(error) => panic!("{what}: sector {sector}: {error}\n{}", describe(disk.volume())),
+        Err(error) => panic!(
+            "{what}: sector {sector}: {error}\n{}",
+            describe(disk.volume())
+        ),
     }
 }
 
@@ -79,7 +82,10 @@ fn rest(disk: &mut RigDisk<'_>, what: &str) {
             event => panic!("{what}: nobody asked for {event:?}"),
         }
     }
-    panic!("{what}: the volume never rests: {}", describe(disk.volume()));
+    panic!(
+        "{what}: the volume never rests: {}",
+        describe(disk.volume())
+    );
 }
 
 /// The engine's own verification finds nothing.

@@ -85,38 +85,32 @@ macro_rules! everywhere {
     )*};
 }
 
-const fn concurrent(chip: &'static str, budget: Budget, depth: usize) -> Making {
+/// As many blocks as make reading everything quick.
+const fn several(chip: &'static str, blocks: u32, depth: usize, budget: Budget) -> Making {
     Making {
+        blocks_per_die: Some(blocks),
         depth,
         ..Making::of(chip, budget)
     }
 }
 
-const fn wide(width: u16, blocks_per_die: u32, budget: Budget) -> Making {
+const fn wide(width: u16, blocks: u32, budget: Budget) -> Making {
     Making {
         width: Some(width),
-        blocks_per_die: Some(blocks_per_die),
-        ..concurrent("tiny4", budget, 4)
-    }
-}
-
-const fn multi(budget: Budget) -> Making {
-    Making {
-        blocks_per_die: Some(8),
-        ..concurrent("tiny-multi", budget, 5)
+        ..several("tiny4", blocks, 4, budget)
     }
 }
 
 everywhere! {
     one_die_with_little_memory: Making::of("tiny", Budget::Minimum), 0..3;
     one_die_with_a_full_index: Making::of("tiny", Budget::Full), 3..5;
-    two_dies_with_little_memory: concurrent("tiny2", Budget::Minimum, 3), 0..2;
-    two_dies_with_a_full_index: concurrent("tiny2", Budget::Full, 1), 2..3;
-    four_dies_with_little_memory: concurrent("tiny4", Budget::Minimum, 4), 0..2;
-    four_dies_with_a_full_index: concurrent("tiny4", Budget::Full, 5), 3..4;
-    segments_two_blocks_wide: wide(2, 16, Budget::Minimum), 0..2;
+    two_dies_with_little_memory: several("tiny2", 18, 3, Budget::Minimum), 0..2;
+    two_dies_with_a_full_index: several("tiny2", 18, 1, Budget::Full), 2..3;
+    four_dies_with_little_memory: several("tiny4", 9, 4, Budget::Minimum), 0..2;
+    four_dies_with_a_full_index: several("tiny4", 9, 5, Budget::Full), 3..4;
+    segments_two_blocks_wide: wide(2, 14, Budget::Minimum), 0..2;
     segments_four_blocks_wide: wide(4, 20, Budget::Minimum), 0..1;
     segments_four_blocks_wide_with_a_full_index: wide(4, 20, Budget::Full), 1..2;
-    several_sectors_a_page_with_little_memory: multi(Budget::Minimum), 0..2;
-    several_sectors_a_page_with_a_full_index: multi(Budget::Full), 3..4;
+    several_sectors_a_page_with_little_memory: several("tiny-multi", 8, 5, Budget::Minimum), 0..2;
+    several_sectors_a_page_with_a_full_index: several("tiny-multi", 8, 5, Budget::Full), 3..4;
 }

@@ -10,14 +10,14 @@ fn verify_all(disk: &mut RigDisk<'_>, model: &Model, what: &str) {
     let mut data = vec![0; disk.volume().sector_bytes()];
     for sector in 0..disk.volume().capacity() {
         let result = disk.read(Sector(sector), &mut data);
-        let written = result
-            .unwrap_or_else(|error| panic!("{what}: sector {sector}: {error}"));
+        let written = result.unwrap_or_else(|error| panic!("{what}: sector {sector}: {error}"));
         let version = Model::identify(sector, written, &data);
         assert_eq!(
             version,
             Some(model.current(sector)),
             "{what}: sector {sector}: {} {}",
-            model.describe(sector), describe(disk)
+            model.describe(sector),
+            describe(disk)
         );
     }
 }
@@ -26,8 +26,7 @@ fn settle_all(disk: &mut RigDisk<'_>, model: &mut Model, what: &str) {
     let mut data = vec![0; disk.volume().sector_bytes()];
     for sector in 0..disk.volume().capacity() {
         let result = disk.read(Sector(sector), &mut data);
-        let written = result
-            .unwrap_or_else(|error| panic!("{what}: sector {sector}: {error}"));
+        let written = result.unwrap_or_else(|error| panic!("{what}: sector {sector}: {error}"));
         let version = Model::identify(sector, written, &data)
             .unwrap_or_else(|| panic!("{what}: sector {sector} holds what was never written"));
         let expected = model.describe(sector);
@@ -70,7 +69,8 @@ fn change(disk: &mut RigDisk<'_>, model: &mut Model, random: &mut SplitMix64, co
                 let version = model.fresh();
                 fill(sector, version, &mut data);
                 model.started(sector, version);
-                disk.write(Sector(sector), &data).map(|()| model.durable(sector))
+                disk.write(Sector(sector), &data)
+                    .map(|()| model.durable(sector))
             }
         };
         match result {
@@ -130,7 +130,9 @@ fn cut_often(chip: &str, budget: Budget, seed: u64, cuts: u32) {
             Err(error) => panic!("{what}: mount: {error}"),
         }
         rig.nand.power_cycle();
-        let mut disk = rig.mount().unwrap_or_else(|error| panic!("{what}: {error}"));
+        let mut disk = rig
+            .mount()
+            .unwrap_or_else(|error| panic!("{what}: {error}"));
         settle_all(&mut disk, &mut model, &what);
         verify_all(&mut disk, &model, &what);
         drop(disk);

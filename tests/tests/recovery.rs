@@ -70,7 +70,11 @@ fn cut_again_everywhere(test: &str, making: Making, seed: u64) {
         }
         for second in 0..recovery_length(&rig, &model, making.depth) {
             let tear = (first + second) as usize % OF_ERASE;
-            let tear = if random.chance(1, 2) { tear } else { OF_PROGRAM.len() - 1 - tear };
+            let tear = if random.chance(1, 2) {
+                tear
+            } else {
+                OF_PROGRAM.len() - 1 - tear
+            };
             let _replay = Replay(format!(
                 "cargo test -p cuesta-tests --test recovery {test}   # {making:?} seed {seed}, \
                  first cut {first} at {index}, second at {second}, {:?}",
@@ -80,7 +84,9 @@ fn cut_again_everywhere(test: &str, making: Making, seed: u64) {
             let mut model = model.clone();
             let plan = OF_PROGRAM[tear].at(second, random.next());
             rig.nand.plan_cut(plan);
-            let write = [Change::Write(random.below(u64::from(rig.parameters.capacity)) as u32)];
+            let write = [Change::Write(
+                random.below(u64::from(rig.parameters.capacity)) as u32,
+            )];
             begin(&mut rig, &mut model, making.depth, &write);
             holds(&mut rig, &mut model, &making, &mut random);
             done += 1;

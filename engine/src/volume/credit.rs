@@ -1,7 +1,7 @@
 //! How much grooming a write pays for: in microseconds, so that no write ever pays for much more than the next.
 
 use super::address::Segment;
-use super::Volume;
+use super::{Volume, JOURNAL};
 use cuesta_hal::Nand;
 
 /// Free segments below which writes pay for grooming.
@@ -10,6 +10,9 @@ pub(super) const TRIGGER: u32 = 8;
 pub(super) const HOST_RESERVE: u32 = 3;
 /// Free segments that the groomer may not open: for the journal.
 pub(super) const GROOM_RESERVE: u32 = 1;
+
+/// Journal pages that emptying one victim needs at most: records, merges, parity.
+const JOURNAL_ROOM: u32 = 5;
 
 /// Cost of a header read, a page read, a program and an erase: a serial SLC part's (W25N01GV, 60 / 250 / 2000 µs), as weights.
 pub(super) const HEADER_US: u32 = 63;
@@ -33,9 +36,18 @@ pub(super) struct Credit {
 }
 
 impl<N: Nand> Volume<'_, N> {
-    /// Free segments that the groomer may not open. While recovering, the journal has its segment already.
-    pub(super) const fn groom_reserve(&self) -> u32 {
-        if self.recovering {
+    /// Free segments that the groomer may not open: the last one is the journal's, unless its open segment has room for what
+    /// emptying one victim needs.
+    pub(super) fn groom_reserve(&self) -> u32 {
+        let room = self.append_page(JOURNAL).map_or(0, |(segment, next)| {
+            (0..JOURNAL_ROOM)
+                .scan(Some(next), |at, _| {
+                    *at = at.and_then(|offset| self.usable_from(segment, offset + 1));
+                    *at
+                })
+                .count() as u32
+        });
+        if self.recovering || room == JOURNAL_ROOM {
             0
         } else {
             GROOM_RESERVE

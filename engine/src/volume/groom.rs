@@ -474,6 +474,12 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     fn finish_victim(&mut self, victim: Segment) -> Step {
+        if self.relocating_from(victim) && self.shape.units > 1 && self.free > HOST_RESERVE {
+            // What is staged need not be padded: the victim becomes free when the last relocation is on the media.
+            self.stats.victims += 1;
+            self.groom = Groom::default();
+            return Step::Wait;
+        }
         if self.relocating_from(victim) {
             for stage in self.stages.iter_mut() {
                 stage.push = !stage.units.is_empty();

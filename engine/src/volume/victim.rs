@@ -60,6 +60,7 @@ impl<N: Nand> Volume<'_, N> {
     fn eligible(&self, segment: Segment, state: State) -> bool {
         self.segments.state(segment) == state
             && !self.writing_to(segment)
+            && !self.relocating_from(segment)
             && !self.control.batch_in(&self.shape, segment)
     }
 
