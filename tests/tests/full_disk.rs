@@ -1,8 +1,8 @@
 //! A disk that is filled to the last sector goes on: overwritten, trimmed, filled again, on every shape of part.
 
-use cuesta::volume::{Budget, Sector};
+use cuesta::volume::{Budget, FormatOptions, Sector};
 use cuesta_hal::Nand;
-use cuesta_sim::SplitMix64;
+use cuesta_sim::{EmulatedNand, SplitMix64};
 use cuesta_tests::model::Model;
 use cuesta_tests::oracle::{expect_current, within, write};
 use cuesta_tests::rig::{Rig, RigDisk};
@@ -103,11 +103,11 @@ fn segments_of_any_width_go_on_when_full() {
 }
 
 fn fill_overwrite_trim_refill_with_width(chip: &str, width: u16) {
-    let builder = cuesta_sim::EmulatedNand::builder(chip)
+    let builder = EmulatedNand::builder(chip)
         .expect("a chip of the table")
         .seed(4)
         .strict(true);
-    let options = cuesta::volume::FormatOptions {
+    let options = FormatOptions {
         volume_id: 4,
         width: Some(width),
         ..Default::default()
@@ -122,6 +122,44 @@ fn fill_overwrite_trim_refill_with_width(chip: &str, width: u16) {
         write_all(&mut disk, &mut model, &mut random, &what);
         expect_current(&mut disk, &model, &what);
     }
+}
+
+#[test]
+fn a_full_disk_with_as_many_bad_blocks_as_there_may_be_is_overwritten_again_and_again() {
+    within(200, "full disks with bad blocks", || {
+        for chip in ["tiny", "tiny2", "tiny4", "tiny-multi"] {
+            for seed in 0..8 {
+                let builder = EmulatedNand::builder(chip)
+                    .expect("a chip of the table")
+                    .seed(seed)
+                    .strict(true);
+                let most = builder.clone().build().geometry().bad_blocks_max_per_die;
+                let options = FormatOptions {
+                    volume_id: seed + 1,
+                    ..FormatOptions::default()
+                };
+                let builder = builder.random_bad_blocks(most);
+                let mut rig = Rig::new(builder, &options, Budget::Full);
+                let mut model = Model::new();
+                let mut random = SplitMix64::new(seed);
+                let mut disk = rig.mount().expect("a formatted part");
+                let capacity = disk.volume().capacity();
+                let what = format!("{chip}, seed {seed}, {most} bad blocks a die");
+                eprintln!("{what}");
+                for turn in 0..capacity * 6 {
+                    let sector = if turn < capacity {
+                        turn
+                    } else {
+                        random.below(u64::from(capacity)) as u32
+                    };
+                    write(&mut disk, &mut model, sector)
+                        .unwrap_or_else(|error| panic!("{what}: {error}"));
+                    assert!(disk.volume().info().free > 0, "{what}: nothing is free");
+                }
+                expect_current(&mut disk, &model, &what);
+            }
+        }
+    });
 }
 
 #[test]

@@ -373,7 +373,10 @@ fn play_all(test: &str, making: Making) {
                 scene.play(order, None, Some(after));
                 cuts += 1;
             }
-            eprintln!("{test}: disk {scenes}: {order:?} came about as {:?}", played.steps);
+            eprintln!(
+                "{test}: disk {scenes}: {order:?} came about as {:?}",
+                played.steps
+            );
             seen.push(played.steps);
         }
         if scenes == SCENES {
@@ -385,7 +388,13 @@ fn play_all(test: &str, making: Making) {
     for possible in [
         [Step::Accept, Step::Settle].as_slice(),
         &[Step::Accept, Step::Fetch, Step::Settle],
-        &[Step::Fetch, Step::Move, Step::Moved, Step::Accept, Step::Settle],
+        &[
+            Step::Fetch,
+            Step::Move,
+            Step::Moved,
+            Step::Accept,
+            Step::Settle,
+        ],
     ] {
         assert!(saw(possible), "{possible:?} never came about");
     }

@@ -558,6 +558,49 @@ impl<N: Nand> Volume<'_, N> {
         self.release_journal();
     }
 
+    /// Writes the mounted checkpoint into a fresh place of the second copy, straight through: its only copy ended with a page that the
+    /// cut may have touched. What it holds may be newer than its number; replaying makes the same of it.
+    pub(super) fn complete_copies(&mut self, sequence: u32) -> Result<(), Error> {
+        let newest = core::mem::replace(&mut self.checkpoint.sequence, sequence.wrapping_sub(1));
+        let next_from = core::mem::replace(&mut self.checkpoint.next_from, self.checkpoint.from);
+        let result = self.write_second_copy();
+        self.checkpoint.sequence = newest;
+        self.checkpoint.next_from = next_from;
+        result
+    }
+
+    fn write_second_copy(&mut self) -> Result<(), Error> {
+        let failed = |kind| Error::Nand(kind);
+        for _ in 0..RING_BLOCKS_MAX {
+            self.next_ring_slot(1);
+            let mut good = true;
+            for index in 0..self.quota.blocks_per_slot {
+                let Some(block) = self.ring_block(1, index) else {
+                    return Err(self.fail(Error::NoSpace));
+                };
+                self.stats.erases += 1;
+                good &= super::io::erase(&mut self.nand, block).map_err(failed)?;
+            }
+            for page in core::iter::once(OPENING).chain(0..self.quota.checkpoint_pages) {
+                let at = if page == OPENING { 0 } else { page };
+                let Some(address) = self.anchor_page(1, at).filter(|_| good) else {
+                    break;
+                };
+                self.fill_anchor(address.die(), 1, page);
+                self.stats.meta_pages += 1;
+                good = super::io::program(&mut self.nand, address).map_err(failed)?;
+                self.rings[1].next = 1;
+            }
+            if good {
+                let ring = &mut self.rings[1];
+                ring.committed = ring.slot;
+                ring.next = u32::MAX / 2;
+                return Ok(());
+            }
+        }
+        Err(self.fail(Error::NoSpace))
+    }
+
     /// Makes a whole checkpoint straight through.
     pub(super) fn make_checkpoint(&mut self, clean: bool) -> Result<(), Error> {
         self.settle_until(|volume| !volume.checkpoint.active() && volume.journal_ready())?;

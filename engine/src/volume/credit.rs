@@ -12,7 +12,7 @@ pub(super) const HOST_RESERVE: u32 = 3;
 pub(super) const GROOM_RESERVE: u32 = 1;
 
 /// Journal pages that emptying one victim needs at most: records, merges, parity.
-const JOURNAL_ROOM: u32 = 5;
+const JOURNAL_ROOM: u32 = 3;
 
 /// Cost of a header read, a page read, a program and an erase: a serial SLC part's (W25N01GV, 60 / 250 / 2000 µs), as weights.
 pub(super) const HEADER_US: u32 = 63;

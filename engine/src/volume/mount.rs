@@ -166,6 +166,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             session: Session::Mounted { clean: false },
             recovering: false,
             unsettled: false,
+            single_copy: None,
             map_tries: 0,
             void_from: u64::MAX,
             void: Vec::new(),
@@ -215,7 +216,9 @@ impl<'m, N: Nand> Volume<'m, N> {
             self.checkpoint.sequence = anchors.sequence;
             self.time = self.time.max(anchors.time + 1);
             // Its last page may be the one that the cut touched, unless the other copy was begun after it and is there too.
-            self.unsettled |= !(0..2).all(|copy| self.copy_complete(anchors, start.sequence, copy));
+            let both = (0..2).all(|copy| self.copy_complete(anchors, start.sequence, copy));
+            self.unsettled |= !both;
+            self.single_copy = (!both).then_some(start.sequence);
             self.void_from = match anchors.attempt {
                 Some((sequence, from)) if sequence > start.sequence => from,
                 _ => u64::MAX,

@@ -43,6 +43,11 @@ impl<N: Nand> Volume<'_, N> {
                 .or_else(|| self.fail_writes(error))
                 .or_else(|| self.fail_control(error));
         }
+        if self.session == Session::ReadOnly {
+            if let Some(outcome) = self.fail_redriven() {
+                return Some(outcome);
+            }
+        }
         self.patience.turn();
         if self.patience.work_first() && self.session == Session::Active {
             if let Err(error) = self.work() {

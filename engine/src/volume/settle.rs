@@ -284,7 +284,11 @@ impl<N: Nand> Volume<'_, N> {
             let units = units.clone();
             let from = Die(at as u16);
             let top = self.parameters.classes - 1;
-            let Some(stream) = self.stream_for(top, 1) else {
+            let Some(stream) = self.stream_for(top, 0) else {
+                if self.want_open.is_none() {
+                    // Nowhere to go: the volume takes no more writes.
+                    return Err(Error::NoSpace);
+                }
                 continue;
             };
             let Some(to) = self.append_die(stream) else {
@@ -316,6 +320,22 @@ impl<N: Nand> Volume<'_, N> {
             }
             _ => None,
         }
+    }
+
+    /// Fails a write whose program failed and for which there is no other place, one a call.
+    pub(super) fn fail_redriven(&mut self) -> Option<Outcome> {
+        for die in self.dies.iter_mut() {
+            let Flight::Redrive(units) = &mut die.flight else {
+                continue;
+            };
+            while let Some(unit) = units.pop() {
+                if let Origin::Host { ticket, .. } | Origin::Batch { ticket, .. } = unit.origin {
+                    return Some(Outcome::Failed(ticket, Error::NoSpace));
+                }
+            }
+            die.flight = Flight::None;
+        }
+        None
     }
 
     /// Fails an accepted write, one a call: the NAND is gone.

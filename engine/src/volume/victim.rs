@@ -3,6 +3,7 @@
 use cuesta_hal::Nand;
 
 use super::address::Segment;
+use super::credit::HOST_RESERVE;
 use super::segment_table::State;
 use super::Volume;
 
@@ -48,6 +49,8 @@ impl<N: Nand> Volume<'_, N> {
                 return Some((segment, false));
             }
             let age = u64::from(self.age(segment)) + 1;
+            // Where little is free the emptiest segment goes first, whatever its age: its room is needed now.
+            let age = if self.free <= HOST_RESERVE { 1 } else { age };
             let score = ((u64::from(good - valid) * age) << 16) / u64::from(valid);
             if score > best_score {
                 best_score = score;
