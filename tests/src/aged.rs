@@ -104,7 +104,7 @@ impl Aged {
             driver.run(changes).expect("power");
         }
         verdict::agrees(&mut disk, &model, "after the ageing");
-        if seed % 2 == 0 {
+        if seed.is_multiple_of(2) {
             disk.unmount().map_err(|(_, error)| error).expect("room");
         } else {
             drop(disk);

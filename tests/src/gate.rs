@@ -17,8 +17,8 @@ pub enum Deed {
     Move,
     /// A later version of the sector is programmed.
     Write,
-    /// The payload of another page is read.
-    Read,
+    /// The payload of the other page watched is read.
+    Occupy,
     /// Something else.
     Other,
 }
@@ -40,6 +40,7 @@ pub struct Gate<'n> {
     first: Version,
     /// Where the sector is at first; the volume knows, the gate learns it from a read.
     home: Option<PageAddress>,
+    other: Option<PageAddress>,
     flights: Vec<Option<Deed>>,
     last_read: Option<PageAddress>,
     programs: Vec<(Die, u32, Version)>,
@@ -56,6 +57,7 @@ impl<'n> Gate<'n> {
             sector,
             first,
             home: None,
+            other: None,
             flights: vec![None; dies],
             last_read: None,
             programs: Vec::new(),
@@ -75,9 +77,10 @@ impl<'n> Gate<'n> {
         self.last_read
     }
 
-    /// From now on this page is where the sector was at first, and what happened before is forgotten.
-    pub fn watch(&mut self, home: Option<PageAddress>) {
+    /// From now on `home` is where the sector was at first, reads of `other` are told apart, and what happened before is forgotten.
+    pub fn watch(&mut self, home: Option<PageAddress>, other: Option<PageAddress>) {
         self.home = home;
+        self.other = other;
         self.log.clear();
         self.programs.clear();
     }
@@ -134,8 +137,8 @@ impl Nand for Gate<'_> {
         self.nand.start_read(page, columns, buffer)?;
         let deed = match payload {
             true if self.home == Some(page) => Deed::Fetch,
-            true => Deed::Read,
-            false => Deed::Other,
+            true if self.other == Some(page) => Deed::Occupy,
+            _ => Deed::Other,
         };
         if payload {
             self.last_read = Some(page);

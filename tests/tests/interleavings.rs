@@ -49,8 +49,8 @@ struct Stage<'s, 'm, 'n> {
     volume: Volume<'m, Gate<'n>>,
     model: &'s mut Model,
     sector: u32,
-    version: Version,
-    write: Option<Ticket>,
+    writes: Vec<(Ticket, u32, Version)>,
+    accepted: bool,
     acknowledged: bool,
     groom: bool,
     held: Vec<Deed>,
@@ -70,23 +70,24 @@ impl<'s, 'm, 'n> Stage<'s, 'm, 'n> {
         let version = model.current(sector);
         let gate = Gate::new(&mut rig.nand, sector, version);
         let volume = Volume::mount(gate, rig.memory.lend()).expect("a mount");
-        let other = (sector + 1) % volume.capacity();
         let mut stage = Self {
             volume,
             model,
-            sector: other,
-            version: 0,
-            write: None,
+            sector,
+            writes: Vec::new(),
+            accepted: false,
             acknowledged: false,
             groom: false,
             held: Vec::new(),
         };
-        stage.accept().expect("power");
-        stage.finish().expect("power");
-        stage.sector = sector;
-        stage.write = None;
-        stage.acknowledged = false;
+        assert!(stage.write(stage.other()).expect("power"));
+        stage.settle_all().expect("power");
         stage
+    }
+
+    /// A sector that is not the one in question.
+    fn other(&self) -> u32 {
+        (self.sector + 1) % self.volume.capacity()
     }
 
     /// One turn.
@@ -97,9 +98,11 @@ impl<'s, 'm, 'n> Stage<'s, 'm, 'n> {
         match self.volume.poll() {
             Event::Pending => self.volume.wait(),
             Event::Idle => self.volume.check_alive().map_err(lost)?,
-            Event::Written(ticket) if Some(ticket) == self.write => {
-                self.acknowledged = true;
-                self.model.acknowledged(self.sector, self.version);
+            Event::Written(done) => {
+                let at = self.writes.iter().position(|&(ticket, ..)| ticket == done);
+                let (_, sector, version) = self.writes.swap_remove(at.expect("a write"));
+                self.acknowledged |= sector == self.sector;
+                self.model.acknowledged(sector, version);
             }
             Event::Failed(_, error) => return Err(lost(error)),
             // A read that kept a die busy.
@@ -135,20 +138,16 @@ impl<'s, 'm, 'n> Stage<'s, 'm, 'n> {
         self.volume.nand_mut().hold(deeds);
     }
 
-    /// Asks for the write until it is accepted; false when it never is.
-    fn accept(&mut self) -> Result<bool, PowerLost> {
-        if self.write.is_some() {
-            return Ok(true);
-        }
+    /// Asks for a write until it is accepted; false when it never is.
+    fn write(&mut self, sector: u32) -> Result<bool, PowerLost> {
         let version = self.model.fresh();
         let mut data = vec![0; self.volume.sector_bytes()];
-        fill(self.sector, version, &mut data);
+        fill(sector, version, &mut data);
         for _ in 0..PATIENCE {
-            match self.volume.submit_write(Sector(self.sector), &data) {
+            match self.volume.submit_write(Sector(sector), &data) {
                 Ok(ticket) => {
-                    self.model.started(self.sector, version);
-                    self.version = version;
-                    self.write = Some(ticket);
+                    self.model.started(sector, version);
+                    self.writes.push((ticket, sector, version));
                     return Ok(true);
                 }
                 Err(nb::Error::WouldBlock) => self.turn()?,
@@ -156,6 +155,14 @@ impl<'s, 'm, 'n> Stage<'s, 'm, 'n> {
             }
         }
         Ok(false)
+    }
+
+    /// Asks for the write in question.
+    fn accept(&mut self) -> Result<bool, PowerLost> {
+        if !self.accepted {
+            self.accepted = self.write(self.sector)?;
+        }
+        Ok(self.accepted)
     }
 
     /// Takes a step, if the volume lets it.
@@ -168,16 +175,23 @@ impl<'s, 'm, 'n> Stage<'s, 'm, 'n> {
             }
             Step::Fetch => {
                 self.groom = true;
-                if next != Some(Step::Move) {
+                let fetched = self.until(|stage| stage.saw(Moment::Started(Deed::Fetch)))?;
+                if fetched && next != Some(Step::Move) {
                     // The die to which the sector will be moved is kept busy, so that its program cannot start yet.
                     let _ = self.volume.submit_read(Sector(neighbour));
+                    self.until(|stage| stage.saw(Moment::Started(Deed::Occupy)))?;
                 }
-                self.until(|stage| stage.saw(Moment::Started(Deed::Fetch)))?;
+                if fetched && next == Some(Step::Accept) {
+                    // Hosts wait for a groomer that is at work, until a write is accepted while it waits for its read.
+                    self.groom = false;
+                    self.write(self.other())?;
+                }
                 self.release(Deed::Fetch);
                 self.until(|stage| stage.saw(Moment::Settled(Deed::Fetch)))
             }
             Step::Move => {
-                self.release(Deed::Read);
+                self.groom = true;
+                self.release(Deed::Occupy);
                 self.until(|stage| stage.saw(Moment::Started(Deed::Move)))
             }
             Step::Moved => {
@@ -192,10 +206,12 @@ impl<'s, 'm, 'n> Stage<'s, 'm, 'n> {
         self.hold(&[]);
         self.groom = false;
         assert!(self.accept()?, "the write is never accepted");
-        assert!(
-            self.until(|stage| stage.acknowledged)?,
-            "the write is never finished"
-        );
+        self.settle_all()
+    }
+
+    fn settle_all(&mut self) -> Result<(), PowerLost> {
+        let settled = self.until(|stage| stage.writes.is_empty())?;
+        assert!(settled, "a write is never finished");
         for _ in 0..PATIENCE {
             self.turn()?;
         }
@@ -212,7 +228,7 @@ struct Scene {
     /// Where the sector is.
     home: PageAddress,
     /// Another sector, on the die to which the first is moved.
-    neighbour: u32,
+    neighbour: (u32, PageAddress),
 }
 
 /// The page of a sector.
@@ -242,8 +258,9 @@ impl Scene {
             return None;
         }
         let home = page_of(&rig, &model, sector, sector)?;
-        let neighbour = (0..rig.parameters.capacity).rev().find(|&other| {
-            page_of(&rig, &model, sector, other).is_some_and(|page| page.die() == to)
+        let neighbour = (0..rig.parameters.capacity).rev().find_map(|other| {
+            let page = page_of(&rig, &model, sector, other)?;
+            (page.die() == to).then_some((other, page))
         })?;
         (home.die() != to).then_some(Self {
             rig,
@@ -259,7 +276,7 @@ impl Scene {
         let (mut rig, before) = (rig.clone(), model.clone());
         let mut model = model.clone();
         let mut stage = Stage::new(&mut rig, &mut model, watched);
-        stage.volume.nand_mut().watch(None);
+        stage.volume.nand_mut().watch(None, None);
         stage.groom = true;
         let moved = |stage: &Stage<'_, '_, '_>| {
             let programs = stage.volume.nand().programs();
@@ -276,8 +293,8 @@ impl Scene {
     fn play(&self, order: &[Step], plan: Option<CutPlan>, cut_after: Option<usize>) -> Played {
         let (mut rig, mut model) = (self.rig.clone(), self.model.clone());
         let mut stage = Stage::new(&mut rig, &mut model, self.sector);
-        stage.volume.nand_mut().watch(Some(self.home));
-        stage.hold(&[Deed::Fetch, Deed::Move, Deed::Write, Deed::Read]);
+        stage.volume.nand_mut().watch(Some(self.home), Some(self.neighbour.1));
+        stage.hold(&[Deed::Fetch, Deed::Move, Deed::Write, Deed::Occupy]);
         let before = stage.volume.nand_mut().nand_mut().counters();
         if let Some(plan) = plan {
             stage.volume.nand_mut().nand_mut().plan_cut(plan);
@@ -285,7 +302,7 @@ impl Scene {
         let mut ended = Ok(());
         for (at, &step) in order.iter().enumerate() {
             let next = order.get(at + 1).copied();
-            if stage.take(step, next, self.neighbour).is_err() {
+            if stage.take(step, next, self.neighbour.0).is_err() {
                 ended = Err(PowerLost);
                 break;
             }
@@ -388,6 +405,7 @@ fn play_all(test: &str, making: Making) {
     for possible in [
         [Step::Accept, Step::Settle].as_slice(),
         &[Step::Accept, Step::Fetch, Step::Settle],
+        &[Step::Fetch, Step::Accept, Step::Settle],
         &[
             Step::Fetch,
             Step::Move,

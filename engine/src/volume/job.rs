@@ -217,7 +217,10 @@ impl<N: Nand> Volume<'_, N> {
         }
         match self.job {
             Job::None => {}
-            _ if self.dies.len() > 1 => return false,
+            // Where little is free, what is open belongs to the groomer.
+            _ if self.dies.len() > 1 => {
+                return self.free <= HOST_RESERVE && !self.groom.exhausted;
+            }
             _ => return true,
         }
         self.due_job().is_some() || self.groom_due()
