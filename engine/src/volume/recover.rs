@@ -81,8 +81,6 @@ impl<'m, N: Nand> Volume<'m, N> {
         if let Some(sequence) = self.single_copy.take() {
             self.complete_copies(sequence)?;
         }
-        // What the mounted checkpoint does not need is free: attempts that are cut right after they committed cost nothing.
-        self.release_journal();
         self.pending.named = self.choose_fresh()?;
         self.pending.durable = self.pending.named.len();
         self.open_fresh(JOURNAL)?;

@@ -11,6 +11,8 @@ const LINE: usize = 64;
 const LINES_MAX: usize = 16;
 /// From least to most worn.
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// Share of the characters that are within the scale.
+const SCALE_SHARE: f64 = 0.98;
 /// A bad block.
 const BAD: char = '×';
 
@@ -28,24 +30,39 @@ pub fn print(nand: &EmulatedNand, out: &mut dyn Write) -> io::Result<()> {
         .map(|chunk| chunk.iter().flatten().max().copied())
         .collect();
     let wear = nand.wear();
+    let most = scale_end(&cells);
     writeln!(
         out,
-        "wear, {} block(s) a character: {} to {} erases, mean {:.1} ± {:.1}",
-        each, wear.min, wear.max, wear.mean, wear.stddev
+        "wear, {} block(s) a character: {} to {} erases, mean {:.1} ± {:.1}; {} is {} or more",
+        each,
+        wear.min,
+        wear.max,
+        wear.mean,
+        wear.stddev,
+        LEVELS[LEVELS.len() - 1],
+        most
     )?;
     for line in cells.chunks(LINE) {
         let text: String = line
             .iter()
-            .map(|cell| cell.map_or(BAD, |erases| level(erases, wear.max)))
+            .map(|cell| cell.map_or(BAD, |erases| level(erases, most)))
             .collect();
         writeln!(out, "  {text}")?;
     }
     Ok(())
 }
 
+/// Where the scale ends: few blocks, those of the anchors, have more erases than that.
+fn scale_end(cells: &[Option<u32>]) -> u32 {
+    let mut counts: Vec<u32> = cells.iter().flatten().copied().collect();
+    counts.sort_unstable();
+    let rank = (counts.len() as f64 * SCALE_SHARE) as usize;
+    counts.get(rank).copied().unwrap_or(0)
+}
+
 /// The character of a count, on a scale from no erase to `most`.
 fn level(erases: u32, most: u32) -> char {
-    let scaled = u64::from(erases) * LEVELS.len() as u64 / (u64::from(most) + 1);
+    let scaled = u64::from(erases.min(most)) * LEVELS.len() as u64 / (u64::from(most) + 1);
     LEVELS[scaled as usize]
 }
 
@@ -59,5 +76,15 @@ mod tests {
         assert_eq!(level(0, 7), '▁');
         assert_eq!(level(7, 7), '█');
         assert_eq!(level(100_000, 100_000), '█');
+        assert_eq!(level(100, 7), '█');
+    }
+
+    #[test]
+    fn a_few_worn_blocks_do_not_stretch_the_scale() {
+        let mut cells: Vec<Option<u32>> = (0..100).map(|n| Some(n % 10)).collect();
+        cells.push(Some(5000));
+        cells.push(None);
+        assert_eq!(scale_end(&cells), 9);
+        assert_eq!(scale_end(&[None]), 0);
     }
 }
