@@ -206,6 +206,13 @@ impl Parameters {
     }
 }
 
+impl Parameters {
+    /// False when no format could have chosen them, whatever the part.
+    pub(super) const fn are_possible(&self) -> bool {
+        self.width > 0 && self.classes > 0 && self.classes as usize <= CLASSES_MAX
+    }
+}
+
 impl Quota {
     /// Sizes of the volume's structures; the capacity in `parameters` is not looked at.
     ///
