@@ -21,10 +21,9 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut nand = EmulatedNand::of("w25n01gv")?;
 //! let options = FormatOptions { volume_id: 0xC0E57A, ..FormatOptions::default() };
-//! let parameters = Parameters::choose(nand.geometry(), &options).map_err(|error| error.to_string())?;
+//! let parameters = Parameters::choose(nand.geometry(), &options)?;
 //! let own = size_of::<Volume<'_, &mut EmulatedNand>>();
-//! let plan = Plan::new(nand.geometry(), &parameters, Budget::Bytes(16 * 1024), 1, own)
-//!     .map_err(|error| error.to_string())??;
+//! let plan = Plan::new(nand.geometry(), &parameters, Budget::Bytes(16 * 1024), 1, own)??;
 //! let mut memory = OwnedMemory::new(&plan);
 //! Volume::format(&mut nand, memory.lend(), &options)?;
 //!
