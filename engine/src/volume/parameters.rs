@@ -140,6 +140,8 @@ impl core::fmt::Display for ParameterError {
     }
 }
 
+impl core::error::Error for ParameterError {}
+
 /// The sector a geometry is used with: the page up to 4 KiB, 4 KiB on larger ones.
 #[must_use]
 pub const fn default_sector_bytes(geometry: &Geometry) -> u32 {
