@@ -109,8 +109,8 @@ everywhere! {
     four_dies_with_little_memory: several("tiny4", 9, 4, Budget::Minimum), 0..2;
     four_dies_with_a_full_index: several("tiny4", 9, 5, Budget::Full), 3..4;
     segments_two_blocks_wide: wide(2, 14, Budget::Minimum), 0..2;
-    segments_four_blocks_wide: wide(4, 20, Budget::Minimum), 0..1;
-    segments_four_blocks_wide_with_a_full_index: wide(4, 20, Budget::Full), 1..2;
-    several_sectors_a_page_with_little_memory: several("tiny-multi", 8, 5, Budget::Minimum), 0..2;
-    several_sectors_a_page_with_a_full_index: several("tiny-multi", 8, 5, Budget::Full), 3..4;
+    segments_four_blocks_wide: wide(4, 24, Budget::Minimum), 0..1;
+    segments_four_blocks_wide_with_a_full_index: wide(4, 24, Budget::Full), 1..2;
+    several_sectors_a_page_with_little_memory: several("tiny-multi", 10, 5, Budget::Minimum), 0..2;
+    several_sectors_a_page_with_a_full_index: several("tiny-multi", 10, 5, Budget::Full), 3..4;
 }

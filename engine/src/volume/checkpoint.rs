@@ -11,6 +11,7 @@ use super::error::Error;
 use super::flight::Flight;
 use super::job::{Job, Step};
 use super::parameters::{Parameters, FORMAT_VERSION, HEAD_BYTES, RING_BLOCKS_MAX};
+use super::segment_table::State;
 use super::wire::{Reader, Writer};
 use super::{Session, Volume, JOURNAL};
 use crate::codec::header::FLAG_ATTEMPT;
@@ -434,6 +435,7 @@ impl<N: Nand> Volume<'_, N> {
         let bytes = self.shape.layout.page_bytes();
         let mut head_bytes = [0u8; HEAD_BYTES as usize];
         self.head().encode(&mut head_bytes);
+        self.mark_unrecorded(State::Closed);
         let start = if page == OPENING { 0 } else { page * bytes };
         let main = &mut self.nand.buffer_mut(die, Buffer::First)[..bytes as usize];
         main.fill(0);
@@ -457,6 +459,7 @@ impl<N: Nand> Volume<'_, N> {
                     .unwrap_or(0)
             };
         }
+        self.mark_unrecorded(State::Free);
         let at = if page == OPENING { 0 } else { page };
         let Some(address) = self.anchor_page(copy, at) else {
             return;
@@ -477,6 +480,16 @@ impl<N: Nand> Volume<'_, N> {
             erases: 0,
         };
         self.encode_meta(die, place, &header);
+    }
+
+    /// What was freed since the last record page is not free for whoever mounts: the trims that emptied it may be lost.
+    fn mark_unrecorded(&mut self, state: State) {
+        for index in 0..self.pending.freed.len() {
+            self.segments.set_state(self.pending.freed[index], state);
+        }
+        for index in 0..self.pending.freeing.len() {
+            self.segments.set_state(self.pending.freeing[index], state);
+        }
     }
 
     fn head(&self) -> Head {

@@ -267,6 +267,7 @@ impl<N: Nand> Volume<'_, N> {
     /// A record page is on the media.
     pub(super) fn control_recorded(&mut self) {
         self.pending.durable = self.pending.named.len();
+        self.pending.freeing.clear();
         if self.deltas.unjournaled() == 0 {
             self.pending.trims = false;
         }

@@ -4,12 +4,12 @@ use super::address::Segment;
 use super::{Volume, JOURNAL};
 use cuesta_hal::Nand;
 
+/// Segments that a recovery can need: one for the journal, one for sector data, one in case a block fails.
+pub(super) const RECOVERY_RESERVE: u32 = 3;
+/// Segments that hosts may not open: the recovery's, and two for groomer and journal.
+pub(super) const HOST_RESERVE: u32 = RECOVERY_RESERVE + 2;
 /// Free segments below which writes pay for grooming.
-pub(super) const TRIGGER: u32 = 8;
-/// Free segments that hosts may not open: for the groomer and the journal.
-pub(super) const HOST_RESERVE: u32 = 3;
-/// Free segments that the groomer may not open: for the journal.
-pub(super) const GROOM_RESERVE: u32 = 1;
+pub(super) const TRIGGER: u32 = HOST_RESERVE + 5;
 
 /// Journal pages that emptying one victim needs at most: records, merges, parity.
 const JOURNAL_ROOM: u32 = 3;
@@ -36,9 +36,19 @@ pub(super) struct Credit {
 }
 
 impl<N: Nand> Volume<'_, N> {
-    /// Free segments that the groomer may not open: the last one is the journal's, unless its open segment has room for what
-    /// emptying one victim needs.
+    /// Free segments that a recovery could open after a cut at this moment: what was freed since the last record page is not free for
+    /// whoever mounts.
+    pub(super) fn erasable(&self) -> u32 {
+        let unrecorded = self.pending.freed.len() + self.pending.freeing.len();
+        self.free.saturating_sub(unrecorded as u32)
+    }
+
+    /// Erasable segments that the groomer may not open: the recovery's, and one for the journal unless its open segment has room for
+    /// what emptying one victim needs. A recovery may use what is kept for it.
     pub(super) fn groom_reserve(&self) -> u32 {
+        if self.recovering {
+            return 0;
+        }
         let room = self.append_page(JOURNAL).map_or(0, |(segment, next)| {
             (0..JOURNAL_ROOM)
                 .scan(Some(next), |at, _| {
@@ -47,11 +57,7 @@ impl<N: Nand> Volume<'_, N> {
                 })
                 .count() as u32
         });
-        if self.recovering || room == JOURNAL_ROOM {
-            0
-        } else {
-            GROOM_RESERVE
-        }
+        RECOVERY_RESERVE + u32::from(room < JOURNAL_ROOM)
     }
 
     /// Sets the rate for a victim: its work spread over the pages it frees, with a margin, more when little is free.

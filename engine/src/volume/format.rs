@@ -64,8 +64,8 @@ impl<'m, N: Nand> Volume<'m, N> {
             volume.adopt_bad_blocks(&anchors);
         }
         volume.find_bad_blocks(&geometry)?;
-        volume.place_rings(&geometry)?;
         volume.clear_anchors(&geometry)?;
+        volume.place_rings(&geometry)?;
         volume.start().map_err(FormatError::Volume)?;
         Ok(volume.nand)
     }

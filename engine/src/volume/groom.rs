@@ -306,7 +306,7 @@ impl<N: Nand> Volume<'_, N> {
             if self.appends[usize::from(LEVELING)].is_some() {
                 return Some(LEVELING);
             }
-            if self.free > HOST_RESERVE {
+            if self.erasable() > HOST_RESERVE {
                 self.want_open = Some(LEVELING);
                 return None;
             }

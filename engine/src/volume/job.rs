@@ -191,7 +191,9 @@ impl<N: Nand> Volume<'_, N> {
             return Some(Job::Merge(map));
         }
         if let Some(stream) = self.want_open {
-            if self.appends[usize::from(stream)].is_some() || self.free <= self.groom_reserve() {
+            if self.appends[usize::from(stream)].is_some()
+                || self.erasable() <= self.groom_reserve()
+            {
                 self.want_open = None;
             } else if let Some(job) = self.open_job(stream) {
                 return Some(job);
@@ -235,6 +237,7 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn record_due(&self) -> bool {
         let full = |len: usize, capacity: usize| len + 6 > capacity;
         self.pending.wanted
+            || (!self.pending.freed.is_empty() && self.erasable() <= HOST_RESERVE)
             || self.deltas.unjournaled() >= self.record_interval()
             || (!self.recovering
                 && self.pending.named.len() <= 2

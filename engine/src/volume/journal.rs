@@ -158,7 +158,7 @@ impl<N: Nand> Volume<'_, N> {
         }
         main[count_at..count_at + 2].copy_from_slice(&(count as u16).to_le_bytes());
         self.pending.closed.clear();
-        self.pending.freed.clear();
+        self.pending.freeing = core::mem::take(&mut self.pending.freed);
         self.pending.bad_blocks.clear();
         if self.deltas.unjournaled() == 0 {
             self.pending.wanted = false;

@@ -102,7 +102,10 @@ struct Pending {
     /// How many of them, from the first, are in such a page.
     durable: usize,
     closed: Vec<(Segment, u8), 16>,
+    /// Segments of sector data that were freed since the last record page was encoded.
     freed: Vec<Segment, 16>,
+    /// Those that the record page being programmed holds.
+    freeing: Vec<Segment, 16>,
     bad_blocks: Vec<u32, 8>,
     /// Trims that no record page holds.
     trims: bool,
@@ -147,6 +150,9 @@ pub struct Volume<'m, N: Nand> {
     void_from: u64,
     /// Pages that a cut has touched and that have decayed since: never written, as far as this mount is concerned.
     void: Vec<Location, 8>,
+    /// Segments that are free, or dead, only because of the last journal page, which the cut may have touched: not to be erased before the
+    /// session is committed.
+    doubtful: Vec<Segment, 16>,
     /// Log time of the next program.
     time: u64,
     /// Host writes over the volume's life, wrapping: the unit of age.

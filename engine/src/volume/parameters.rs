@@ -16,7 +16,7 @@ pub const HEAD_BYTES: u32 = 420;
 /// Page moves per host write that the default capacity is planned for.
 pub const MOVES_PER_WRITE_MAX: u32 = 48;
 /// Segments kept for the groomer and for recovery.
-pub const RESERVE_SEGMENTS: u32 = 4;
+pub const RESERVE_SEGMENTS: u32 = 7;
 
 /// What is stored with the volume and never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -118,28 +118,37 @@ impl<N: Nand> Volume<'_, N> {
         let end = (start + group).min(self.shape.pages_per_segment());
         self.frames.set_state(FRAME, FrameState::Empty);
         self.frames.bytes_mut(FRAME).fill(0);
-        let mut members = 0u32;
+        // Which pages are in the sum only the parity page tells: a block may have gone bad since.
         let mut summed = None;
-        let mut at = self.usable_from(segment, start);
-        while let Some(next) = at.filter(|&next| next < end) {
-            let parity = self.is_parity(segment, next);
-            if !parity {
-                members |= 1 << (next - start);
-            }
-            if next != offset {
-                let page = self.shape.page(segment, next);
-                io::read(&mut self.nand, page, self.shape.layout.page_columns())
-                    .map_err(|kind| self.fail(Error::Nand(kind)))?;
-                let Some(header) = self.add_journal_page(page.die(), segment, next) else {
-                    return Ok(Some(false));
-                };
-                if parity && header.kind == Kind::Parity {
-                    summed = Some(header.id);
+        for at in (start..end).rev() {
+            let page = self.shape.page(segment, at);
+            io::read(&mut self.nand, page, self.shape.layout.page_columns())
+                .map_err(|kind| self.fail(Error::Nand(kind)))?;
+            if let Some(header) = self.add_journal_page(page.die(), segment, at) {
+                if header.kind == Kind::Parity {
+                    summed = Some((at, header.id));
+                    break;
                 }
+                self.frames.bytes_mut(FRAME).fill(0);
             }
-            at = self.usable_from(segment, next + 1);
         }
-        Ok(Some(summed == Some(members)))
+        let Some((parity, summed)) =
+            summed.filter(|(_, summed)| summed >> (offset - start) & 1 != 0)
+        else {
+            return Ok(Some(false));
+        };
+        for at in start..parity {
+            if at == offset || summed >> (at - start) & 1 == 0 {
+                continue;
+            }
+            let page = self.shape.page(segment, at);
+            io::read(&mut self.nand, page, self.shape.layout.page_columns())
+                .map_err(|kind| self.fail(Error::Nand(kind)))?;
+            if self.add_journal_page(page.die(), segment, at).is_none() {
+                return Ok(Some(false));
+            }
+        }
+        Ok(Some(true))
     }
 
     /// A map page could not be read: it is read again a few times, then rebuilt, or its sectors are lost.

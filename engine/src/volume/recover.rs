@@ -124,6 +124,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             self.settle_everything()?;
         }
         self.make_checkpoint(false)?;
+        self.doubtful.clear();
         self.recovering = false;
         Ok(None)
     }
@@ -136,7 +137,9 @@ impl<'m, N: Nand> Volume<'m, N> {
                 .segments
                 .iter()
                 .filter(|&segment| {
-                    self.segments.state(segment) == State::Free && !free.contains(&segment)
+                    self.segments.state(segment) == State::Free
+                        && !self.doubtful.contains(&segment)
+                        && !free.contains(&segment)
                 })
                 .min_by_key(|&segment| self.segments.wear(segment));
             match next {

@@ -156,7 +156,7 @@ impl<N: Nand> Volume<'_, N> {
             Some(_) => reserve.max(HOST_RESERVE),
             None => reserve,
         };
-        if self.free > least {
+        if self.erasable() > least {
             self.want_open = Some(class);
             return None;
         }

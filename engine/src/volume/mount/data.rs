@@ -1,0 +1,240 @@
+//! Data pages behind the last record page: found by their headers, applied in the order of log time.
+
+use cuesta_hal::{Buffer, Nand};
+use heapless::Vec;
+
+use super::insert_delta;
+use super::journal::Covers;
+use crate::codec::crc::Seed;
+use crate::codec::header::FLAG_BATCH;
+use crate::codec::{Header, HeaderState, Kind, PageError};
+use crate::volume::address::{MapIndex, Sector, Segment};
+use crate::volume::error::MountError;
+use crate::volume::flight::UNITS_MAX;
+use crate::volume::memory::STREAMS;
+use crate::volume::segment_table::State;
+use crate::volume::{bits, io, Volume, JOURNAL};
+
+/// Segments that may hold data pages behind the last record page: named or open.
+const CURSORS_MAX: usize = 16 + STREAMS;
+
+/// Where the scan of a segment is: its next page, which was read.
+#[derive(Debug, Clone)]
+struct Cursor {
+    segment: Segment,
+    offset: u32,
+    header: Header,
+    /// What each unit holds.
+    units: Vec<Option<Header>, UNITS_MAX>,
+}
+
+impl<N: Nand> Volume<'_, N> {
+    /// Applies the data pages behind the last record page, in the order of log time; true when there are any.
+    pub(super) fn scan_data(
+        &mut self,
+        record_time: u64,
+        covers: &Covers,
+    ) -> Result<bool, MountError> {
+        let mut cursors: Vec<Cursor, CURSORS_MAX> = Vec::new();
+        let unsettled = core::mem::replace(&mut self.unsettled, false);
+        for stream in 0..JOURNAL {
+            let Some(append) = self.appends[usize::from(stream)] else {
+                continue;
+            };
+            self.unsettled |= self.header_at(append.segment, append.next)? != HeaderState::Erased;
+            if let Some(cursor) = self.cursor(append.segment, append.next, record_time)? {
+                let _ = cursors.push(cursor);
+            }
+        }
+        // What lies at an append point and does not look erased was not left by a clean end.
+        let mut found = self.unsettled;
+        self.unsettled |= unsettled;
+        let mut opened: Vec<Segment, 16> = Vec::new();
+        for segment in self.pending.named.clone() {
+            if let Some(cursor) = self.cursor(segment, 0, record_time)? {
+                let _ = opened.push(segment);
+                self.segments.set_state(segment, State::Open);
+                self.segments.set_stream(segment, cursor.header.stream);
+                self.set_erases(segment, cursor.header.erases);
+                let stamp = self.stamp_now();
+                self.segments.set_stamp(segment, stamp);
+                let _ = cursors.push(cursor);
+            }
+        }
+        self.pending
+            .named
+            .retain(|segment| !opened.contains(segment));
+        let limit = self.shape.segments * self.shape.pages_per_segment();
+        for _ in 0..limit {
+            let Some(index) = (0..cursors.len()).min_by_key(|&index| cursors[index].header.time)
+            else {
+                break;
+            };
+            found = true;
+            let mut cursor = cursors[index].clone();
+            let next = self.cursor(cursor.segment, cursor.offset + 1, cursor.header.time)?;
+            // Behind a page of the same block it was finished; the last one may be torn.
+            if next.is_none() || self.shape.width > 1 {
+                self.check_data(&mut cursor)?;
+            }
+            self.take_data(&cursor, covers)?;
+            match next {
+                Some(next) => cursors[index] = next,
+                None => {
+                    cursors.swap_remove(index);
+                }
+            }
+        }
+        for segment in opened {
+            if self.pending.closed.is_full() {
+                break;
+            }
+            let stream = self.segments.stream(segment);
+            let _ = self.pending.closed.push((segment, stream));
+        }
+        Ok(found)
+    }
+
+    /// The next page of sector data at or behind `offset`, by its headers.
+    fn cursor(
+        &mut self,
+        segment: Segment,
+        offset: u32,
+        after: u64,
+    ) -> Result<Option<Cursor>, MountError> {
+        let layout = self.shape.layout;
+        let mut missed = 0;
+        for offset in offset..self.shape.pages_per_segment() {
+            // A torn page on one die does not hide the pages of the others; one page beyond is looked at as well.
+            if missed > self.shape.width {
+                break;
+            }
+            let page = self.shape.page(segment, offset);
+            io::read(&mut self.nand, page, layout.header_columns()).map_err(MountError::Nand)?;
+            let place = self.shape.location(segment, offset, 0);
+            let buffer = self.nand.buffer(page.die(), Buffer::First);
+            match layout.read_header(buffer, 0, place.0) {
+                HeaderState::Valid(header)
+                    if header.kind == Kind::Data
+                        && header.time > after
+                        && header.time < self.void_from
+                        && usize::from(header.stream) < STREAMS - 1
+                        && !self.is_void(segment, offset) =>
+                {
+                    let mut units = Vec::new();
+                    for unit in 0..self.shape.units {
+                        let header = match layout.read_header(buffer, unit, place.0 + unit) {
+                            HeaderState::Valid(header) => Some(header),
+                            HeaderState::Erased | HeaderState::Bad => None,
+                        };
+                        let _ = units.push(header);
+                    }
+                    return Ok(Some(Cursor {
+                        segment,
+                        offset,
+                        header,
+                        units,
+                    }));
+                }
+                state if !self.in_bad_block(segment, offset) => {
+                    self.unsettled |= state == HeaderState::Bad;
+                    missed += 1;
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads and checks the whole page of a cursor: what was torn is not there.
+    fn check_data(&mut self, cursor: &mut Cursor) -> Result<(), MountError> {
+        let layout = self.shape.layout;
+        let page = self.shape.page(cursor.segment, cursor.offset);
+        io::read(&mut self.nand, page, layout.page_columns()).map_err(MountError::Nand)?;
+        for (unit, header) in cursor.units.iter_mut().enumerate() {
+            let location = self
+                .shape
+                .location(cursor.segment, cursor.offset, unit as u32);
+            let seed = Seed {
+                volume: self.parameters.volume_id,
+                place: location.0,
+            };
+            let buffer = self.nand.buffer_mut(page.die(), Buffer::First);
+            let decoded = layout.decode_unit(buffer, unit as u32, seed);
+            self.unsettled |= matches!(decoded, Err(PageError::Uncorrectable));
+            *header = decoded.ok().map(|(header, _)| header);
+        }
+        Ok(())
+    }
+
+    fn take_data(&mut self, cursor: &Cursor, covers: &Covers) -> Result<(), MountError> {
+        let shape = self.shape;
+        let mut readable = false;
+        for (unit, header) in cursor.units.iter().enumerate() {
+            let Some(header) = header else { continue };
+            readable = true;
+            self.host_writes = self.host_writes.max(header.birth);
+            let sector = Sector(header.id);
+            if header.kind != Kind::Data
+                || header.flags & FLAG_BATCH != 0
+                || sector.0 >= shape.capacity
+            {
+                continue;
+            }
+            let (map, _) = shape.map_of(sector);
+            if covers
+                .iter()
+                .any(|&(covered, until)| covered == map && header.time <= until)
+            {
+                continue;
+            }
+            if self.deltas.room() == 0 && self.deltas.get(sector).is_none() {
+                self.drop_redundant()?;
+            }
+            insert_delta(
+                &mut self.deltas,
+                self.directory,
+                &shape,
+                sector,
+                shape.location(cursor.segment, cursor.offset, unit as u32),
+                false,
+            )?;
+        }
+        if readable {
+            self.note_newest(cursor.segment, cursor.offset, cursor.header.time);
+        }
+        self.time = self.time.max(cursor.header.time + 1);
+        Ok(())
+    }
+
+    /// Removes deltas that say what their map page says: pages behind the last record page that a later map page covers.
+    fn drop_redundant(&mut self) -> Result<(), MountError> {
+        for map in 0..self.shape.map_pages {
+            let map = MapIndex(map);
+            let entry = self.directory[map.0 as usize];
+            if entry.deltas == 0 || !entry.location.is_mapped() {
+                continue;
+            }
+            let (page, _) = self.shape.address(entry.location);
+            io::read(&mut self.nand, page, self.shape.layout.page_columns())
+                .map_err(MountError::Nand)?;
+            if !self.decode_journal_page(page.die(), entry.location, Kind::Map, map.0) {
+                continue;
+            }
+            let (first, end) = self.shape.map_range(map);
+            for sector in first.0..end.0 {
+                let sector = Sector(sector);
+                let Some(location) = self.deltas.get(sector) else {
+                    continue;
+                };
+                let (_, index) = self.shape.map_of(sector);
+                let payload = self.nand.buffer(page.die(), Buffer::First);
+                let code = bits::get(payload, self.shape.location_bits, index);
+                if code == Some(self.shape.to_code(location)) && self.deltas.remove(sector) {
+                    self.directory[map.0 as usize].deltas -= 1;
+                }
+            }
+        }
+        Ok(())
+    }
+}

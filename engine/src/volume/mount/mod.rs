@@ -1,0 +1,323 @@
+//! Mounting: the newest checkpoint, the journal behind it, and the data pages behind that. Writes nothing.
+
+mod anchors;
+mod data;
+mod journal;
+
+use cuesta_hal::{Buffer, Nand};
+use heapless::Vec;
+
+use super::address::{Location, Sector, Segment};
+use super::anchor_scan::{self, Anchors};
+use super::checkpoint::{Checkpoint, Ring};
+use super::delta::{Delta, DeltaTable};
+use super::error::MountError;
+use super::flight::{DieState, Stage};
+use super::map_page::{DirectoryEntry, Frames};
+use super::memory::{Memory, Plan, STREAMS};
+use super::parameters::{ParameterError, Parameters};
+use super::read::Slot;
+use super::segment_table::{SegmentTable, State};
+use super::shape::Shape;
+use super::{io, Budget, Pending, Session, Volume};
+use crate::codec::HeaderState;
+
+use journal::Covers;
+
+impl<'m, N: Nand> Volume<'m, N> {
+    /// Reads the parameters of the volume on a part, so that memory for it can be planned.
+    ///
+    /// # Errors
+    /// As for [`mount`](Self::mount).
+    pub fn probe(nand: &mut N) -> Result<Parameters, MountError> {
+        Ok(anchor_scan::find(nand)?.head.parameters)
+    }
+
+    /// Mounts the volume on a part.
+    ///
+    /// Writes and erases nothing; the first change, or the first read of a sector that the last power cut may have touched, recovers what an
+    /// unclean end has left.
+    ///
+    /// # Errors
+    /// What was found instead of a volume, or what is missing.
+    pub fn mount(mut nand: N, memory: Memory<'m>) -> Result<Self, MountError> {
+        let anchors = anchor_scan::find(&mut nand)?;
+        let parameters = anchors.head.parameters;
+        let mut volume = Self::assemble(nand, memory, parameters)?;
+        volume.load(&anchors)?;
+        Ok(volume)
+    }
+
+    /// Reads the state of the volume into its memory.
+    fn load(&mut self, anchors: &Anchors) -> Result<(), MountError> {
+        let head = self.load_checkpoint(anchors)?;
+        self.sanitise(&head);
+        let mut covers = Covers::new();
+        let replayed = self.replay_journal(&head, &mut covers)?;
+        let found = self.scan_data(replayed.record_time, &covers)?;
+        let clean = head.clean && !replayed.changed && !found && self.void.is_empty();
+        self.conclude(clean);
+        Ok(())
+    }
+
+    /// Reads the state of the volume again, as if what lies at `void` had never been written.
+    ///
+    /// For a page that a cut has touched, that could be read when it was first looked at and cannot be any more.
+    pub(super) fn load_without(&mut self, void: Location) -> Result<(), MountError> {
+        self.void.push(void).map_err(|_| MountError::Damaged)?;
+        let anchors = anchor_scan::find(&mut self.nand)?;
+        self.segments.clear();
+        self.bad_blocks.fill(0);
+        self.directory.fill(DirectoryEntry::default());
+        self.deltas.clear();
+        self.frames.clear();
+        self.appends = [None; STREAMS];
+        self.want_open = None;
+        self.pending = Pending::default();
+        self.doubtful.clear();
+        self.checkpoint = Checkpoint::default();
+        self.groom = super::Groom::default();
+        self.credit = super::Credit::default();
+        self.job = super::Job::None;
+        for die in self.dies.iter_mut() {
+            *die = DieState::default();
+        }
+        for stage in self.stages.iter_mut() {
+            *stage = Stage::default();
+        }
+        self.load(&anchors)
+    }
+
+    /// A volume without contents in the memory lent.
+    pub(super) fn assemble(
+        nand: N,
+        memory: Memory<'m>,
+        parameters: Parameters,
+    ) -> Result<Self, MountError> {
+        let geometry = *nand.geometry();
+        let shape = Shape::new(&geometry, &parameters)
+            .map_err(|error| MountError::Parameters(ParameterError::Layout(error)))?;
+        let quota = super::Quota::new(&geometry, &parameters).map_err(MountError::Parameters)?;
+        let least = Plan::new(&geometry, &parameters, Budget::Minimum, 1, 0)
+            .map_err(MountError::Parameters)?
+            .map_err(|error| MountError::Memory {
+                what: "the volume",
+                found: error.offered,
+                needed: error.minimum,
+            })?;
+        memory.check(&least)?;
+        let frame_bytes = geometry.page_bytes as usize;
+        let mut segments = SegmentTable::new(
+            &mut memory.segments[..least.segment_bytes],
+            shape.slots_per_segment(),
+        );
+        segments.clear();
+        let directory = &mut memory.directory[..least.directory_entries];
+        directory.fill(DirectoryEntry::default());
+        memory.slots.fill(Slot::default());
+        let dies = &mut memory.dies[..least.dies];
+        dies.fill(DieState::default());
+        let stages = &mut memory.stages[..least.stages];
+        stages.fill(Stage::default());
+        let bad_blocks = &mut memory.bad_blocks[..least.bad_block_bytes];
+        bad_blocks.fill(0);
+        Ok(Self {
+            nand,
+            shape,
+            parameters,
+            quota,
+            segments,
+            directory,
+            deltas: DeltaTable::new(memory.deltas, &shape),
+            frames: Frames::new(
+                memory.frames,
+                memory.frame_states,
+                frame_bytes,
+                shape.location_bits,
+            ),
+            slots: memory.slots,
+            dies,
+            stages,
+            stage_pages: memory.stage_pages,
+            bad_blocks,
+            session: Session::Mounted { clean: false },
+            recovering: false,
+            unsettled: false,
+            single_copy: None,
+            map_tries: 0,
+            void_from: u64::MAX,
+            void: Vec::new(),
+            doubtful: Vec::new(),
+            time: 0,
+            host_writes: 0,
+            wear_base: 0,
+            mapped: 0,
+            free: 0,
+            journal_segments: 0,
+            journal_sequence: 0,
+            appends: [None; STREAMS],
+            want_open: None,
+            pending: Pending::default(),
+            rings: [Ring::default(), Ring::default()],
+            checkpoint: Checkpoint::default(),
+            control: super::Control::default(),
+            intent: None,
+            job: super::Job::None,
+            groom: super::Groom::default(),
+            credit: super::Credit::default(),
+            next_ticket: 0,
+            next_slot: 0,
+            patience: super::Patience::default(),
+            random: (parameters.volume_id as u32) | 1,
+            stats: super::Stats::default(),
+        })
+    }
+
+    /// Counts, and decides what of the state can be trusted.
+    fn conclude(&mut self, clean: bool) {
+        for ring in 0..2 {
+            for index in 0..self.rings[ring].blocks.len() {
+                let number = self.rings[ring].blocks[index];
+                let block = anchor_scan::block_of(self.nand.geometry(), number);
+                let segment = self.shape.segment_of(block);
+                if segment.0 < self.shape.segments {
+                    self.segments.set_state(segment, State::Reserved);
+                }
+            }
+        }
+        for segment in self.segments.iter() {
+            match self.segments.state(segment) {
+                State::Journal => self.segments.set_valid(segment, 0),
+                State::Free => {
+                    self.segments.set_valid(segment, 0);
+                }
+                State::Open if !clean => {
+                    self.segments.set_state(segment, State::Closed);
+                    let limit = self.shape.slots_per_segment() - 1;
+                    let valid = self.segments.valid(segment).min(limit);
+                    self.segments.set_valid(segment, valid);
+                    let stream = self.segments.stream(segment);
+                    if !self.pending.closed.iter().any(|(at, _)| *at == segment) {
+                        let _ = self.pending.closed.push((segment, stream));
+                    }
+                }
+                _ => {}
+            }
+        }
+        if !clean {
+            self.appends = [None; STREAMS];
+        } else {
+            self.pending.closed.clear();
+        }
+        for index in 0..self.directory.len() {
+            let location = self.directory[index].location;
+            if location.is_mapped() {
+                let segment = self.shape.segment(location);
+                let valid = self.segments.valid(segment);
+                if self.segments.state(segment) == State::Journal {
+                    self.segments.set_valid(segment, valid + 1);
+                }
+            }
+        }
+        self.free_dead_journal();
+        self.free = self.count(State::Free);
+        self.journal_segments = self.count(State::Journal);
+        self.pending
+            .named
+            .retain(|&segment| self.segments.state(segment) == State::Free);
+        if clean {
+            for die in self.dies.iter_mut() {
+                die.suspect = Location::UNMAPPED;
+            }
+        } else {
+            // A journal page concerns more sectors than can be told.
+            self.unsettled |= self.dies.iter().any(|die| {
+                die.suspect.is_mapped()
+                    && self.segments.state(self.shape.segment(die.suspect)) == State::Journal
+            });
+        }
+        self.pending.durable = self.pending.named.len();
+        self.session = Session::Mounted { clean };
+    }
+
+    /// Journal segments that hold nothing that counts are free, unless that is so only because of a page that the cut may have touched.
+    fn free_dead_journal(&mut self) {
+        for segment in self.segments.iter() {
+            if self.journal_is_dead(segment) && !self.doubtful.contains(&segment) {
+                self.segments.set_state(segment, State::Free);
+            }
+        }
+    }
+
+    /// Reads the header of a page's first unit.
+    fn header_at(&mut self, segment: Segment, offset: u32) -> Result<HeaderState, MountError> {
+        let page = self.shape.page(segment, offset);
+        let place = self.shape.location(segment, offset, 0);
+        io::read(&mut self.nand, page, self.shape.layout.header_columns())
+            .map_err(MountError::Nand)?;
+        let buffer = self.nand.buffer(page.die(), Buffer::First);
+        Ok(self.shape.layout.read_header(buffer, 0, place.0))
+    }
+
+    /// True when the page lies in a block that is known to be bad: what was written before it failed counts all the same.
+    fn in_bad_block(&self, segment: Segment, offset: u32) -> bool {
+        let page = self.shape.page(segment, offset);
+        self.is_bad(self.shape.block_number(page.block))
+    }
+
+    /// The page was written after everything the last cut cannot have touched: it is the newest of its die so far.
+    fn note_newest(&mut self, segment: Segment, offset: u32, time: u64) {
+        let page = self.shape.page(segment, offset);
+        let die = &mut self.dies[usize::from(page.die().0)];
+        if time >= die.suspect_time {
+            die.suspect_time = time;
+            die.suspect = self.shape.location(segment, offset, 0);
+        }
+        self.time = self.time.max(time + 1);
+    }
+
+    fn is_void(&self, segment: Segment, offset: u32) -> bool {
+        self.void.contains(&self.shape.location(segment, offset, 0))
+    }
+
+    fn set_erases(&mut self, segment: Segment, erases: u32) {
+        let wear = erases.saturating_sub(self.wear_base).min(255);
+        self.segments.set_wear(segment, wear as u8);
+    }
+
+    pub(super) fn count(&self, state: State) -> u32 {
+        self.segments
+            .iter()
+            .filter(|&segment| self.segments.state(segment) == state)
+            .count() as u32
+    }
+}
+
+fn insert_delta(
+    deltas: &mut DeltaTable<'_>,
+    directory: &mut [DirectoryEntry],
+    shape: &Shape,
+    sector: Sector,
+    location: Location,
+    journaled: bool,
+) -> Result<(), MountError> {
+    let delta = Delta {
+        sector,
+        location,
+        journaled,
+    };
+    match deltas.insert(delta) {
+        Ok(new) => {
+            if new {
+                let (map, _) = shape.map_of(sector);
+                directory[map.0 as usize].deltas += 1;
+            }
+            Ok(())
+        }
+        Err(_) => Err(MountError::Memory {
+            what: "the delta table (entries; the volume was last used with a larger one)",
+            found: deltas.limit(),
+            needed: deltas.limit() + 1,
+        }),
+    }
+}
