@@ -1,5 +1,7 @@
 //! A part whose programs and completions can be kept back, one kind at a time, so that a test decides in which order things happen.
 
+use cuesta::codec::{HeaderState, Kind};
+use cuesta::volume::Shape;
 use cuesta_hal::{BlockAddress, Buffer, Columns, Completion, Die, Geometry, Nand, PageAddress};
 use cuesta_sim::{CutPlan, EmulatedNand, SimError};
 
@@ -24,6 +26,8 @@ pub enum Deed {
 /// A deed that began, or of which the volume was told that it has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
+    /// The volume accepted the write of a later version: whoever asked for it says so.
+    Accepted,
     /// It began.
     Started(Deed),
     /// It ended.
@@ -64,7 +68,7 @@ struct Flight {
 #[derive(Debug)]
 pub struct Gate<'n> {
     nand: &'n mut EmulatedNand,
-    sector_bytes: usize,
+    shape: Shape,
     sector: u32,
     first: Version,
     /// Where the sector is at first.
@@ -78,17 +82,12 @@ pub struct Gate<'n> {
 }
 
 impl<'n> Gate<'n> {
-    /// Watches a sector of `sector_bytes` that has the version `first`.
-    pub fn new(
-        nand: &'n mut EmulatedNand,
-        sector_bytes: usize,
-        sector: u32,
-        first: Version,
-    ) -> Self {
+    /// Watches a sector of a volume of this shape that has the version `first`.
+    pub fn new(nand: &'n mut EmulatedNand, shape: Shape, sector: u32, first: Version) -> Self {
         let dies = usize::from(nand.geometry().dies);
         Self {
             nand,
-            sector_bytes,
+            shape,
             sector,
             first,
             home: None,
@@ -163,6 +162,11 @@ impl<'n> Gate<'n> {
         self.nand.cut();
     }
 
+    /// Adds what the part cannot see.
+    pub fn note(&mut self, moment: Moment) {
+        self.log.push(moment);
+    }
+
     /// What happened to the sector, in order.
     #[must_use]
     pub fn log(&self) -> &[Moment] {
@@ -181,28 +185,36 @@ impl<'n> Gate<'n> {
         &self.changing
     }
 
-    fn note(&mut self, die: Die, deed: Deed, kept_back: Option<(PageAddress, Buffer)>) {
+    fn note_flight(&mut self, die: Die, deed: Deed, kept_back: Option<(PageAddress, Buffer)>) {
         self.log.push(Moment::Started(deed));
         self.flights[usize::from(die.0)] = Some(Flight { deed, kept_back });
     }
 
     /// Notes the sectors that are in a buffer to be programmed; what that means for the one that is watched.
-    fn note_sectors(&mut self, die: Die, buffer: Buffer) -> Deed {
-        let main = self.nand.geometry().page_bytes as usize;
-        let bytes = &self.nand.buffer(die, buffer)[..main];
+    fn note_sectors(&mut self, page: PageAddress, buffer: Buffer) -> Deed {
+        let shape = self.shape;
+        let segment = shape.segment_of(page.block);
+        let offset = (0..shape.pages_per_segment()).find(|&it| shape.page(segment, it) == page);
+        let offset = offset.expect("a page of its segment");
+        let bytes = self.nand.buffer(page.die(), buffer);
         let mut deed = Deed::Other;
-        for unit in bytes.chunks_exact(self.sector_bytes) {
-            let sector = u32::from_le_bytes(unit[8..12].try_into().expect("four bytes"));
-            let Some(version) = Model::identify(sector, true, unit) else {
+        for unit in 0..shape.units {
+            let place = shape.location(segment, offset, unit).0;
+            let HeaderState::Valid(header) = shape.layout.read_header(bytes, unit, place) else {
+                continue;
+            };
+            let payload = shape.layout.payload(bytes, unit);
+            let version = Model::identify(header.id, true, payload);
+            let Some(version) = version.filter(|_| header.kind == Kind::Data) else {
                 continue;
             };
             self.programs.push(Programmed {
-                die,
-                sector,
+                die: page.die(),
+                sector: header.id,
                 version,
                 read_before: self.last_read,
             });
-            if sector == self.sector {
+            if header.id == self.sector {
                 let first = version == self.first;
                 deed = if first { Deed::Move } else { Deed::Write };
             }
@@ -239,25 +251,25 @@ impl Nand for Gate<'_> {
         }
         let home = payload && self.home == Some(page);
         let deed = if home { Deed::Fetch } else { Deed::Other };
-        self.note(page.die(), deed, None);
+        self.note_flight(page.die(), deed, None);
         Ok(())
     }
 
     fn start_program(&mut self, page: PageAddress, buffer: Buffer) -> Result<(), SimError> {
-        let deed = self.note_sectors(page.die(), buffer);
+        let deed = self.note_sectors(page, buffer);
         let kept_back = self.held.contains(&deed).then_some((page, buffer));
         if kept_back.is_none() {
             self.nand.start_program(page, buffer)?;
         }
         self.changing.push(Changing::Program);
-        self.note(page.die(), deed, kept_back);
+        self.note_flight(page.die(), deed, kept_back);
         Ok(())
     }
 
     fn start_erase(&mut self, block: BlockAddress) -> Result<(), SimError> {
         self.nand.start_erase(block)?;
         self.changing.push(Changing::Erase);
-        self.note(block.die, Deed::Other, None);
+        self.note_flight(block.die, Deed::Other, None);
         Ok(())
     }
 
