@@ -1,6 +1,6 @@
 //! A disk that is filled to the last sector goes on: overwritten, trimmed, filled again, on every shape of part.
 
-use cuesta::volume::{Budget, FormatOptions, Sector};
+use cuesta::volume::{Budget, FormatOptions, Sector, MOVES_PER_WRITE_MAX};
 use cuesta_hal::Nand;
 use cuesta_sim::{EmulatedNand, SplitMix64};
 use cuesta_tests::model::Model;
@@ -12,8 +12,9 @@ use cuesta_tests::rig::{Rig, RigDisk};
 fn operations_per_write_max(disk: &RigDisk<'_>) -> u64 {
     let geometry = disk.volume().nand().geometry();
     let segment = u64::from(geometry.pages_per_block) * u64::from(disk.volume().shape().width);
-    // A victim is looked at and moved, and so is a journal page for each of its sectors.
-    4 * segment * u64::from(disk.volume().shape().units) + 64
+    // Each sector moved costs a look, a lookup, a read and a program; there are a victim's, or as many as the capacity is planned for.
+    let moves = segment * u64::from(disk.volume().shape().units);
+    4 * moves.max(u64::from(MOVES_PER_WRITE_MAX)) + 64
 }
 
 /// A permutation of all sectors.

@@ -7,10 +7,13 @@ use cuesta_hal::{BlockAddress, Buffer, Completion, Die, Geometry, Nand, PageAddr
 
 use super::address::Segment;
 
+use super::anchor_scan::{self, Anchors};
 use super::error::Error;
 use super::flight::Flight;
+use super::io;
 use super::job::{Job, Step};
 use super::parameters::{Parameters, FORMAT_VERSION, HEAD_BYTES, RING_BLOCKS_MAX};
+use super::recover::reload_failed;
 use super::segment_table::State;
 use super::wire::{Reader, Writer};
 use super::{Session, Volume, JOURNAL};
@@ -350,7 +353,7 @@ impl<N: Nand> Volume<'_, N> {
                     return Err(self.fail(Error::NoSpace));
                 };
                 self.stats.erases += 1;
-                good &= super::io::erase(&mut self.nand, block)
+                good &= io::erase(&mut self.nand, block)
                     .map_err(|kind| self.fail(Error::Nand(kind)))?;
             }
             let Some(page) = self.anchor_page(0, 0).filter(|_| good) else {
@@ -358,9 +361,7 @@ impl<N: Nand> Volume<'_, N> {
             };
             self.fill_anchor(page.die(), 0, OPENING);
             self.stats.meta_pages += 1;
-            if super::io::program(&mut self.nand, page)
-                .map_err(|kind| self.fail(Error::Nand(kind)))?
-            {
+            if io::program(&mut self.nand, page).map_err(|kind| self.fail(Error::Nand(kind)))? {
                 self.rings[0].next = 1;
                 return Ok(());
             }
@@ -461,25 +462,29 @@ impl<N: Nand> Volume<'_, N> {
         }
         self.mark_unrecorded(State::Free);
         let at = if page == OPENING { 0 } else { page };
-        let Some(address) = self.anchor_page(copy, at) else {
-            return;
-        };
-        let place = anchor_place(self.nand.geometry(), address, self.shape.units);
+        if let Some(address) = self.anchor_page(copy, at) {
+            self.encode_anchor(address, page, self.checkpoint.sequence.wrapping_add(1));
+        }
+    }
+
+    /// Encodes the anchor page whose payload is in the buffer of its die.
+    fn encode_anchor(&mut self, page: PageAddress, id: u32, sequence: u32) {
+        let place = anchor_place(self.nand.geometry(), page, self.shape.units);
         let header = Header {
             kind: Kind::Anchor,
             level: 0,
-            flags: if self.recovering && page == OPENING {
+            flags: if self.recovering && id == OPENING {
                 FLAG_ATTEMPT
             } else {
                 0
             },
             time: self.take_time(),
-            id: page,
-            birth: self.checkpoint.sequence.wrapping_add(1),
+            id,
+            birth: sequence,
             stream: JOURNAL,
             erases: 0,
         };
-        self.encode_meta(die, place, &header);
+        self.encode_meta(page.die(), place, &header);
     }
 
     /// What was freed since the last record page is not free for whoever mounts: the trims that emptied it may be lost.
@@ -571,19 +576,10 @@ impl<N: Nand> Volume<'_, N> {
         self.release_journal();
     }
 
-    /// Writes the mounted checkpoint into a fresh place of the second copy, straight through: its only copy ended with a page that the
-    /// cut may have touched. What it holds may be newer than its number; replaying makes the same of it.
-    pub(super) fn complete_copies(&mut self, sequence: u32) -> Result<(), Error> {
-        let newest = core::mem::replace(&mut self.checkpoint.sequence, sequence.wrapping_sub(1));
-        let next_from = core::mem::replace(&mut self.checkpoint.next_from, self.checkpoint.from);
-        let result = self.write_second_copy();
-        self.checkpoint.sequence = newest;
-        self.checkpoint.next_from = next_from;
-        result
-    }
-
-    fn write_second_copy(&mut self) -> Result<(), Error> {
-        let failed = |kind| Error::Nand(kind);
+    /// Writes the mounted checkpoint into a fresh place of the second copy, straight through and page by page as it stands: its only
+    /// copy ended with a page that the cut may have touched. False when one of its pages cannot be read any more.
+    pub(super) fn complete_copies(&mut self, sequence: u32) -> Result<bool, Error> {
+        let anchors = anchor_scan::find(&mut self.nand).map_err(reload_failed)?;
         for _ in 0..RING_BLOCKS_MAX {
             self.next_ring_slot(1);
             let mut good = true;
@@ -592,26 +588,51 @@ impl<N: Nand> Volume<'_, N> {
                     return Err(self.fail(Error::NoSpace));
                 };
                 self.stats.erases += 1;
-                good &= super::io::erase(&mut self.nand, block).map_err(failed)?;
+                good &= io::erase(&mut self.nand, block).map_err(Error::Nand)?;
             }
-            for page in core::iter::once(OPENING).chain(0..self.quota.checkpoint_pages) {
-                let at = if page == OPENING { 0 } else { page };
-                let Some(address) = self.anchor_page(1, at).filter(|_| good) else {
+            for id in core::iter::once(OPENING).chain(0..self.quota.checkpoint_pages) {
+                let at = if id == OPENING { 0 } else { id };
+                let Some(to) = self.anchor_page(1, at).filter(|_| good) else {
                     break;
                 };
-                self.fill_anchor(address.die(), 1, page);
+                if id == OPENING {
+                    self.fill_anchor(to.die(), 1, OPENING);
+                } else if !self.copy_anchor(&anchors, sequence, id, to)? {
+                    return Ok(false);
+                }
                 self.stats.meta_pages += 1;
-                good = super::io::program(&mut self.nand, address).map_err(failed)?;
+                good = io::program(&mut self.nand, to).map_err(Error::Nand)?;
                 self.rings[1].next = 1;
             }
             if good {
                 let ring = &mut self.rings[1];
                 ring.committed = ring.slot;
                 ring.next = u32::MAX / 2;
-                return Ok(());
+                return Ok(true);
             }
         }
         Err(self.fail(Error::NoSpace))
+    }
+
+    /// Reads a page of a checkpoint and encodes it for another place, in the buffer of that place's die; false when it cannot be read.
+    fn copy_anchor(
+        &mut self,
+        anchors: &Anchors,
+        sequence: u32,
+        id: u32,
+        to: PageAddress,
+    ) -> Result<bool, Error> {
+        let from = self
+            .find_anchor(anchors, sequence, id)
+            .map_err(reload_failed)?;
+        let Some(from) = from else {
+            return Ok(false);
+        };
+        if from.die() != to.die() {
+            self.copy_page_between(from.die(), to.die());
+        }
+        self.encode_anchor(to, id, sequence);
+        Ok(true)
     }
 
     /// Makes a whole checkpoint straight through.

@@ -54,6 +54,7 @@ pub use map_page::{DirectoryEntry, FrameState};
 pub use memory::{Budget, BudgetError, Memory, Plan};
 pub use parameters::{
     default_sector_bytes, FormatOptions, ParameterError, Parameters, Quota, FORMAT_VERSION,
+    MOVES_PER_WRITE_MAX,
 };
 pub use read::Slot;
 pub use segment_table::State;

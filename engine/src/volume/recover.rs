@@ -19,7 +19,34 @@ use crate::codec::{HeaderState, Kind};
 /// Free segments that a new session looks at before it takes one.
 const CANDIDATES: usize = 16;
 
-fn reload_failed(error: MountError) -> Error {
+/// What a cut has touched, that could be read and cannot be any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decayed {
+    /// The page at a place of the log.
+    Page(Location),
+    /// A page of a checkpoint that had one copy only.
+    Checkpoint,
+}
+
+/// What is at the place of a suspect journal page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Held {
+    /// A map page that the directory names; it is in its frame.
+    Map(MapIndex),
+    /// Nothing that the directory names.
+    NoMap,
+    /// A map page that the directory names and that cannot be read.
+    Unreadable,
+}
+
+impl Held {
+    /// False when what the directory names cannot be read.
+    pub(super) fn is_readable(self) -> bool {
+        self != Self::Unreadable
+    }
+}
+
+pub(super) fn reload_failed(error: MountError) -> Error {
     match error {
         MountError::Nand(kind) => Error::Nand(kind),
         _ => Error::ReadOnly,
@@ -54,8 +81,8 @@ impl<'m, N: Nand> Volume<'m, N> {
         for _ in 0..self.void.capacity() {
             self.session = Session::Active;
             result = self.recover(clean).and_then(|decayed| match decayed {
-                Some(page) => self
-                    .load_without(page)
+                Some(decayed) => self
+                    .load_without(decayed)
                     .map(|()| false)
                     .map_err(reload_failed),
                 None => Ok(true),
@@ -72,14 +99,16 @@ impl<'m, N: Nand> Volume<'m, N> {
         result.map_err(|error| self.fail(error))
     }
 
-    /// Gives back the page that was readable at the mount and is not any more: the state has to be read again without it.
-    fn recover(&mut self, clean: bool) -> Result<Option<Location>, Error> {
+    /// Gives back what was readable at the mount and is not any more: the state has to be read again without it.
+    fn recover(&mut self, clean: bool) -> Result<Option<Decayed>, Error> {
         // Nothing that becomes free before the commit may be erased before the commit.
         self.recovering = true;
         self.time = (self.time / TIME_JUMP + 1) * TIME_JUMP;
         self.open_place()?;
         if let Some(sequence) = self.single_copy.take() {
-            self.complete_copies(sequence)?;
+            if !self.complete_copies(sequence)? {
+                return Ok(Some(Decayed::Checkpoint));
+            }
         }
         self.pending.named = self.choose_fresh()?;
         self.pending.durable = self.pending.named.len();
@@ -102,7 +131,7 @@ impl<'m, N: Nand> Volume<'m, N> {
                         self.copy_suspect(segment, offset)?
                     };
                     if !good {
-                        return Ok(Some(suspect));
+                        return Ok(Some(Decayed::Page(suspect)));
                     }
                 }
             }
@@ -205,28 +234,36 @@ impl<'m, N: Nand> Volume<'m, N> {
 
     /// Programs a suspect map page anew; false when it cannot be read any more.
     fn renew_map(&mut self, suspect: Location) -> Result<bool, Error> {
-        let map = self
-            .directory
-            .iter()
-            .position(|entry| entry.location == suspect);
-        if let Some(map) = map {
-            let map = MapIndex(map as u32);
-            let (page, _) = self.shape.address(suspect);
-            let bytes = self.shape.layout.page_bytes() as usize;
-            io::read(&mut self.nand, page, self.shape.layout.page_columns())
-                .map_err(|kind| self.fail(Error::Nand(kind)))?;
-            if !self.decode_journal_page(page.die(), suspect, Kind::Map, map.0) {
-                return Ok(false);
+        match self.hold_map(suspect)? {
+            Held::Map(map) => {
+                // The bytes just checked are the ones programmed: the page may read differently the next time.
+                self.job = Job::Merge(map);
+                self.settle_until(|_| true)?;
+                Ok(true)
             }
-            // The bytes just checked are the ones programmed: the page may read differently the next time.
-            let frame = self.frames.frame_of(map);
-            let page = self.nand.buffer(page.die(), Buffer::First);
-            self.frames.bytes_mut(frame).copy_from_slice(&page[..bytes]);
-            self.frames.set_state(frame, FrameState::Holds(map));
-            self.job = Job::Merge(map);
-            self.settle_until(|_| true)?;
+            Held::NoMap => Ok(true),
+            Held::Unreadable => Ok(false),
         }
-        Ok(true)
+    }
+
+    /// Reads the current map page at a location, if there is one, into its frame.
+    pub(super) fn hold_map(&mut self, at: Location) -> Result<Held, Error> {
+        let map = self.directory.iter().position(|entry| entry.location == at);
+        let Some(map) = map.map(|map| MapIndex(map as u32)) else {
+            return Ok(Held::NoMap);
+        };
+        let (page, _) = self.shape.address(at);
+        let bytes = self.shape.layout.page_bytes() as usize;
+        io::read(&mut self.nand, page, self.shape.layout.page_columns())
+            .map_err(|kind| self.fail(Error::Nand(kind)))?;
+        if !self.decode_journal_page(page.die(), at, Kind::Map, map.0) {
+            return Ok(Held::Unreadable);
+        }
+        let frame = self.frames.frame_of(map);
+        let page = self.nand.buffer(page.die(), Buffer::First);
+        self.frames.bytes_mut(frame).copy_from_slice(&page[..bytes]);
+        self.frames.set_state(frame, FrameState::Holds(map));
+        Ok(Held::Map(map))
     }
 
     /// Copies what is valid in a suspect page of sector data into a fresh segment; false when it cannot be read any more.

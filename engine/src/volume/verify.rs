@@ -8,6 +8,7 @@ use super::flight::Flight;
 use super::index::Lookup;
 use super::io;
 use super::job::Job;
+use super::recover::{reload_failed, Decayed};
 use super::segment_table::State;
 use super::{Session, Volume};
 use crate::codec::crc::Seed;
@@ -73,6 +74,8 @@ pub struct Verified {
     pub sectors: u32,
     /// Sectors that read as unwritten.
     pub unwritten: u32,
+    /// Sectors in a page that the last cut has touched and that cannot be read any more: the next session takes the version before.
+    pub undecided: u32,
     /// Segments whose count was compared.
     pub segments: u32,
     /// Largest number of bits corrected in one codeword.
@@ -103,6 +106,7 @@ impl<N: Nand> Volume<'_, N> {
         // What only waits gives its buffer and frame up.
         self.groom.let_go();
         self.cancel_waiting_job();
+        self.settle_suspect_map()?;
         let mut verified = Verified::default();
         let total = self.shape.capacity + self.shape.segments;
         for sector in 0..self.shape.capacity {
@@ -121,6 +125,30 @@ impl<N: Nand> Volume<'_, N> {
     /// True when valid counts are exact: always, but between an unclean end and the recovery that counts anew.
     fn counts_are_exact(&self) -> bool {
         self.session != Session::Mounted { clean: false }
+    }
+
+    /// A map page that the last cut may have touched is read once, and kept in its frame; what was read is what counts. One that has
+    /// decayed was never written.
+    fn settle_suspect_map(&mut self) -> Result<(), Error> {
+        if self.session != (Session::Mounted { clean: false }) {
+            return Ok(());
+        }
+        for _ in 0..self.void.capacity() {
+            let mut decayed = None;
+            for die in 0..self.dies.len() {
+                let suspect = self.dies[die].suspect;
+                if suspect.is_mapped() && !self.hold_map(suspect)?.is_readable() {
+                    decayed = Some(suspect);
+                }
+            }
+            match decayed {
+                Some(page) => self
+                    .load_without(Decayed::Page(page))
+                    .map_err(|error| self.fail(reload_failed(error)))?,
+                None => break,
+            }
+        }
+        Ok(())
     }
 
     /// Where a sector is, its map page read if need be. Nothing else may be in flight.
@@ -182,6 +210,8 @@ impl<N: Nand> Volume<'_, N> {
         }
         if readable {
             verified.sectors += 1;
+        } else if self.is_suspect(sector) {
+            verified.undecided += 1;
         } else {
             verified.findings += 1;
             report(Finding::Unreadable { sector });

@@ -1,13 +1,12 @@
 //! The checkpoint that mounting starts from: the newest one that is complete in the pages of its two copies.
 
 use cuesta_hal::{Buffer, Nand, PageAddress};
-use heapless::Vec;
 
 use crate::volume::address::Location;
 use crate::volume::anchor_scan::{self, Anchors, Start};
 use crate::volume::checkpoint::Head;
 use crate::volume::error::MountError;
-use crate::volume::parameters::{HEAD_BYTES, RING_BLOCKS_MAX};
+use crate::volume::parameters::HEAD_BYTES;
 use crate::volume::Volume;
 
 impl<N: Nand> Volume<'_, N> {
@@ -62,26 +61,9 @@ impl<N: Nand> Volume<'_, N> {
         anchors: &Anchors,
         sequence: u32,
     ) -> Result<Option<Head>, MountError> {
-        let starts: Vec<Start, { 4 * RING_BLOCKS_MAX }> = anchors
-            .starts
-            .iter()
-            .filter(|start| start.sequence == sequence)
-            .copied()
-            .collect();
         let mut head = None;
         for id in 0..self.quota.checkpoint_pages {
-            let mut found = None;
-            for start in &starts {
-                let Some(page) = self.anchor_address(start, id) else {
-                    continue;
-                };
-                let layout = self.shape.layout;
-                if anchor_scan::read_anchor(&mut self.nand, &layout, page, id, Some(sequence))? {
-                    found = Some(page);
-                    break;
-                }
-            }
-            let Some(page) = found else {
+            let Some(page) = self.find_anchor(anchors, sequence, id)? else {
                 return Ok(None);
             };
             if let Some(loaded) = self.take_anchor(page, id) {
@@ -89,6 +71,26 @@ impl<N: Nand> Volume<'_, N> {
             }
         }
         Ok(head.filter(|head| head.parameters == self.parameters))
+    }
+
+    /// Reads the `id`-th page of a checkpoint from whichever copy has it, into the buffer of its die.
+    pub(in crate::volume) fn find_anchor(
+        &mut self,
+        anchors: &Anchors,
+        sequence: u32,
+        id: u32,
+    ) -> Result<Option<PageAddress>, MountError> {
+        let layout = self.shape.layout;
+        for start in &anchors.starts {
+            let page = match self.anchor_address(start, id) {
+                Some(page) if start.sequence == sequence => page,
+                _ => continue,
+            };
+            if anchor_scan::read_anchor(&mut self.nand, &layout, page, id, Some(sequence))? {
+                return Ok(Some(page));
+            }
+        }
+        Ok(None)
     }
 
     /// True when a copy of a checkpoint has its last page. Pages are programmed in order.

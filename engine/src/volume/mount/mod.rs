@@ -17,6 +17,7 @@ use super::map_page::{DirectoryEntry, Frames};
 use super::memory::{Memory, Plan, STREAMS};
 use super::parameters::{ParameterError, Parameters};
 use super::read::Slot;
+use super::recover::Decayed;
 use super::segment_table::{SegmentTable, State};
 use super::shape::Shape;
 use super::{io, Budget, Pending, Session, Volume};
@@ -60,11 +61,11 @@ impl<'m, N: Nand> Volume<'m, N> {
         Ok(())
     }
 
-    /// Reads the state of the volume again, as if what lies at `void` had never been written.
-    ///
-    /// For a page that a cut has touched, that could be read when it was first looked at and cannot be any more.
-    pub(super) fn load_without(&mut self, void: Location) -> Result<(), MountError> {
-        self.void.push(void).map_err(|_| MountError::Damaged)?;
+    /// Reads the state of the volume again, as if what has decayed had never been written.
+    pub(super) fn load_without(&mut self, decayed: Decayed) -> Result<(), MountError> {
+        if let Decayed::Page(page) = decayed {
+            self.void.push(page).map_err(|_| MountError::Damaged)?;
+        }
         let anchors = anchor_scan::find(&mut self.nand)?;
         self.segments.clear();
         self.bad_blocks.fill(0);
