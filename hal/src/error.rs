@@ -39,6 +39,8 @@ impl core::fmt::Display for NandErrorKind {
     }
 }
 
+impl core::error::Error for NandErrorKind {}
+
 /// An error of a NAND implementation.
 ///
 /// A program or erase that the array reports as failed is *not* an error: it is a

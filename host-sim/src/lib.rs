@@ -14,18 +14,16 @@
 //!
 //! ```
 //! use cuesta::door::Disk;
-//! use cuesta::volume::{Budget, FormatOptions, Parameters, Plan, Sector, Volume};
+//! use cuesta::volume::{Budget, FormatOptions, Parameters, Sector, Volume};
 //! use cuesta_hal::Nand;
-//! use cuesta_sim::{memory::OwnedMemory, EmulatedNand};
+//! use cuesta_sim::{footprint::Footprint, memory::OwnedMemory, EmulatedNand};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut nand = EmulatedNand::of("w25n01gv")?;
 //! let options = FormatOptions { volume_id: 0xC0E57A, ..FormatOptions::default() };
-//! let parameters = Parameters::choose(nand.geometry(), &options).map_err(|error| error.to_string())?;
-//! let own = size_of::<Volume<'_, &mut EmulatedNand>>();
-//! let plan = Plan::new(nand.geometry(), &parameters, Budget::Bytes(16 * 1024), 1, own)
-//!     .map_err(|error| error.to_string())??;
-//! let mut memory = OwnedMemory::new(&plan);
+//! let parameters = Parameters::choose(nand.geometry(), &options)?;
+//! let footprint = Footprint::new(nand.geometry(), &parameters, Budget::Bytes(16 * 1024), 1)?;
+//! let mut memory = OwnedMemory::new(&footprint.plan);
 //! Volume::format(&mut nand, memory.lend(), &options)?;
 //!
 //! let mut disk = Disk::new(Volume::mount(&mut nand, memory.lend())?);

@@ -13,7 +13,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Mutex;
 
-use cuesta_sim::{chip, Builder, Existing, ImageNand, SplitMix64};
+use cuesta::codec::crc::Seed;
+use cuesta::codec::{HeaderState, PageLayout};
+use cuesta_hal::{BlockAddress, Nand};
+use cuesta_sim::{chip, Builder, Existing, ImageNand, Media, PageState, Place, SplitMix64};
 use nbd_client::Client;
 use serde_json::Value;
 
@@ -138,6 +141,22 @@ fn start(command: &mut Command) -> Child {
 fn make_image(path: &Path, builder: &Builder) {
     let _starting = STARTING.lock();
     ImageNand::create(path, builder, Existing::Refuse).unwrap();
+}
+
+/// Changes what is in an image behind everyone's back.
+fn change_image(path: &Path, change: impl FnOnce(&mut ImageNand)) {
+    let _starting = STARTING.lock();
+    change(&mut ImageNand::open(path, None).unwrap());
+}
+
+/// Makes a page hold `bytes`, as if it had been programmed.
+fn store(nand: &mut ImageNand, place: Place, bytes: Vec<u8>) {
+    let state = PageState {
+        programs: 1,
+        ..PageState::default()
+    };
+    let stored = nand.media_mut().store(place, &bytes.into(), state);
+    stored.unwrap();
 }
 
 /// A server in the background.
@@ -300,15 +319,42 @@ fn a_killed_server_is_a_power_cut_and_what_was_flushed_is_there() {
 }
 
 #[test]
-fn a_request_beyond_the_end_is_answered_with_an_error_and_the_next_one_is_served() {
+fn info_and_check_of_a_disk_whose_power_was_cut_write_nothing() {
     let scratch = Scratch::new();
     scratch.format("d.nand");
     let mut server = scratch.serve("d.nand", &[]);
     let mut client = server.connect();
+    for sector in 0..40 {
+        assert_eq!(client.write(sector * 512, &[7; 512]), 0);
+    }
+    assert_eq!(server.signal("-KILL"), None);
+    let before = fs::read(scratch.path("d.nand")).unwrap();
+    let info = scratch.json(&["info", "d.nand", "--json"]);
+    assert_eq!(info["clean"], false);
+    let check = scratch.json(&["check", "d.nand", "--json"]);
+    assert_eq!(check["sectors"], 40);
+    assert!(fs::read(scratch.path("d.nand")).unwrap() == before);
+}
+
+#[test]
+fn a_request_beyond_the_end_is_answered_with_an_error_writes_nothing_and_the_next_one_is_served() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    let before = fs::read(scratch.path("d.nand")).unwrap();
+    let mut server = scratch.serve("d.nand", &[]);
+    let mut client = server.connect();
     let end = client.size_bytes;
-    let (error, _) = client.read(end, 512);
+    for beyond in [end, 1 << 40, u64::MAX - 511] {
+        let (error, _) = client.read(beyond, 512);
+        assert_ne!(error, 0, "{beyond}");
+        assert_ne!(client.write(beyond, &[1; 512]), 0, "{beyond}");
+        assert_ne!(client.trim(beyond, 512), 0, "{beyond}");
+    }
+    let (error, _) = client.read(end - 512, 1024);
     assert_ne!(error, 0);
     assert_ne!(client.write(end - 512, &[1; 1024]), 0);
+    assert_ne!(client.trim(end - 512, 1024), 0);
+    assert!(fs::read(scratch.path("d.nand")).unwrap() == before);
     assert_eq!(client.write(end - 512, &[1; 512]), 0);
     assert_eq!(client.read(end - 512, 512), (0, vec![1; 512]));
     assert_eq!(server.signal("-TERM"), Some(0));
@@ -366,7 +412,7 @@ const BENCH_FIELDS: [&str; 31] = [
 #[test]
 fn bench_prints_one_object_a_run_with_the_fields_of_the_contract() {
     let scratch = Scratch::new();
-    let small = ["--chip", "tiny", "--utilization", "0.3"];
+    let small = ["--chip", "tiny", "--utilization", "0.2"];
     let arguments = [&["bench", "--all", "--json"], &small[..]].concat();
     let text = scratch.succeeds(&arguments);
     assert_eq!(text.lines().count(), 12);
@@ -397,7 +443,7 @@ fn bench_prints_a_table_for_people_with_the_bound_of_theory() {
         "--chip",
         "tiny",
         "--utilization",
-        "0.2,0.3",
+        "0.1,0.2",
         "--ram",
         "full,minimum",
     ]);
@@ -427,6 +473,49 @@ fn bench_queue_tells_how_busy_many_dies_are() {
 }
 
 #[test]
+fn bench_ram_table_prints_a_table_in_markdown_and_nothing_else() {
+    let scratch = Scratch::new();
+    let small = [
+        "bench",
+        "ram-table",
+        "--chip",
+        "tiny4",
+        "--utilization",
+        "0.3",
+    ];
+    let text = scratch.succeeds(&small);
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert!(text
+        .lines()
+        .all(|line| line.starts_with('|') && line.ends_with('|')));
+    assert!(rows.iter().all(|row| row.len() == rows[0].len()), "{text}");
+    assert!(rows[1].iter().all(|cell| cell.contains("--")), "{text}");
+    let budgets: Vec<&str> = rows[2..].iter().map(|row| row[0]).collect();
+    assert_eq!(budgets.first(), Some(&"minimum"));
+    assert_eq!(budgets.last(), Some(&"full"));
+    // What it says of a budget is what the benches say.
+    let arguments = [&small[..], &["--ram", "full", "--json"]].concat();
+    let said = scratch.json(&arguments);
+    for (workload, field) in [("uniform", "wa"), ("rand-read", "reads_per_read")] {
+        let run = scratch.json(&[
+            "bench",
+            workload,
+            "--chip",
+            "tiny4",
+            "--utilization",
+            "0.3",
+            "--json",
+        ]);
+        assert_eq!(said[field], run[field], "{said}");
+        let shown = format!("{:.2}", run[field].as_f64().unwrap());
+        assert!(rows[rows.len() - 1].contains(&shown.as_str()), "{text}");
+    }
+}
+
+#[test]
 fn plan_tells_the_minimum_and_a_volume_works_in_exactly_that() {
     let scratch = Scratch::new();
     let told = scratch.succeeds(&["plan", "--chip", "w25n01gv"]);
@@ -444,7 +533,7 @@ fn plan_tells_the_minimum_and_a_volume_works_in_exactly_that() {
             "--chip",
             "tiny",
             "--utilization",
-            "0.3",
+            "0.2",
             "--ram",
             &ram,
         ])
@@ -525,6 +614,40 @@ fn what_makes_no_sense_is_refused_with_code_2() {
     ] {
         let line = scratch.refuses(2, arguments);
         assert!(line.contains(part), "{line}");
+    }
+}
+
+#[test]
+fn a_chip_that_does_not_exist_is_refused_by_every_command_with_the_names_there_are() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    fs::write(scratch.path("raw"), [1; 512]).unwrap();
+    let more: [&[&str]; 5] = [
+        &["format", "d.nand", "--force"],
+        &["bench", "uniform"],
+        &["bench", "ram-table"],
+        &["plan"],
+        &["demo"],
+    ];
+    for arguments in OPENERS.iter().chain(&more) {
+        let line = scratch.refuses(2, &[arguments, &["--chip", "tiney"][..]].concat());
+        assert!(line.contains("no chip is called \"tiney\""), "{line}");
+        assert!(line.contains("known chips: w25n01gv, "), "{line}");
+    }
+}
+
+#[test]
+fn a_chip_with_paired_pages_is_refused_with_the_reason() {
+    let scratch = Scratch::new();
+    for arguments in [
+        &["format", "d.nand", "--chip", "mlc"][..],
+        &["plan", "--chip", "mlc"],
+        &["bench", "uniform", "--chip", "mlc"],
+        &["bench", "ram-table", "--chip", "mlc"],
+        &["demo", "--chip", "mlc"],
+    ] {
+        let line = scratch.refuses(1, arguments);
+        assert!(line.contains("paired pages"), "{line}");
     }
 }
 
@@ -651,6 +774,42 @@ fn a_part_without_a_volume_is_told_from_one_with_something_else() {
     let builder = Builder::new(chip("tiny").unwrap());
     make_image(&scratch.path("d.nand"), &builder);
     all_refuse(&scratch, "blank");
+    for page in 0..16 {
+        let place = Place { block: 0, page };
+        change_image(&scratch.path("d.nand"), |nand| {
+            store(nand, place, random_bytes(u64::from(page), 576));
+        });
+    }
+    all_refuse(&scratch, "data that is no Cuesta volume");
+}
+
+#[test]
+fn a_volume_of_a_newer_format_is_refused() {
+    let scratch = Scratch::new();
+    scratch.format("d.nand");
+    let mut changed = 0;
+    change_image(&scratch.path("d.nand"), |nand| {
+        let layout = PageLayout::new(nand.geometry(), 512).unwrap();
+        let places = (0..32).flat_map(|block| (0..16).map(move |page| Place { block, page }));
+        for place in places {
+            let address = BlockAddress::new(0, place.block).page(place.page);
+            let mut raw = nand.true_bytes(address);
+            let seed = Seed {
+                volume: 0,
+                place: place.block * 16 + u32::from(place.page),
+            };
+            let header = layout.read_header(&raw, 0, seed.place);
+            // The first page of a checkpoint begins with the mark; the version follows it.
+            if let (HeaderState::Valid(header), b"CUESTA") = (header, &raw[..6]) {
+                raw[8..10].copy_from_slice(&9_u16.to_le_bytes());
+                layout.encode_unit(&mut raw, 0, &header, seed);
+                store(nand, place, raw);
+                changed += 1;
+            }
+        }
+    });
+    assert!(changed > 0);
+    all_refuse(&scratch, "format version 9, this program reads up to 1");
 }
 
 #[test]
@@ -668,10 +827,11 @@ fn a_budget_below_the_minimum_is_refused_with_the_minimum() {
             "--chip",
             "tiny",
             "--utilization",
-            "0.3",
+            "0.2",
             "--ram",
             "1K",
         ],
+        &["bench", "ram-table", "--chip", "tiny", "--ram", "1K"],
         &["plan", "--chip", "tiny", "--ram", "1K"],
         &["demo", "--chip", "tiny", "--ram", "1K"],
     ] {

@@ -31,6 +31,16 @@ pub fn payload_crc(seed: Seed, header: &[u8], payload: &[u8]) -> u32 {
     digest.finalize()
 }
 
+/// CRC-32C of a sequence of words, little-endian.
+#[must_use]
+pub fn words_crc(words: impl Iterator<Item = u32>) -> u32 {
+    let mut digest = CRC32C.digest();
+    for word in words {
+        digest.update(&word.to_le_bytes());
+    }
+    digest.finalize()
+}
+
 /// CRC-16 of a header, its payload CRC included.
 #[must_use]
 pub fn header_crc(place: u32, header: &[u8]) -> u16 {

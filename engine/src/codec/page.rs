@@ -67,6 +67,8 @@ impl core::fmt::Display for LayoutError {
     }
 }
 
+impl core::error::Error for LayoutError {}
+
 /// What a header area holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeaderState {
@@ -86,6 +88,19 @@ pub enum PageError {
     /// More errors than the code corrects, or a page that does not belong here.
     Uncorrectable,
 }
+
+impl core::fmt::Display for PageError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Erased => "the page looks erased",
+            Self::Uncorrectable => {
+                "the page has more wrong bits than the code can repair, or belongs elsewhere"
+            }
+        })
+    }
+}
+
+impl core::error::Error for PageError {}
 
 impl PageLayout {
     /// Solves the layout of `geometry` with sectors of `sector_bytes`.

@@ -10,7 +10,7 @@ use super::parameters::{
     default_sector_bytes, ParameterError, Quota, FORMAT_VERSION, RING_BLOCKS_MAX,
 };
 use crate::codec::crc::Seed;
-use crate::codec::header::FLAG_ATTEMPT;
+use crate::codec::header::{FLAG_ATTEMPT, FLAG_FORMATTING};
 use crate::codec::{HeaderState, Kind, PageLayout};
 
 /// A checkpoint, or the start of one.
@@ -132,6 +132,9 @@ pub(super) fn find<N: Nand>(nand: &mut N) -> Result<Anchors, MountError> {
                     if !read_anchor(nand, &layout, page, OPENING, None)? {
                         continue;
                     }
+                    if header.flags & FLAG_FORMATTING != 0 {
+                        return Err(MountError::HalfFormatted);
+                    }
                     let payload =
                         &nand.buffer(page.die(), Buffer::First)[..layout.page_bytes() as usize];
                     match Head::version(payload) {
@@ -169,6 +172,30 @@ pub(super) fn find<N: Nand>(nand: &mut N) -> Result<Anchors, MountError> {
     })
 }
 
+/// True when a format was begun and not finished.
+pub(super) fn half_formatted<N: Nand>(nand: &mut N) -> Result<bool, MountError> {
+    let geometry = *nand.geometry();
+    let Ok(layout) = PageLayout::new(&geometry, default_sector_bytes(&geometry)) else {
+        return Ok(false);
+    };
+    for die in 0..anchor_dies(&geometry) {
+        for block in 0..probe_blocks(&geometry) {
+            let page = BlockAddress::new(die, block).page(0);
+            match start_at(nand, &layout, page)? {
+                HeaderState::Valid(header)
+                    if header.kind == Kind::Anchor
+                        && header.id == OPENING
+                        && header.flags & FLAG_FORMATTING != 0 =>
+                {
+                    return Ok(true);
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(false)
+}
+
 /// The place of a page of sector data or journal in segments one block wide.
 fn page_place_narrow(geometry: &Geometry, page: PageAddress, units: u32) -> u32 {
     let segment = page.block.block.0 * u32::from(geometry.dies) + u32::from(page.block.die.0);
@@ -199,10 +226,8 @@ fn along_rings<N: Nand>(
         || found.page_bytes != geometry.page_bytes
         || found.spare_bytes != geometry.spare_bytes
         || found.parameters.sector_bytes != layout.sector_bytes()
-        || found.parameters.width == 0
+        || !found.parameters.are_possible()
         || !geometry.dies.is_multiple_of(found.parameters.width)
-        || found.parameters.classes == 0
-        || usize::from(found.parameters.classes) > super::parameters::CLASSES_MAX
     {
         return Err(MountError::Geometry);
     }

@@ -85,6 +85,7 @@ impl<N: Nand> Volume<'_, N> {
         } else {
             self.segments.set_state(segment, State::Free);
             self.free += 1;
+            self.groom.exhausted = false;
             if was != State::Journal {
                 let _ = self.pending.freed.push(segment);
             }

@@ -17,7 +17,7 @@ use super::recover::reload_failed;
 use super::segment_table::State;
 use super::wire::{Reader, Writer};
 use super::{Session, Volume, JOURNAL};
-use crate::codec::header::FLAG_ATTEMPT;
+use crate::codec::header::{FLAG_ATTEMPT, FLAG_FORMATTING};
 use crate::codec::{Header, Kind};
 
 /// First bytes of a checkpoint.
@@ -140,6 +140,27 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// What is known of a volume without anchors.
+    pub(super) fn lost(geometry: &Geometry, parameters: Parameters) -> Self {
+        Self {
+            parameters,
+            dies: geometry.dies,
+            blocks_per_die: geometry.blocks_per_die,
+            pages_per_block: geometry.pages_per_block,
+            page_bytes: geometry.page_bytes,
+            spare_bytes: geometry.spare_bytes,
+            clean: false,
+            sequence: 0,
+            from: Position::default(),
+            time: 0,
+            void_from: u64::MAX,
+            host_writes: 0,
+            wear_base: 0,
+            mapped: 0,
+            rings: [heapless::Vec::new(), heapless::Vec::new()],
+        }
+    }
+
     fn encode(&self, out: &mut [u8]) {
         let mut out = Writer::new(out);
         out.bytes(&MAGIC);
@@ -467,17 +488,35 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
+    /// Encodes the page that says that the part is being formatted.
+    pub(super) fn fill_formatting(&mut self, page: PageAddress) {
+        let bytes = self.shape.layout.page_bytes() as usize;
+        let mut head_bytes = [0u8; HEAD_BYTES as usize];
+        self.head().encode(&mut head_bytes);
+        let main = &mut self.nand.buffer_mut(page.die(), Buffer::First)[..bytes];
+        main.fill(0);
+        for (byte, head) in main.iter_mut().zip(head_bytes) {
+            *byte = head;
+        }
+        self.encode_anchor_as(page, OPENING, 0, FLAG_FORMATTING);
+    }
+
     /// Encodes the anchor page whose payload is in the buffer of its die.
     fn encode_anchor(&mut self, page: PageAddress, id: u32, sequence: u32) {
+        let flags = if self.recovering && id == OPENING {
+            FLAG_ATTEMPT
+        } else {
+            0
+        };
+        self.encode_anchor_as(page, id, sequence, flags);
+    }
+
+    fn encode_anchor_as(&mut self, page: PageAddress, id: u32, sequence: u32, flags: u8) {
         let place = anchor_place(self.nand.geometry(), page, self.shape.units);
         let header = Header {
             kind: Kind::Anchor,
             level: 0,
-            flags: if self.recovering && id == OPENING {
-                FLAG_ATTEMPT
-            } else {
-                0
-            },
+            flags,
             time: self.take_time(),
             id,
             birth: sequence,

@@ -43,8 +43,8 @@ impl<N: Nand> Volume<'_, N> {
         self.free.saturating_sub(unrecorded as u32)
     }
 
-    /// Erasable segments that the groomer may not open: the recovery's, and one for the journal unless its open segment has room for
-    /// what emptying one victim needs. A recovery may use what is kept for it.
+    /// Erasable segments that the groomer may not open when it has nowhere to go on: one, and one for the journal unless its open segment
+    /// has room for what emptying one victim needs. Blocks that fail one after the other can bring it that low. A recovery may use all.
     pub(super) fn groom_reserve(&self) -> u32 {
         if self.recovering {
             return 0;
@@ -57,7 +57,7 @@ impl<N: Nand> Volume<'_, N> {
                 })
                 .count() as u32
         });
-        RECOVERY_RESERVE + u32::from(room < JOURNAL_ROOM)
+        1 + u32::from(room < JOURNAL_ROOM)
     }
 
     /// Sets the rate for a victim: its work spread over the pages it frees, with a margin, more when little is free.

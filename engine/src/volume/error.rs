@@ -79,8 +79,10 @@ pub enum MountError {
     Blank,
     /// There is data, but no volume of this kind.
     Foreign,
-    /// There are traces of a volume, but no anchor can be read.
+    /// There are traces of a volume, but nothing that says what it was: neither an anchor nor a page of the journal can be read.
     Damaged,
+    /// A power cut ended a format: format again.
+    HalfFormatted,
     /// Written by a newer format.
     Version {
         /// Format version on the media.
@@ -111,7 +113,10 @@ impl core::fmt::Display for MountError {
             Self::Blank => f.write_str("the part is blank: format it first"),
             Self::Foreign => f.write_str("the part holds data that is no Cuesta volume"),
             Self::Damaged => {
-                f.write_str("the part holds a Cuesta volume whose anchors cannot be read")
+                f.write_str("the part holds a Cuesta volume of which neither an anchor nor the journal can be read")
+            }
+            Self::HalfFormatted => {
+                f.write_str("the part was being formatted when the power went: format it again")
             }
             Self::Version { found, supported } => write!(
                 f,

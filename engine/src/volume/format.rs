@@ -1,9 +1,9 @@
-//! Making a volume: factory-bad blocks are found, old anchors erased, the first checkpoint written.
+//! Making a volume: factory-bad blocks are found, everything is erased, the first checkpoint written.
 
-use cuesta_hal::{BlockAddress, Buffer, Columns, Geometry, MarkerPages, Nand};
+use cuesta_hal::{BlockAddress, Buffer, Columns, Geometry, MarkerPages, Nand, NandErrorKind};
 
 use super::anchor_scan::{anchor_dies, probe_blocks};
-use super::error::{Error, FormatError, MountError};
+use super::error::{Error, FormatError};
 use super::io;
 use super::memory::Memory;
 use super::parameters::{FormatOptions, Parameters};
@@ -15,7 +15,7 @@ fn is_factory_bad<N: Nand>(
     nand: &mut N,
     geometry: &Geometry,
     block: BlockAddress,
-) -> Result<bool, FormatError> {
+) -> Result<bool, NandErrorKind> {
     let marker = geometry.bad_block_marker;
     let last = geometry.pages_per_block - 1;
     let pages: &[u16] = match marker.pages {
@@ -28,7 +28,7 @@ fn is_factory_bad<N: Nand>(
     }
     for &page in pages {
         let columns = Columns::spare(geometry, u32::from(marker.spare_offset), 1);
-        io::read(nand, block.page(page), columns).map_err(FormatError::Nand)?;
+        io::read(nand, block.page(page), columns)?;
         let at = geometry.page_bytes as usize + usize::from(marker.spare_offset);
         let byte = nand.buffer(block.die, Buffer::First).get(at).copied();
         // A good block's marker may have flipped bits: it is bad when most of them are zero.
@@ -42,8 +42,8 @@ fn is_factory_bad<N: Nand>(
 impl<'m, N: Nand> Volume<'m, N> {
     /// Makes an empty volume on the part and gives the part back.
     ///
-    /// Everything on it is lost. Factory-bad blocks are read from their markers before anything is erased, and are never touched. A power cut
-    /// leaves a part that mounts as the old volume, as blank, foreign or damaged: format again.
+    /// Everything on it is lost: every good block is erased. Factory-bad blocks are read from their markers before anything is erased, and are never
+    /// touched. A power cut leaves the old volume, or a part that says that it is [`HalfFormatted`](MountError::HalfFormatted): format again.
     ///
     /// # Errors
     /// What does not fit, or what the part failed at.
@@ -63,10 +63,22 @@ impl<'m, N: Nand> Volume<'m, N> {
         }) {
             volume.adopt_bad_blocks(&anchors);
         }
-        volume.find_bad_blocks(&geometry)?;
-        volume.clear_anchors(&geometry)?;
-        volume.place_rings(&geometry)?;
+        let found = volume
+            .find_bad_blocks(&geometry)
+            .map_err(FormatError::Nand)?;
+        let max = geometry.bad_blocks_max_per_die;
+        if found > max {
+            return Err(FormatError::BadBlocks { found, max });
+        }
+        let marker = volume.mark_formatting(&geometry)?;
+        volume.erase_all(&geometry, marker)?;
+        if !volume.place_rings(&geometry) {
+            return Err(FormatError::Volume(Error::NoSpace));
+        }
         volume.start().map_err(FormatError::Volume)?;
+        // The first checkpoint is in other places of the rings: now the volume is there.
+        let marked = super::anchor_scan::block_of(&geometry, marker as u32);
+        io::erase(&mut volume.nand, marked).map_err(FormatError::Nand)?;
         Ok(volume.nand)
     }
 
@@ -89,7 +101,9 @@ impl<'m, N: Nand> Volume<'m, N> {
         self.rings = [super::Ring::default(), super::Ring::default()];
     }
 
-    fn find_bad_blocks(&mut self, geometry: &Geometry) -> Result<(), FormatError> {
+    /// Reads the factory's markers; gives the number of bad blocks of the die that has most.
+    pub(super) fn find_bad_blocks(&mut self, geometry: &Geometry) -> Result<u32, NandErrorKind> {
+        let mut worst = 0;
         for die in 0..geometry.dies {
             let mut found = 0;
             for block in 0..geometry.blocks_per_die {
@@ -99,23 +113,20 @@ impl<'m, N: Nand> Volume<'m, N> {
                 }
                 found += u32::from(self.is_bad(self.shape.block_number(block)));
             }
-            if found > geometry.bad_blocks_max_per_die {
-                return Err(FormatError::BadBlocks {
-                    found,
-                    max: geometry.bad_blocks_max_per_die,
-                });
-            }
+            worst = worst.max(found);
         }
         for segment in self.segments.iter() {
             if self.good_columns(segment) == 0 {
                 self.segments.set_state(segment, State::Retired);
             }
         }
-        Ok(())
+        Ok(worst)
     }
 
-    /// The rings are the first good blocks: of two dies where there are several, else one behind the other.
-    fn place_rings(&mut self, geometry: &Geometry) -> Result<(), FormatError> {
+    /// The rings are the first good blocks in which no log is: of two dies where there are several, else one behind the other. False when
+    /// there are too few.
+    pub(super) fn place_rings(&mut self, geometry: &Geometry) -> bool {
+        self.rings = [super::Ring::default(), super::Ring::default()];
         let need = self.quota.ring_slots * self.quota.blocks_per_slot;
         let dies = anchor_dies(geometry);
         let mut from = 0;
@@ -128,37 +139,69 @@ impl<'m, N: Nand> Volume<'m, N> {
                 let block = BlockAddress::new(die, from);
                 from += 1;
                 let number = self.shape.block_number(block);
-                if self.is_bad(number) {
+                let segment = self.shape.segment_of(block);
+                let taken = !matches!(self.segments.state(segment), State::Free | State::Reserved);
+                if self.is_bad(number) || taken {
                     continue;
                 }
                 let _ = self.rings[copy].blocks.push(number as u32);
-                let segment = self.shape.segment_of(block);
                 self.segments.set_state(segment, State::Reserved);
             }
             if self.rings[copy].blocks.len() as u32 != need {
-                return Err(FormatError::Memory(MountError::Damaged));
+                return false;
             }
         }
-        Ok(())
+        true
     }
 
-    /// Erases every block where mounting would look for an anchor.
-    fn clear_anchors(&mut self, geometry: &Geometry) -> Result<(), FormatError> {
-        for die in 0..anchor_dies(geometry) {
-            for block in 0..probe_blocks(geometry) {
-                let block = BlockAddress::new(die, block);
-                let number = self.shape.block_number(block);
-                if self.is_bad(number) {
-                    continue;
+    /// Says on the first good block that the part is being formatted: gives the block's number.
+    fn mark_formatting(&mut self, geometry: &Geometry) -> Result<usize, FormatError> {
+        for block in 0..probe_blocks(geometry) {
+            let block = BlockAddress::new(0, block);
+            let number = self.shape.block_number(block);
+            if self.is_bad(number) {
+                continue;
+            }
+            let good = io::erase(&mut self.nand, block).map_err(FormatError::Nand)?;
+            let page = block.page(0);
+            if good {
+                self.fill_formatting(page);
+                if io::program(&mut self.nand, page).map_err(FormatError::Nand)? {
+                    return Ok(number);
                 }
-                let good = io::erase(&mut self.nand, block).map_err(FormatError::Nand)?;
-                if !good {
-                    self.set_bad(number);
+            }
+            self.set_bad(number);
+        }
+        Err(FormatError::Volume(Error::NoSpace))
+    }
+
+    /// Erases every good block but the one that says that the part is being formatted: first those where mounting looks for anchors, so that
+    /// an old volume is never half there.
+    fn erase_all(&mut self, geometry: &Geometry, marker: usize) -> Result<(), FormatError> {
+        for anchors in [true, false] {
+            for die in 0..geometry.dies {
+                let probed = if die < anchor_dies(geometry) {
+                    probe_blocks(geometry)
+                } else {
+                    0
+                };
+                for block in 0..geometry.blocks_per_die {
+                    let address = BlockAddress::new(die, block);
+                    let number = self.shape.block_number(address);
+                    if (block < probed) != anchors || number == marker || self.is_bad(number) {
+                        continue;
+                    }
+                    if !io::erase(&mut self.nand, address).map_err(FormatError::Nand)? {
+                        self.set_bad(number);
+                    }
                 }
-                let segment = self.shape.segment_of(block);
-                if self.segments.state(segment) == State::Free {
-                    self.wear(segment);
-                }
+            }
+        }
+        for segment in self.segments.iter() {
+            if self.good_columns(segment) == 0 {
+                self.segments.set_state(segment, State::Retired);
+            } else {
+                self.wear(segment);
             }
         }
         Ok(())
@@ -193,8 +236,8 @@ impl<'m, N: Nand> Volume<'m, N> {
         self.wear(first);
         self.install(JOURNAL, first);
         for copy in 0..2 {
-            let slots = self.rings[copy].blocks.len() as u32 / self.quota.blocks_per_slot;
-            self.rings[copy].slot = slots - 1;
+            // The first place says that the part is being formatted: the first checkpoint goes to the second.
+            self.rings[copy].slot = 0;
             self.rings[copy].committed = u32::MAX;
         }
         for ring in &mut self.rings {

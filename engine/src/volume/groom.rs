@@ -283,11 +283,13 @@ impl<N: Nand> Volume<'_, N> {
         for index in 0..self.groom.candidates.len() {
             let candidate = self.groom.candidates[index];
             if self.stream_of(victim, candidate.birth).is_none() {
-                return if self.want_open.is_some() {
-                    Step::Again
-                } else {
-                    Step::Wait
-                };
+                if self.want_open.is_some() {
+                    return Step::Again;
+                }
+                // Nowhere to go, and nothing freed that a record page would give back.
+                self.groom.exhausted =
+                    self.pending.freed.is_empty() && self.pending.freeing.is_empty();
+                return Step::Wait;
             }
         }
         if self

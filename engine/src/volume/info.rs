@@ -41,6 +41,8 @@ pub struct Info {
     pub checkpoint: u32,
     /// The last session ended with an unmount, and this one has written nothing.
     pub clean: bool,
+    /// No checkpoint could be read: the journal was found by looking for it.
+    pub scanned: bool,
     /// The volume takes no writes.
     pub read_only: bool,
 }
@@ -91,6 +93,7 @@ impl<N: Nand> Volume<'_, N> {
             deltas_max: self.deltas.limit() as u32,
             checkpoint: self.checkpoint.sequence,
             clean: self.session == Session::Mounted { clean: true },
+            scanned: self.scanned,
             read_only: self.session == Session::ReadOnly,
         }
     }

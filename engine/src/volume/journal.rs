@@ -4,11 +4,13 @@ use cuesta_hal::Nand;
 
 use super::address::{Location, Sector, Segment};
 use super::append_point::Append;
+use super::checkpoint::Position;
 use super::memory::STREAMS;
 use super::segment_table::State;
 use super::shape::Shape;
 use super::wire::{Reader, Writer};
 use super::{bits, Volume};
+use crate::codec::crc::words_crc;
 
 /// First bytes of a record page.
 const MAGIC: u32 = 0x4352_4331;
@@ -23,7 +25,7 @@ pub(super) const fn delta_bits(shape: &Shape) -> u32 {
 impl<N: Nand> Volume<'_, N> {
     /// Deltas that fit into a record page whose lists are full.
     pub(super) fn record_room(&self) -> usize {
-        let lists = 24 + STREAMS * 9 + 16 * 4 + 16 * 5 + 16 * 4 + 8 * 4 + 8;
+        let lists = 49 + STREAMS * 9 + 16 * 4 + 16 * 5 + 16 * 4 + 8 * 4 + 8;
         let room = (self.shape.layout.page_bytes() as usize).saturating_sub(lists) * 8;
         room / delta_bits(&self.shape) as usize
     }
@@ -39,6 +41,11 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn record_is_full(&self) -> bool {
         let promised = self.deltas_promised() + self.shape.units as usize;
         self.deltas.unjournaled() + promised > self.record_room()
+    }
+
+    /// Check of where all map pages are.
+    pub(super) fn directory_crc(&self) -> u32 {
+        words_crc(self.directory.iter().map(|entry| entry.location.0))
     }
 
     /// Chooses which free segments may be opened next: the least worn for hot streams, the most worn for cold ones.
@@ -96,6 +103,7 @@ impl<N: Nand> Volume<'_, N> {
             self.name_segments();
         }
         let shape = self.shape;
+        let directory = self.directory_crc();
         let page = self.nand.buffer_mut(die, cuesta_hal::Buffer::First);
         let Some(main) = page.get_mut(..shape.layout.page_bytes() as usize) else {
             return;
@@ -104,6 +112,14 @@ impl<N: Nand> Volume<'_, N> {
         let mut out = Writer::new(main);
         out.u32(MAGIC);
         out.u64(self.parameters.volume_id);
+        out.u32(self.parameters.capacity);
+        out.u16(self.parameters.width);
+        out.u8(self.parameters.classes);
+        out.u32(self.checkpoint.sequence);
+        out.u32(self.checkpoint.from.segment.0);
+        out.u32(self.checkpoint.from.offset);
+        out.u16(self.checkpoint.from.sequence);
+        out.u32(directory);
         out.u32(self.host_writes);
         let open = self.appends.iter().flatten().count();
         out.u8(open as u8);
@@ -166,30 +182,94 @@ impl<N: Nand> Volume<'_, N> {
     }
 }
 
+/// What every record page says about its volume, for whoever has no anchor.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Identity {
+    pub volume_id: u64,
+    pub capacity: u32,
+    pub width: u16,
+    pub classes: u8,
+    /// Number of the last complete checkpoint.
+    pub sequence: u32,
+    /// Where mounting starts to replay behind that checkpoint.
+    pub from: Position,
+    /// Check of the directory as it was when the page was encoded.
+    pub directory: u32,
+}
+
+impl Identity {
+    fn take(input: &mut Reader<'_>) -> Option<Self> {
+        if input.u32()? != MAGIC {
+            return None;
+        }
+        Some(Self {
+            volume_id: input.u64()?,
+            capacity: input.u32()?,
+            width: input.u16()?,
+            classes: input.u8()?,
+            sequence: input.u32()?,
+            from: Position {
+                segment: Segment(input.u32()?),
+                offset: input.u32()?,
+                sequence: input.u16()?,
+            },
+            directory: input.u32()?,
+        })
+    }
+
+    /// Decodes the first bytes of a payload; `None` when it is no record page.
+    pub(super) fn decode(payload: &[u8]) -> Option<Self> {
+        Self::take(&mut Reader::new(payload))
+    }
+}
+
+/// Where the deltas of a record page are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DeltaArea {
+    start: usize,
+    count: usize,
+}
+
+impl DeltaArea {
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// A delta; `None` for a sector beyond the last. They are in no particular order, each sector at most once.
+    pub(super) fn get(
+        &self,
+        payload: &[u8],
+        shape: &Shape,
+        index: usize,
+    ) -> Option<(Sector, Location)> {
+        let area = payload.get(self.start..)?;
+        let field = bits::width(shape.capacity);
+        let at = index * delta_bits(shape) as usize;
+        let sector = bits::get_at(area, at, field)?;
+        let code = bits::get_at(area, at + field as usize, shape.location_bits)?;
+        (sector < shape.capacity).then(|| (Sector(sector), shape.from_code(code)))
+    }
+}
+
 /// A record page being read: each part is checked as it is taken.
 #[derive(Debug)]
-pub(super) struct Record<'b> {
-    pub volume_id: u64,
+pub(super) struct Record {
+    pub identity: Identity,
     pub host_writes: u32,
     pub appends: [Option<Append>; STREAMS],
     pub named: heapless::Vec<Segment, 16>,
     pub closed: heapless::Vec<(Segment, u8), 16>,
     pub freed: heapless::Vec<Segment, 16>,
     pub bad_blocks: heapless::Vec<u32, 8>,
-    area: &'b [u8],
-    count: usize,
-    sector_bits: u32,
-    location_bits: u32,
+    pub deltas: DeltaArea,
 }
 
-impl<'b> Record<'b> {
+impl Record {
     /// Decodes a payload; `None` when it is none, or names what the shape does not have.
-    pub(super) fn decode(payload: &'b [u8], shape: &Shape) -> Option<Self> {
+    pub(super) fn decode(payload: &[u8], shape: &Shape) -> Option<Self> {
         let mut input = Reader::new(payload);
-        if input.u32()? != MAGIC {
-            return None;
-        }
-        let volume_id = input.u64()?;
+        let identity = Identity::take(&mut input)?;
         let host_writes = input.u32()?;
         let mut appends = [None; STREAMS];
         for _ in 0..input.u8()? {
@@ -227,36 +307,19 @@ impl<'b> Record<'b> {
             bad_blocks.push(block).ok()?;
         }
         let count = usize::from(input.u16()?);
-        let area = &payload[input.position()..];
-        if count * delta_bits(shape) as usize > area.len() * 8 {
+        let start = input.position();
+        if count * delta_bits(shape) as usize > payload.len().saturating_sub(start) * 8 {
             return None;
         }
         Some(Self {
-            volume_id,
+            identity,
             host_writes,
             appends,
             named,
             closed,
             freed,
             bad_blocks,
-            area,
-            count,
-            sector_bits: bits::width(shape.capacity),
-            location_bits: shape.location_bits,
-        })
-    }
-
-    /// The deltas, in no particular order: each sector at most once.
-    pub(super) fn deltas<'a>(
-        &'a self,
-        shape: &'a Shape,
-    ) -> impl Iterator<Item = (Sector, Location)> + 'a {
-        let width = (self.sector_bits + self.location_bits) as usize;
-        (0..self.count).filter_map(move |index| {
-            let sector = bits::get_at(self.area, index * width, self.sector_bits)?;
-            let at = index * width + self.sector_bits as usize;
-            let code = bits::get_at(self.area, at, self.location_bits)?;
-            (sector < shape.capacity).then(|| (Sector(sector), shape.from_code(code)))
+            deltas: DeltaArea { start, count },
         })
     }
 }

@@ -145,6 +145,8 @@ pub struct Volume<'m, N: Nand> {
     recovering: bool,
     /// The mount met a page that the last cut may have touched and that could not be read: it may be readable the next time.
     unsettled: bool,
+    /// The journal was found without a checkpoint.
+    scanned: bool,
     /// The mounted checkpoint, if its second copy is not complete.
     single_copy: Option<u32>,
     /// Log time from which on pages belong to uncommitted attempts to begin a session.

@@ -140,6 +140,8 @@ impl core::fmt::Display for ParameterError {
     }
 }
 
+impl core::error::Error for ParameterError {}
+
 /// The sector a geometry is used with: the page up to 4 KiB, 4 KiB on larger ones.
 #[must_use]
 pub const fn default_sector_bytes(geometry: &Geometry) -> u32 {
@@ -203,6 +205,13 @@ impl Parameters {
         }
         parameters.capacity = asked;
         Ok(parameters)
+    }
+}
+
+impl Parameters {
+    /// False when no format could have chosen them, whatever the part.
+    pub(super) const fn are_possible(&self) -> bool {
+        self.width > 0 && self.classes > 0 && self.classes as usize <= CLASSES_MAX
     }
 }
 

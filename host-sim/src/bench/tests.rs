@@ -17,7 +17,7 @@ fn figures(workload: Workload, options: &Options) -> Report {
 
 #[test]
 fn every_workload_runs_on_a_small_part_and_its_programs_add_up() {
-    let options = options("tiny", 0.3, Budget::Full);
+    let options = options("tiny", 0.2, Budget::Full);
     for workload in Workload::ALL {
         let report = figures(workload, &options);
         let parts = report.programs_user
@@ -36,7 +36,7 @@ fn every_workload_runs_on_a_small_part_and_its_programs_add_up() {
 
 #[test]
 fn virtual_time_on_one_die_is_the_sum_of_what_was_done() {
-    let report = figures(Workload::Uniform, &options("tiny", 0.3, Budget::Full));
+    let report = figures(Workload::Uniform, &options("tiny", 0.2, Budget::Full));
     let commands = report.reads + report.programs + report.erases;
     let sum = 60.0 * report.reads as f64
         + 250.0 * report.programs as f64
@@ -53,7 +53,7 @@ fn virtual_time_on_one_die_is_the_sum_of_what_was_done() {
 
 #[test]
 fn a_run_is_the_same_every_time_and_another_seed_is_another_run() {
-    let options = options("tiny", 0.3, Budget::Full);
+    let options = options("tiny", 0.2, Budget::Full);
     let once = figures(Workload::Zipf, &options);
     assert_eq!(once, figures(Workload::Zipf, &options));
     let other = figures(

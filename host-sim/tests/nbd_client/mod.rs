@@ -11,6 +11,7 @@ const EXPORT_NAME: u32 = 1;
 const READ: u16 = 0;
 const WRITE: u16 = 1;
 const FLUSH: u16 = 3;
+const TRIM: u16 = 4;
 
 /// A connection in the transmission phase.
 pub struct Client {
@@ -71,6 +72,10 @@ impl Client {
 
     pub fn write(&mut self, offset: u64, data: &[u8]) -> u32 {
         self.request(WRITE, offset, data.len() as u32, data)
+    }
+
+    pub fn trim(&mut self, offset: u64, len: u32) -> u32 {
+        self.request(TRIM, offset, len, &[])
     }
 
     pub fn flush(&mut self) -> u32 {

@@ -10,7 +10,7 @@ use crate::volume::anchor_scan;
 use crate::volume::append_point::Append;
 use crate::volume::checkpoint::{Head, Position};
 use crate::volume::error::MountError;
-use crate::volume::journal::Record;
+use crate::volume::journal::{Identity, Record};
 use crate::volume::segment_table::State;
 use crate::volume::{io, Volume, JOURNAL};
 
@@ -21,6 +21,8 @@ pub(super) struct Replayed {
     pub record_time: u64,
     /// Pages after the checkpoint's own dump.
     pub changed: bool,
+    /// Whether the directory was as the last record page says when that page was replayed.
+    pub exact: bool,
 }
 
 /// Map pages behind the last record page, and the log time up to which each covers its range.
@@ -119,6 +121,7 @@ impl<N: Nand> Volume<'_, N> {
         let mut replayed = Replayed {
             record_time: 0,
             changed: false,
+            exact: false,
         };
         let Some(first) = self.journal_header(from.segment, from.offset, 0)? else {
             return Err(MountError::Damaged);
@@ -138,9 +141,14 @@ impl<N: Nand> Volume<'_, N> {
             }
             replayed.changed |= header.time >= head.time;
             // A record page comes first: it may name the segment in which the journal goes on.
-            let record = header.kind == Kind::Record
-                && self.read_journal(segment, offset, &header)?
-                && self.take_record(segment, offset)?;
+            let mut record = false;
+            if header.kind == Kind::Record && self.read_journal(segment, offset, &header)? {
+                let exact = self.directory_checks(segment, offset);
+                record = self.take_record(segment, offset)?;
+                if record {
+                    replayed.exact = exact;
+                }
+            }
             let next = self.next_journal_page(segment, offset, header.time)?;
             let good = match header.kind {
                 Kind::Record => {
@@ -206,6 +214,14 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
+    /// True when the directory is as the record page in the buffer of its die says.
+    fn directory_checks(&mut self, segment: Segment, offset: u32) -> bool {
+        let die = self.shape.page(segment, offset).die();
+        let bytes = self.shape.layout.page_bytes() as usize;
+        let payload = &self.nand.buffer(die, Buffer::First)[..bytes];
+        Identity::decode(payload).is_some_and(|identity| identity.directory == self.directory_crc())
+    }
+
     /// A segment belongs to the journal.
     fn enter_journal(&mut self, segment: Segment, sequence: u16, header: Option<&Header>) {
         self.segments.set_state(segment, State::Journal);
@@ -252,11 +268,14 @@ impl<N: Nand> Volume<'_, N> {
         let Some(record) = Record::decode(payload, &shape) else {
             return Ok(false);
         };
-        if record.volume_id != self.parameters.volume_id {
+        if record.identity.volume_id != self.parameters.volume_id {
             return Ok(false);
         }
         self.host_writes = record.host_writes;
-        for (sector, location) in record.deltas(&shape) {
+        for index in 0..record.deltas.len() {
+            let Some((sector, location)) = record.deltas.get(payload, &shape, index) else {
+                continue;
+            };
             insert_delta(
                 &mut self.deltas,
                 self.directory,

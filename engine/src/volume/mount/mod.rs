@@ -2,6 +2,7 @@
 
 mod anchors;
 mod data;
+mod full_scan;
 mod journal;
 
 use cuesta_hal::{Buffer, Nand};
@@ -25,13 +26,26 @@ use crate::codec::HeaderState;
 
 use journal::Covers;
 
+/// Finds the volume on a part: its anchors, or what its journal says if they are lost.
+fn locate<N: Nand>(nand: &mut N) -> Result<Anchors, MountError> {
+    match anchor_scan::find(nand) {
+        Err(error @ (MountError::Blank | MountError::Foreign | MountError::Damaged)) => {
+            let found = full_scan::find_parameters(nand)?;
+            found
+                .map(|parameters| Anchors::lost(nand.geometry(), parameters))
+                .ok_or(error)
+        }
+        other => other,
+    }
+}
+
 impl<'m, N: Nand> Volume<'m, N> {
     /// Reads the parameters of the volume on a part, so that memory for it can be planned.
     ///
     /// # Errors
     /// As for [`mount`](Self::mount).
     pub fn probe(nand: &mut N) -> Result<Parameters, MountError> {
-        Ok(anchor_scan::find(nand)?.head.parameters)
+        Ok(locate(nand)?.head.parameters)
     }
 
     /// Mounts the volume on a part.
@@ -42,16 +56,25 @@ impl<'m, N: Nand> Volume<'m, N> {
     /// # Errors
     /// What was found instead of a volume, or what is missing.
     pub fn mount(mut nand: N, memory: Memory<'m>) -> Result<Self, MountError> {
-        let anchors = anchor_scan::find(&mut nand)?;
+        let anchors = locate(&mut nand)?;
         let parameters = anchors.head.parameters;
         let mut volume = Self::assemble(nand, memory, parameters)?;
         volume.load(&anchors)?;
         Ok(volume)
     }
 
-    /// Reads the state of the volume into its memory.
+    /// Reads the state of the volume into its memory: from the newest checkpoint, or from the journal alone where there is none.
     fn load(&mut self, anchors: &Anchors) -> Result<(), MountError> {
-        let head = self.load_checkpoint(anchors)?;
+        let head = match self.load_checkpoint(anchors) {
+            Err(MountError::Damaged) => {
+                if anchor_scan::half_formatted(&mut self.nand)? {
+                    return Err(MountError::HalfFormatted);
+                }
+                self.forget();
+                return self.load_by_scan(anchors);
+            }
+            loaded => loaded?,
+        };
         self.sanitise(&head);
         let mut covers = Covers::new();
         let replayed = self.replay_journal(&head, &mut covers)?;
@@ -66,7 +89,13 @@ impl<'m, N: Nand> Volume<'m, N> {
         if let Decayed::Page(page) = decayed {
             self.void.push(page).map_err(|_| MountError::Damaged)?;
         }
-        let anchors = anchor_scan::find(&mut self.nand)?;
+        let anchors = locate(&mut self.nand)?;
+        self.forget();
+        self.load(&anchors)
+    }
+
+    /// Forgets what was read so far.
+    fn forget(&mut self) {
         self.segments.clear();
         self.bad_blocks.fill(0);
         self.directory.fill(DirectoryEntry::default());
@@ -86,7 +115,6 @@ impl<'m, N: Nand> Volume<'m, N> {
         for stage in self.stages.iter_mut() {
             *stage = Stage::default();
         }
-        self.load(&anchors)
     }
 
     /// A volume without contents in the memory lent.
@@ -144,6 +172,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             session: Session::Mounted { clean: false },
             recovering: false,
             unsettled: false,
+            scanned: false,
             single_copy: None,
             map_tries: 0,
             void_from: u64::MAX,

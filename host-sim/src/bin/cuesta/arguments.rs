@@ -3,14 +3,38 @@
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use cuesta::volume::Budget;
-use cuesta_sim::{chip, Chip};
+use cuesta::volume::{Budget, FormatOptions, ParameterError, Parameters};
+use cuesta_sim::{chip, chips, Chip};
 
 use crate::failure::{tell, Failure};
 use crate::size;
 
 /// Sectors in use where nothing is asked for, of all that the raw pages hold.
 pub const UTILIZATION: f64 = 0.70;
+
+/// The chips there are, for the end of a command's help.
+pub fn chips_help() -> String {
+    let width = chips().iter().map(|chip| chip.name.len()).max();
+    let width = width.unwrap_or(0);
+    let lines = chips().iter().map(|chip| {
+        format!(
+            "\n  {:width$}  {}{}",
+            chip.name,
+            chip.description,
+            fits(chip)
+        )
+    });
+    format!("Chips:{}", lines.collect::<String>())
+}
+
+/// A remark where no volume can be made on a chip.
+fn fits(chip: &Chip) -> &'static str {
+    match Parameters::choose(&chip.geometry, &FormatOptions::default()) {
+        Ok(_) => "",
+        Err(ParameterError::PairedPages) => "; refused: paired pages",
+        Err(_) => "; refused",
+    }
+}
 
 /// Parses `--ram`: `full`, `minimum`, or bytes.
 pub fn budget(text: &str) -> Result<Budget, String> {

@@ -4,34 +4,63 @@ use std::io::Write;
 
 use cuesta::volume::{Budget, FormatOptions, Parameters};
 use cuesta_sim::bench::{bound, run_queue, Options, QueueOptions, QueueReport, Report};
-use cuesta_sim::workload::Workload;
+use cuesta_sim::workload::{UnknownWorkload, Workload};
 use cuesta_sim::{chip, Chip};
 
-use crate::arguments;
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::table::{print_facts, Table};
+use crate::{arguments, ram_table};
 
 /// The name of the workload of many requests at once.
 const QUEUE: &str = "queue";
+/// The name of the comparison of budgets.
+const RAM_TABLE: &str = "ram-table";
+
+/// What each workload does: the end of the help, with the chips.
+const WORKLOADS: &str = "\
+Workloads:
+  seq-fill     fill a fresh disk in order
+  seq-over     overwrite a full disk in order
+  uniform      overwrite at random, after a warm-up of two disks
+  zipf         the same, skewed: few sectors are written often
+  hotcold      the same, 90 % of the writes to 10 % of the sectors
+  shift        as hotcold, but what is hot moves on
+  sync         as uniform, with a sync after each write
+  rand-read    read at random, after uniform
+  seq-read     read in order, after uniform
+  mount-clean  mount after an unmount, up to the first read
+  mount-cut    mount after a power cut, up to the first read and the first synced write
+  wear         overwrite half of the disk a hundred times over while the other half lies still
+  queue        on many dies: random reads at a depth, sequential writes, and both together
+  ram-table    uniform and rand-read at several budgets of memory, as a table in Markdown
+
+Every page that is programmed counts in WA, what the engine writes for itself included; \"bound\" is the least that theory \
+allows any log. All figures are counts and virtual time of the emulated part: the same on any machine.
+";
+
+fn after_help() -> String {
+    format!("{WORKLOADS}\n{}", arguments::chips_help())
+}
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = after_help())]
 pub struct Arguments {
-    /// seq-fill, seq-over, uniform, zipf, hotcold, rand-read, seq-read, mount-clean, mount-cut, sync, shift, wear; or queue: many
-    /// requests at once
+    /// What to run: see below
     #[arg(required_unless_present = "all", conflicts_with = "all", value_parser = what)]
     workload: Option<What>,
-    /// All workloads but queue, one after the other
+    /// All workloads but queue and ram-table, one after the other
     #[arg(long)]
     all: bool,
     /// The part [default: w25n01gv; for queue ssd-tlc]
-    #[arg(long, value_parser = arguments::chip_named)]
+    #[arg(long, value_name = "NAME", value_parser = arguments::chip_named)]
     chip: Option<&'static Chip>,
     /// Sectors in use, of all that the raw pages hold; several with commas [default: 0.70; for queue as many as there are up to that]
-    #[arg(long, value_delimiter = ',', value_parser = arguments::utilization)]
+    #[arg(long, value_name = "SHARE", value_delimiter = ',', value_parser = arguments::utilization)]
     utilization: Vec<f64>,
-    /// Memory for the engine, all included: full, minimum, or bytes such as 16K; several with commas
-    #[arg(long, default_value = "full", value_delimiter = ',', value_parser = arguments::budget)]
+    /// Memory for the engine, all included: full, minimum, or bytes such as 16K; several with commas [default: full; for ram-table
+    /// a choice]
+    #[arg(long, value_name = "BYTES", value_delimiter = ',', value_parser = arguments::budget)]
     ram: Vec<Budget>,
     /// Sync after so many writes of the measured phase
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -43,40 +72,64 @@ pub struct Arguments {
     #[arg(long, value_parser = arguments::seed)]
     seed: Option<u64>,
     /// Reads that queue keeps out at a time
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
     depth: u32,
     /// One JSON object for each run instead of a table
     #[arg(long)]
     json: bool,
 }
 
+/// The chip of the workloads where none is asked for.
+const WORKLOADS_CHIP: &str = "w25n01gv";
+/// The chip of the queue where none is asked for.
+const QUEUE_CHIP: &str = "ssd-tlc";
+
 /// What is to be run.
 #[derive(Debug, Clone, Copy)]
 enum What {
     Workload(Workload),
     Queue,
+    RamTable,
 }
 
 fn what(name: &str) -> Result<What, String> {
-    if name == QUEUE {
-        return Ok(What::Queue);
+    match name {
+        QUEUE => Ok(What::Queue),
+        RAM_TABLE => Ok(What::RamTable),
+        _ => name
+            .parse()
+            .map(What::Workload)
+            .map_err(|error: UnknownWorkload| format!("{error}, {QUEUE}, {RAM_TABLE}")),
     }
-    name.parse()
-        .map(What::Workload)
-        .map_err(|error: cuesta_sim::workload::UnknownWorkload| format!("{error}, {QUEUE}"))
 }
 
 impl Arguments {
-    /// Every combination of utilization and memory; `utilization` where none was asked for.
-    fn combinations(&self, utilization: f64) -> Vec<(f64, Budget)> {
-        let utilizations = if self.utilization.is_empty() {
-            vec![utilization]
+    /// The chip asked for; the one of this name where none was.
+    fn chip_or(&self, name: &str) -> Result<&'static Chip, Failure> {
+        match self.chip {
+            Some(chip) => Ok(chip),
+            None => Ok(chip(name)?),
+        }
+    }
+
+    /// The utilizations asked for; `default` where none was.
+    fn utilizations(&self, default: f64) -> Vec<f64> {
+        if self.utilization.is_empty() {
+            vec![default]
         } else {
             self.utilization.clone()
+        }
+    }
+
+    /// Every combination of utilization and memory; `utilization` and full where none was asked for.
+    fn combinations(&self, utilization: f64) -> Vec<(f64, Budget)> {
+        let budgets = match &self.ram[..] {
+            [] => &[Budget::Full],
+            asked => asked,
         };
-        utilizations
+        self.utilizations(utilization)
             .into_iter()
-            .flat_map(|utilization| self.ram.iter().map(move |&budget| (utilization, budget)))
+            .flat_map(|utilization| budgets.iter().map(move |&budget| (utilization, budget)))
             .collect()
     }
 }
@@ -84,6 +137,7 @@ impl Arguments {
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     match arguments.workload {
         Some(What::Queue) => run_queues(arguments, out),
+        Some(What::RamTable) => run_ram_table(arguments, out),
         Some(What::Workload(workload)) => run_workloads(arguments, &[workload], out),
         None => run_workloads(arguments, &Workload::ALL, out),
     }
@@ -94,10 +148,7 @@ fn run_workloads(
     workloads: &[Workload],
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let chip = match arguments.chip {
-        Some(chip) => chip,
-        None => chip("w25n01gv")?,
-    };
+    let chip = arguments.chip_or(WORKLOADS_CHIP)?;
     let mut table = Table::new([
         "workload",
         "u",
@@ -190,11 +241,19 @@ fn row(report: &Report, bound: Option<f64>) -> Vec<String> {
     ]
 }
 
-fn run_queues(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
-    let chip = match arguments.chip {
-        Some(chip) => chip,
-        None => chip("ssd-tlc")?,
+fn run_ram_table(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
+    let asked = ram_table::Asked {
+        chip: arguments.chip_or(WORKLOADS_CHIP)?,
+        utilizations: &arguments.utilizations(arguments::UTILIZATION),
+        budgets: &arguments.ram,
+        seed: arguments.seed,
+        json: arguments.json,
     };
+    ram_table::run(&asked, out)
+}
+
+fn run_queues(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
+    let chip = arguments.chip_or(QUEUE_CHIP)?;
     let most = capacity_share(chip)?;
     for (utilization, budget) in arguments.combinations(arguments::UTILIZATION.min(most)) {
         let options = QueueOptions {

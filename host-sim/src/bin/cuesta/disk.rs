@@ -18,7 +18,7 @@ pub struct DiskArguments {
     #[arg(value_name = "DISK")]
     pub path: PathBuf,
     /// Refuse an image of another chip than this
-    #[arg(long, value_parser = arguments::chip_named)]
+    #[arg(long, value_name = "NAME", value_parser = arguments::chip_named)]
     pub chip: Option<&'static Chip>,
 }
 

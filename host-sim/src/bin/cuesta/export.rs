@@ -21,8 +21,8 @@ pub struct Arguments {
     /// Replace a file that is there already
     #[arg(long)]
     force: bool,
-    /// Memory for the engine: full, minimum, or bytes such as 16K
-    #[arg(long, default_value = "full", value_parser = arguments::budget)]
+    /// Memory for the engine, all included: full, minimum, or bytes such as 16K
+    #[arg(long, value_name = "BYTES", default_value = "full", value_parser = arguments::budget)]
     ram: Budget,
 }
 

@@ -13,25 +13,26 @@ use crate::failure::Failure;
 use crate::{arguments, size};
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = arguments::chips_help())]
 pub struct Arguments {
-    /// The image file to make
+    /// The image file to make; it is sparse
     disk: PathBuf,
     /// The part to emulate
-    #[arg(long, value_parser = arguments::chip_named)]
+    #[arg(long, value_name = "NAME", value_parser = arguments::chip_named)]
     chip: &'static Chip,
     /// Size of the disk: sectors, or bytes with a unit such as 64M [default: all that fits]
     #[arg(long, value_name = "N", value_parser = capacity)]
     capacity: Option<Capacity>,
-    /// Blocks of a segment, a divisor of the number of dies [default: by the part]
+    /// Blocks of a segment, one on each of so many dies: a divisor of their number [default: by the part]
     #[arg(long, value_name = "W")]
     width: Option<u16>,
-    /// Classes of lifetime that are kept apart [default: by the part]
+    /// Classes of lifetime that are kept apart, 1 to 8 [default: by the part]
     #[arg(long, value_name = "K")]
     classes: Option<u8>,
     /// Replace a file that is there already
     #[arg(long)]
     force: bool,
-    /// Blocks of each die that the factory marks bad, drawn by a seed
+    /// Blocks of each die that the factory has marked bad, drawn by a seed: 7/20 marks 20
     #[arg(long, value_name = "SEED/COUNT", value_parser = bad_blocks)]
     bad_blocks: Option<BadBlocks>,
 }

@@ -17,8 +17,8 @@ pub struct Arguments {
     disk: DiskArguments,
     /// The raw image; what it does not cover reads as zeros afterwards
     raw: PathBuf,
-    /// Memory for the engine: full, minimum, or bytes such as 16K
-    #[arg(long, default_value = "full", value_parser = arguments::budget)]
+    /// Memory for the engine, all included: full, minimum, or bytes such as 16K
+    #[arg(long, value_name = "BYTES", default_value = "full", value_parser = arguments::budget)]
     ram: Budget,
 }
 

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bench;
+mod budgets;
 mod check;
 mod demo;
 mod disk;
@@ -12,6 +13,7 @@ mod import;
 mod info;
 mod plan;
 mod progress;
+mod ram_table;
 mod serve;
 mod size;
 mod table;
@@ -23,31 +25,40 @@ use clap::{Parser, Subcommand};
 
 use failure::Failure;
 
-/// A log-structured storage engine on emulated raw NAND.
+/// Makes a disk out of raw NAND flash, here emulated: in memory, or in an image file.
 #[derive(Debug, Parser)]
-#[command(version, about, long_about = None, max_term_width = 100)]
+#[command(name = "cuesta", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Program {
     #[command(subcommand)]
     command: Command,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  cuesta demo
+  cuesta format disk.nand --chip w25n01gv
+  cuesta serve disk.nand --socket disk.sock
+  cuesta bench ram-table
+
+Exit codes: 0 done, 1 it could not be done, 2 the command makes no sense. Errors are one line each.";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make a disk image and an empty volume in it
     Format(format::Arguments),
-    /// Tell what a disk image holds
+    /// Tell what a disk image holds; writes nothing
     Info(info::Arguments),
-    /// Verify the whole media against itself
+    /// Read all that a disk image holds and check it against itself; writes nothing
     Check(check::Arguments),
     /// Replace the contents of the disk by a raw image
     Import(import::Arguments),
     /// Copy the contents of the disk into a raw image
     Export(export::Arguments),
-    /// Serve the disk to NBD clients until told to stop
+    /// Serve the disk to NBD clients, until SIGTERM or SIGINT ends the session cleanly
     Serve(serve::Arguments),
     /// Measure the engine on an emulated part, in operations and virtual time
     Bench(bench::Arguments),
-    /// Compute what a volume on a chip costs: RAM, capacity, overhead
+    /// Compute what a volume on a chip costs: RAM, capacity, overhead; runs nothing
     Plan(plan::Arguments),
     /// Show it all in half a minute: store, overwrite, cut the power a thousand times, verify
     Demo(demo::Arguments),

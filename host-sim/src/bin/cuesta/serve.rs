@@ -16,24 +16,33 @@ use crate::arguments;
 use crate::disk::{unmount, DiskArguments, DiskFile, ImageDisk};
 use crate::failure::{tell, Failure};
 
+const AFTER_HELP: &str = "\
+Prints the address for clients as soon as they can connect. A write is on the media when it is answered, a trim when a \
+flush behind it is. Killing the server is a power cut: what was answered is there at the next start.
+
+Example:
+  cuesta serve disk.nand --socket disk.sock
+  nbdcopy image.ext4 'nbd+unix:///?socket=disk.sock'";
+
 /// How often the status line is renewed.
 const STATUS_INTERVAL: Duration = Duration::from_millis(250);
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct Arguments {
     #[command(flatten)]
     disk: DiskArguments,
-    /// Listen at a Unix socket of this name
+    /// Listen at a Unix socket of this name; one that a killed server left behind is replaced
     #[arg(long, value_name = "PATH", required_unless_present = "tcp")]
     socket: Option<PathBuf>,
     /// Listen at a loopback address, such as 127.0.0.1:10809; port 0 lets the system choose
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "socket")]
     tcp: Option<SocketAddr>,
-    /// Name of the export; clients that ask for none get it too
-    #[arg(long, default_value = "")]
+    /// Name of the export; clients that ask for none get it too [default: none]
+    #[arg(long, default_value = "", hide_default_value = true)]
     name: String,
-    /// Memory for the engine: full, minimum, or bytes such as 16K
-    #[arg(long, default_value = "full", value_parser = arguments::budget)]
+    /// Memory for the engine, all included: full, minimum, or bytes such as 16K
+    #[arg(long, value_name = "BYTES", default_value = "full", value_parser = arguments::budget)]
     ram: Budget,
     /// Refuse every change that clients ask for; recovery after a cut runs all the same
     #[arg(long)]

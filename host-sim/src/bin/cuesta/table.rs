@@ -1,4 +1,4 @@
-//! Plain tables: the first column left, figures right, no lines.
+//! Tables: the first column left, figures right. Plain ones have no lines.
 
 use std::io::{self, Write};
 
@@ -39,6 +39,17 @@ impl Table {
             });
         }
         self
+    }
+
+    /// Prints it as a table of Markdown.
+    pub fn print_markdown(&self, out: &mut dyn Write) -> io::Result<()> {
+        for (number, row) in self.rows.iter().enumerate() {
+            writeln!(out, "| {} |", row.join(" | "))?;
+            if number == 0 {
+                writeln!(out, "|---|{}", "--:|".repeat(row.len().saturating_sub(1)))?;
+            }
+        }
+        Ok(())
     }
 
     /// Prints it.

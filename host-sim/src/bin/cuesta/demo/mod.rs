@@ -28,18 +28,19 @@ use session::Session;
 const UTILIZATION: f64 = 0.70;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = arguments::chips_help())]
 pub struct Arguments {
     /// The part
-    #[arg(long, default_value = "w25n01gv", value_parser = arguments::chip_named)]
+    #[arg(long, value_name = "NAME", default_value = "w25n01gv", value_parser = arguments::chip_named)]
     chip: &'static Chip,
-    /// Power cuts
-    #[arg(long, default_value_t = 1000)]
+    /// Power cuts, each at a random operation and with a recovery after it
+    #[arg(long, value_name = "N", default_value_t = 1000)]
     cuts: u32,
     /// Everything random follows from it
     #[arg(long, default_value_t = 1, value_parser = arguments::seed)]
     seed: u64,
-    /// Memory for the engine: full, minimum, or bytes such as 16K
-    #[arg(long, default_value = "full", value_parser = arguments::budget)]
+    /// Memory for the engine, all included: full, minimum, or bytes such as 16K
+    #[arg(long, value_name = "BYTES", default_value = "full", value_parser = arguments::budget)]
     ram: Budget,
 }
 

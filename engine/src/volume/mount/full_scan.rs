@@ -1,0 +1,319 @@
+//! Mounting without a checkpoint: the journal is looked for in every segment, and tells what the checkpoint would have told.
+//!
+//! For a volume that has lost all its anchors. Every record page says where replaying starts, and carries a check of the directory: the state
+//! found is exact, or the mount fails.
+
+use cuesta_hal::{Buffer, Geometry, Nand};
+use heapless::Vec;
+
+use super::journal::Covers;
+use crate::codec::crc::Seed;
+use crate::codec::{Header, HeaderState, Kind, PageLayout};
+use crate::volume::address::Segment;
+use crate::volume::anchor_scan::Anchors;
+use crate::volume::checkpoint::Head;
+use crate::volume::error::MountError;
+use crate::volume::journal::Identity;
+use crate::volume::parameters::{default_sector_bytes, Parameters, Quota};
+use crate::volume::segment_table::State;
+use crate::volume::shape::Shape;
+use crate::volume::{io, Session, Volume, JOURNAL};
+
+/// Checkpoints that attempts nobody knows of any more may have numbered.
+const SEQUENCES_SKIPPED: u32 = 1 << 16;
+
+/// Finds a record page, which says what a volume without anchors was made with.
+pub(in crate::volume) fn find_parameters<N: Nand>(
+    nand: &mut N,
+) -> Result<Option<Parameters>, MountError> {
+    let geometry = *nand.geometry();
+    let Ok(layout) = PageLayout::new(&geometry, default_sector_bytes(&geometry)) else {
+        return Ok(None);
+    };
+    let mut best: Option<(u64, Parameters)> = None;
+    for width in (1..=geometry.dies).filter(|&width| geometry.dies.is_multiple_of(width)) {
+        let assumed = Parameters {
+            volume_id: 0,
+            capacity: 1,
+            sector_bytes: layout.sector_bytes(),
+            width,
+            classes: 1,
+        };
+        let Ok(shape) = Shape::new(&geometry, &assumed) else {
+            continue;
+        };
+        for segment in (0..shape.segments).map(Segment) {
+            if let Some((time, parameters)) = identity_in(nand, &geometry, &shape, segment)? {
+                if best.is_none_or(|(newest, _)| time > newest) {
+                    best = Some((time, parameters));
+                }
+            }
+        }
+    }
+    Ok(best.map(|(_, parameters)| parameters))
+}
+
+/// The first readable record page of a segment, if the segment belongs to a journal.
+fn identity_in<N: Nand>(
+    nand: &mut N,
+    geometry: &Geometry,
+    shape: &Shape,
+    segment: Segment,
+) -> Result<Option<(u64, Parameters)>, MountError> {
+    let layout = shape.layout;
+    for offset in 0..shape.pages_per_segment() {
+        let page = shape.page(segment, offset);
+        let place = shape.location(segment, offset, 0);
+        io::read(nand, page, layout.header_columns()).map_err(MountError::Nand)?;
+        let header = match layout.read_header(nand.buffer(page.die(), Buffer::First), 0, place.0) {
+            HeaderState::Valid(header) if header.stream == JOURNAL => header,
+            // One unreadable page, or a row of bad blocks, may come first.
+            _ if offset <= shape.width => continue,
+            _ => return Ok(None),
+        };
+        if header.kind != Kind::Record {
+            continue;
+        }
+        io::read(nand, page, layout.page_columns()).map_err(MountError::Nand)?;
+        let seed = Seed {
+            volume: 0,
+            place: place.0,
+        };
+        let buffer = nand.buffer_mut(page.die(), Buffer::First);
+        if layout.decode_unit(buffer, 0, seed).is_err() {
+            continue;
+        }
+        let Some(identity) = Identity::decode(layout.payload(buffer, 0)) else {
+            continue;
+        };
+        let parameters = Parameters {
+            volume_id: identity.volume_id,
+            capacity: identity.capacity,
+            sector_bytes: layout.sector_bytes(),
+            width: identity.width,
+            classes: identity.classes,
+        };
+        let fits = u32::from(identity.width) == shape.width
+            && parameters.are_possible()
+            && Quota::new(geometry, &parameters)
+                .is_ok_and(|quota| (1..=quota.capacity_max).contains(&parameters.capacity));
+        if fits {
+            return Ok(Some((header.time, parameters)));
+        }
+    }
+    Ok(None)
+}
+
+impl<N: Nand> Volume<'_, N> {
+    /// Reads the state of the volume without a checkpoint.
+    ///
+    /// The newest record page says where replaying starts. A first replay finds the last record page that counts; what map pages there were
+    /// then is the directory, and the check in that page tells whether none of them is missing. The second replay is the one of any mount.
+    pub(super) fn load_by_scan(&mut self, anchors: &Anchors) -> Result<(), MountError> {
+        let identity = self.newest_record(anchors)?.ok_or(MountError::Damaged)?;
+        let mut head = Head::lost(self.nand.geometry(), self.parameters);
+        head.from = identity.from;
+        self.prepare(anchors, &identity, u64::MAX)?;
+        let first = self.replay_journal(&head, &mut Covers::new())?;
+        self.forget();
+        let placed = self.prepare(anchors, &identity, first.record_time)?;
+        let mut covers = Covers::new();
+        let replayed = self.replay_journal(&head, &mut covers)?;
+        if !replayed.exact {
+            return Err(MountError::Damaged);
+        }
+        self.scan_data(replayed.record_time, &covers)?;
+        self.scanned = true;
+        self.unsettled = true;
+        self.conclude(false);
+        if !placed {
+            // Without a place for anchors nothing can be begun; everything can be read.
+            self.session = Session::ReadOnly;
+        }
+        Ok(())
+    }
+
+    /// What a checkpoint would have told, as of log time `until`; false when there is no place for the anchors to come.
+    fn prepare(
+        &mut self,
+        anchors: &Anchors,
+        identity: &Identity,
+        until: u64,
+    ) -> Result<bool, MountError> {
+        let geometry = *self.nand.geometry();
+        self.find_bad_blocks(&geometry).map_err(MountError::Nand)?;
+        self.void_from = anchors.attempt.map_or(u64::MAX, |(_, from)| from);
+        self.checkpoint.from = identity.from;
+        self.checkpoint.sequence = anchors
+            .sequence
+            .max(identity.sequence.saturating_add(SEQUENCES_SKIPPED));
+        self.time = self.time.max(anchors.time + 1);
+        self.classify_segments(until)?;
+        for (ring, blocks) in self.rings.iter_mut().zip(&anchors.head.rings) {
+            ring.blocks.clone_from(blocks);
+        }
+        let known = self.rings.iter().all(|ring| !ring.blocks.is_empty());
+        let placed = known || self.place_rings(&geometry);
+        for (copy, ring) in self.rings.iter_mut().enumerate() {
+            ring.slot = anchors.opened[copy];
+            ring.committed = u32::MAX;
+            ring.next = u32::MAX / 2;
+        }
+        Ok(placed)
+    }
+
+    /// What the newest record page says about the volume.
+    fn newest_record(&mut self, anchors: &Anchors) -> Result<Option<Identity>, MountError> {
+        self.void_from = anchors.attempt.map_or(u64::MAX, |(_, from)| from);
+        let mut newest: Option<(u64, Identity)> = None;
+        for segment in self.segments.iter() {
+            let Some((from, _)) = self
+                .first_header(segment)?
+                .filter(|(_, at)| at.stream == JOURNAL)
+            else {
+                continue;
+            };
+            for offset in from..self.shape.pages_per_segment() {
+                let Some(header) = self.log_header(segment, offset)? else {
+                    continue;
+                };
+                if header.kind != Kind::Record
+                    || newest.is_some_and(|(time, _)| time >= header.time)
+                    || !self.read_journal(segment, offset, &header)?
+                {
+                    continue;
+                }
+                let page = self.shape.page(segment, offset);
+                let bytes = self.shape.layout.page_bytes() as usize;
+                let payload = &self.nand.buffer(page.die(), Buffer::First)[..bytes];
+                let identity = Identity::decode(payload)
+                    .filter(|identity| identity.volume_id == self.parameters.volume_id);
+                if let Some(identity) = identity {
+                    newest = Some((header.time, identity));
+                }
+            }
+        }
+        Ok(newest.map(|(_, identity)| identity))
+    }
+
+    /// What each segment holds, and the newest map page of each range before log time `until`.
+    fn classify_segments(&mut self, until: u64) -> Result<(), MountError> {
+        self.wear_base = u32::MAX;
+        for segment in self.segments.iter() {
+            if let Some((_, header)) = self.first_header(segment)? {
+                self.wear_base = self.wear_base.min(header.erases);
+            }
+        }
+        let (mut worn, mut known) = (0u64, 0u64);
+        for segment in self.segments.iter() {
+            if self.segments.state(segment) == State::Retired {
+                continue;
+            }
+            let Some((offset, first)) = self.first_header(segment)? else {
+                continue;
+            };
+            self.set_erases(segment, first.erases);
+            self.segments.set_stream(segment, first.stream);
+            worn += u64::from(self.segments.wear(segment));
+            known += 1;
+            if first.stream == JOURNAL {
+                self.segments.set_state(segment, State::Journal);
+                // Older than the one in which replaying starts.
+                let stamp = self.checkpoint.from.sequence.wrapping_sub(1);
+                self.segments.set_stamp(segment, stamp);
+                self.take_map_pages(segment, offset, until)?;
+            } else {
+                self.segments.set_state(segment, State::Closed);
+                let stamp = (first.birth >> self.stamp_shift()) as u16;
+                self.segments.set_stamp(segment, stamp);
+            }
+        }
+        // An erase count that nothing tells goes on at the mean.
+        let mean = worn.checked_div(known).map_or(0, |mean| mean + 1).min(255) as u8;
+        for segment in self.segments.iter() {
+            if self.segments.state(segment) == State::Free {
+                self.segments.set_wear(segment, mean);
+            }
+        }
+        if self.wear_base == u32::MAX {
+            self.wear_base = 0;
+        }
+        Ok(())
+    }
+
+    /// The first page of a segment that holds something of a log, looking no further than past one torn page on each die.
+    fn first_header(&mut self, segment: Segment) -> Result<Option<(u32, Header)>, MountError> {
+        let mut missed = 0;
+        for offset in 0..self.shape.pages_per_segment() {
+            if missed > self.shape.width {
+                break;
+            }
+            if let Some(header) = self.log_header(segment, offset)? {
+                return Ok(Some((offset, header)));
+            }
+            missed += u32::from(!self.in_bad_block(segment, offset));
+        }
+        Ok(None)
+    }
+
+    /// The header of a page of data or of the journal.
+    fn log_header(&mut self, segment: Segment, offset: u32) -> Result<Option<Header>, MountError> {
+        if self.is_void(segment, offset) {
+            return Ok(None);
+        }
+        Ok(match self.header_at(segment, offset)? {
+            HeaderState::Valid(header)
+                if header.kind != Kind::Anchor && header.time < self.void_from =>
+            {
+                Some(header)
+            }
+            _ => None,
+        })
+    }
+
+    /// Takes the map pages of a journal segment into the directory, where they are newer than what it names.
+    fn take_map_pages(
+        &mut self,
+        segment: Segment,
+        from: u32,
+        until: u64,
+    ) -> Result<(), MountError> {
+        for offset in from..self.shape.pages_per_segment() {
+            let Some(header) = self.log_header(segment, offset)? else {
+                continue;
+            };
+            if header.kind != Kind::Map || header.time >= until {
+                continue;
+            }
+            let known = match self.directory.get(header.id as usize) {
+                Some(entry) => entry.location,
+                None => continue,
+            };
+            if known.is_mapped() {
+                let (segment, offset, _) = self.shape.split(known);
+                let newer = self
+                    .log_header(segment, offset)?
+                    .is_some_and(|known| known.time >= header.time);
+                if newer {
+                    continue;
+                }
+            }
+            self.directory[header.id as usize].location = self.shape.location(segment, offset, 0);
+        }
+        Ok(())
+    }
+}
+
+impl Anchors {
+    /// Anchors of a volume that has lost them.
+    pub(in crate::volume) fn lost(geometry: &Geometry, parameters: Parameters) -> Self {
+        Self {
+            head: Head::lost(geometry, parameters),
+            starts: Vec::new(),
+            sequence: 0,
+            time: 0,
+            opened: [0; 2],
+            attempt: None,
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! A volume that has lost all its anchors, or the start of its journal, is found again by looking at every page; a part whose format was cut
+//! says so.
+
+use cuesta::volume::{Budget, Error, FormatOptions, MountError, Sector, Segment, State, Volume};
+use cuesta_hal::Nand;
+use cuesta_sim::{CutPlan, SplitMix64};
+use cuesta_tests::aged::{session, Making};
+use cuesta_tests::change::{filling, mixture, Change};
+use cuesta_tests::damage::{blank_block, overwrite_block};
+use cuesta_tests::driver::Driver;
+use cuesta_tests::model::Model;
+use cuesta_tests::oracle::within;
+use cuesta_tests::rig::{memory, Rig};
+use cuesta_tests::verdict;
+
+const MAKINGS: [Making; 6] = [
+    Making::of("tiny", Budget::Minimum),
+    Making::of("tiny", Budget::Full),
+    Making::of("tiny2", Budget::Full),
+    Making::of("tiny4", Budget::Minimum),
+    Making {
+        width: Some(2),
+        ..Making::of("tiny4", Budget::Full)
+    },
+    Making::of("tiny-multi", Budget::Full),
+];
+
+/// A disk in the middle of its life, everything flushed, and what it holds.
+fn lived(making: &Making, seed: u64, cleanly: bool) -> (Rig, Model) {
+    let mut rig = making.make(seed);
+    let mut model = Model::new();
+    let mut random = SplitMix64::new(seed);
+    let capacity = rig.parameters.capacity;
+    session(&mut rig, &mut model, making.depth, &filling(capacity)).expect("power");
+    let mut disk = rig.mount().expect("a sound part");
+    let changes = mixture(&mut random, capacity, capacity * 2);
+    let mut driver = Driver::new(disk.volume_mut(), &mut model, making.depth);
+    driver.run(&changes).expect("power");
+    driver.run(&[Change::Flush]).expect("power");
+    if cleanly {
+        disk.unmount().map_err(|(_, error)| error).expect("room");
+    } else {
+        drop(disk);
+        rig.nand.power_cycle();
+        model.power_cycled();
+    }
+    (rig, model)
+}
+
+/// Blocks that hold anchors.
+fn anchor_blocks(rig: &mut Rig) -> Vec<u32> {
+    let disk = rig.mount().expect("a sound part");
+    let volume = disk.volume();
+    let shape = volume.shape();
+    let reserved = |&segment: &Segment| {
+        let info = volume.segment_info(segment.0).expect("a segment");
+        info.state == State::Reserved
+    };
+    (0..shape.segments)
+        .map(Segment)
+        .filter(reserved)
+        .flat_map(|segment| (0..shape.width).map(move |column| shape.block(segment, column)))
+        .map(|block| shape.block_number(block) as u32)
+        .collect()
+}
+
+fn all_is_there(rig: &mut Rig, model: &mut Model, making: &Making, what: &str) {
+    let mut disk = rig
+        .mount()
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert!(disk.volume().info().scanned, "{what}");
+    verdict::settles(&mut disk, model, what);
+    let mut random = SplitMix64::new(7);
+    let capacity = disk.volume().capacity();
+    let changes = mixture(&mut random, capacity, capacity);
+    Driver::new(disk.volume_mut(), model, making.depth)
+        .run(&changes)
+        .expect("power");
+    verdict::verifies(&mut disk, what);
+    verdict::agrees(&mut disk, model, what);
+    disk.unmount().map_err(|(_, error)| error).expect("room");
+    let mut disk = rig
+        .mount()
+        .unwrap_or_else(|error| panic!("{what}, again: {error}"));
+    assert!(!disk.volume().info().scanned, "{what}");
+    verdict::agrees(&mut disk, model, what);
+}
+
+#[test]
+fn a_volume_without_anchors_is_found_again_with_every_flushed_byte() {
+    within(200, "lost anchors", || {
+        for making in MAKINGS {
+            for (seed, cleanly) in [(1, true), (2, false), (3, true), (4, false)] {
+                let what = format!("{making:?}, seed {seed}, ended cleanly: {cleanly}");
+                eprintln!("{what}");
+                let (mut rig, mut model) = lived(&making, seed, cleanly);
+                let mut random = SplitMix64::new(seed);
+                let main = rig.nand.geometry().page_bytes as usize;
+                for block in anchor_blocks(&mut rig) {
+                    if seed % 3 == 0 {
+                        // The marker stays: a block whose marker is gone is a bad one.
+                        overwrite_block(&mut rig.nand, block, |_, raw| {
+                            random.fill(raw);
+                            raw[main..main + 2].fill(0xFF);
+                        });
+                    } else {
+                        blank_block(&mut rig.nand, block);
+                    }
+                }
+                all_is_there(&mut rig, &mut model, &making, &what);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_volume_that_has_no_place_for_anchors_any_more_can_be_read() {
+    let making = Making::of("tiny", Budget::Full);
+    let (mut rig, mut model) = lived(&making, 8, true);
+    let mut random = SplitMix64::new(8);
+    let main = rig.nand.geometry().page_bytes as usize;
+    for block in anchor_blocks(&mut rig) {
+        overwrite_block(&mut rig.nand, block, |_, raw| {
+            random.fill(raw);
+            raw[main..].fill(0);
+        });
+    }
+    let mut disk = rig.mount().expect("a journal");
+    assert!(disk.volume().info().read_only);
+    verdict::settles(&mut disk, &mut model, "no place for anchors");
+    let data = vec![0; disk.volume().sector_bytes()];
+    assert_eq!(disk.write(Sector(0), &data), Err(Error::ReadOnly));
+}
+
+#[test]
+fn a_volume_without_anchors_that_is_cut_while_it_recovers_is_found_again() {
+    within(200, "lost anchors, cut", || {
+        for making in MAKINGS {
+            let (mut rig, model) = lived(&making, 5, false);
+            for block in anchor_blocks(&mut rig) {
+                blank_block(&mut rig.nand, block);
+            }
+            for index in 0..40 {
+                let what = format!("{making:?}, cut at {index} of the recovery");
+                let (mut rig, mut model) = (rig.clone(), model.clone());
+                rig.nand.plan_cut(CutPlan::during(index, index));
+                let mut disk = rig.mount().expect("a part without anchors");
+                let _ = Driver::new(disk.volume_mut(), &mut model, making.depth)
+                    .run(&[Change::Write(1)]);
+                drop(disk);
+                rig.nand.power_cycle();
+                model.power_cycled();
+                let mut disk = rig
+                    .mount()
+                    .unwrap_or_else(|error| panic!("{what}: {error}"));
+                verdict::settles(&mut disk, &mut model, &what);
+                verdict::agrees(&mut disk, &model, &what);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_format_that_is_cut_leaves_the_old_volume_or_says_what_happened() {
+    within(200, "cut formats", || {
+        for chip in ["tiny", "tiny4"] {
+            let making = Making::of(chip, Budget::Full);
+            let (rig, model) = lived(&making, 6, true);
+            let mut halves = 0;
+            for index in 0..200 {
+                let (mut rig, mut model) = (rig.clone(), model.clone());
+                rig.nand.plan_cut(CutPlan::during(index, index));
+                let options = FormatOptions {
+                    volume_id: 99,
+                    ..FormatOptions::default()
+                };
+                let mut lent = memory(&rig.nand, &rig.parameters, Budget::Full);
+                let formatted = Volume::format(&mut rig.nand, lent.lend(), &options).is_ok();
+                rig.nand.power_cycle();
+                model.power_cycled();
+                let what = format!("{chip}: a format cut at {index}");
+                match rig.mount() {
+                    Ok(disk) if disk.volume().info().parameters.volume_id == 99 => {
+                        assert_eq!(disk.volume().info().mapped, 0, "{what}");
+                    }
+                    Ok(mut disk) => {
+                        assert!(!formatted, "{what}");
+                        verdict::settles(&mut disk, &mut model, &what);
+                    }
+                    Err(MountError::HalfFormatted) => halves += 1,
+                    Err(error) => panic!("{what}: {error}"),
+                }
+                if formatted {
+                    break;
+                }
+                let mut lent = memory(&rig.nand, &rig.parameters, Budget::Full);
+                Volume::format(&mut rig.nand, lent.lend(), &options).expect("formats again");
+                assert!(rig.mount().is_ok(), "{what}, formatted again");
+            }
+            assert!(halves > 0, "{chip}: no cut hit the format");
+        }
+    });
+}
