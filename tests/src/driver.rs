@@ -1,7 +1,7 @@
 //! Carries changes out on a volume, several in flight at once, and tells the model what was accepted and what acknowledged.
 
 use cuesta::volume::{Error, Event, Sector, Ticket, Volume};
-use cuesta_hal::NandErrorKind;
+use cuesta_hal::{Nand, NandErrorKind};
 use cuesta_sim::EmulatedNand;
 
 use crate::change::Change;
@@ -20,8 +20,8 @@ pub type RigVolume<'r> = Volume<'r, &'r mut EmulatedNand>;
 
 /// A host with writes in flight.
 #[derive(Debug)]
-pub struct Driver<'d, 'r> {
-    volume: &'d mut RigVolume<'r>,
+pub struct Driver<'d, 'r, N: Nand> {
+    volume: &'d mut Volume<'r, N>,
     model: &'d mut Model,
     /// Writes in flight at most.
     depth: usize,
@@ -29,16 +29,16 @@ pub struct Driver<'d, 'r> {
     data: Vec<u8>,
 }
 
-fn lost(volume: &RigVolume<'_>, error: Error) -> PowerLost {
+fn lost<N: Nand>(volume: &Volume<'_, N>, error: Error) -> PowerLost {
     match error {
         Error::Nand(NandErrorKind::PowerLost) => PowerLost,
         error => panic!("the volume says: {error}\n{}", describe(volume)),
     }
 }
 
-impl<'d, 'r> Driver<'d, 'r> {
+impl<'d, 'r, N: Nand> Driver<'d, 'r, N> {
     /// A host with at most `depth` writes in flight.
-    pub fn new(volume: &'d mut RigVolume<'r>, model: &'d mut Model, depth: usize) -> Self {
+    pub fn new(volume: &'d mut Volume<'r, N>, model: &'d mut Model, depth: usize) -> Self {
         let data = vec![0; volume.sector_bytes()];
         Self {
             volume,
@@ -145,7 +145,7 @@ impl<'d, 'r> Driver<'d, 'r> {
 
     fn submit(
         &mut self,
-        mut request: impl FnMut(&mut RigVolume<'r>) -> nb::Result<Ticket, Error>,
+        mut request: impl FnMut(&mut Volume<'r, N>) -> nb::Result<Ticket, Error>,
     ) -> Result<Ticket, PowerLost> {
         for _ in 0..POLLS_MAX {
             match request(self.volume) {

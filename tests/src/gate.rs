@@ -1,9 +1,11 @@
-//! A part whose completions can be kept back, one kind at a time, so that a test decides in which order things happen.
+//! A part whose programs and completions can be kept back, one kind at a time, so that a test decides in which order things happen.
 
+use cuesta::codec::{HeaderState, Kind};
+use cuesta::volume::Shape;
 use cuesta_hal::{BlockAddress, Buffer, Columns, Completion, Die, Geometry, Nand, PageAddress};
-use cuesta_sim::{EmulatedNand, SimError};
+use cuesta_sim::{CutPlan, EmulatedNand, SimError};
 
-use crate::model::Version;
+use crate::model::{Model, Version};
 
 /// How far time goes in one wait while something is kept back.
 const STEP_NS: u64 = 20_000;
@@ -17,8 +19,6 @@ pub enum Deed {
     Move,
     /// A later version of the sector is programmed.
     Write,
-    /// The payload of the other page watched is read.
-    Occupy,
     /// Something else.
     Other,
 }
@@ -26,41 +26,75 @@ pub enum Deed {
 /// A deed that began, or of which the volume was told that it has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
+    /// The volume accepted the write of a later version: whoever asked for it says so.
+    Accepted,
     /// It began.
     Started(Deed),
     /// It ended.
     Settled(Deed),
 }
 
+/// An operation that changes the array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changing {
+    /// A page was programmed.
+    Program,
+    /// A block was erased.
+    Erase,
+}
+
+/// A program of sector data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Programmed {
+    /// Where.
+    pub die: Die,
+    /// What.
+    pub sector: u32,
+    /// Which version of it.
+    pub version: Version,
+    /// The page that was read last before, payload and all.
+    pub read_before: Option<PageAddress>,
+}
+
+/// What the volume believes to be in flight on a die.
+#[derive(Debug, Clone, Copy)]
+struct Flight {
+    deed: Deed,
+    /// A program that the part has not been told of.
+    kept_back: Option<(PageAddress, Buffer)>,
+}
+
 /// A part, watched for one sector.
 #[derive(Debug)]
 pub struct Gate<'n> {
     nand: &'n mut EmulatedNand,
+    shape: Shape,
     sector: u32,
     first: Version,
-    /// Where the sector is at first; the volume knows, the gate learns it from a read.
+    /// Where the sector is at first.
     home: Option<PageAddress>,
-    other: Option<PageAddress>,
-    flights: Vec<Option<Deed>>,
+    flights: Vec<Option<Flight>>,
     last_read: Option<PageAddress>,
-    programs: Vec<(Die, u32, Version)>,
+    programs: Vec<Programmed>,
+    changing: Vec<Changing>,
     log: Vec<Moment>,
     held: Vec<Deed>,
 }
 
 impl<'n> Gate<'n> {
-    /// Watches a sector that has the version `first`.
-    pub fn new(nand: &'n mut EmulatedNand, sector: u32, first: Version) -> Self {
+    /// Watches a sector of a volume of this shape that has the version `first`.
+    pub fn new(nand: &'n mut EmulatedNand, shape: Shape, sector: u32, first: Version) -> Self {
         let dies = usize::from(nand.geometry().dies);
         Self {
             nand,
+            shape,
             sector,
             first,
             home: None,
-            other: None,
             flights: vec![None; dies],
             last_read: None,
             programs: Vec::new(),
+            changing: Vec::new(),
             log: Vec::new(),
             held: Vec::new(),
         }
@@ -71,44 +105,121 @@ impl<'n> Gate<'n> {
         self.nand
     }
 
-    /// The page that was read last, payload and all.
-    #[must_use]
-    pub const fn last_read(&self) -> Option<PageAddress> {
-        self.last_read
-    }
-
-    /// From now on `home` is where the sector was at first, reads of `other` are told apart, and what happened before is forgotten.
-    pub fn watch(&mut self, home: Option<PageAddress>, other: Option<PageAddress>) {
+    /// From now on `home` is where the sector was at first, and what happened before is forgotten.
+    pub fn watch(&mut self, home: Option<PageAddress>) {
         self.home = home;
-        self.other = other;
         self.log.clear();
         self.programs.clear();
+        self.changing.clear();
     }
 
-    /// Keeps the completions of these back; whatever is not named is let through.
-    pub fn hold(&mut self, held: &[Deed]) {
+    /// Keeps these back: programs before they begin, the completions of reads. Whatever is not named is let through.
+    ///
+    /// # Errors
+    /// The part does not take a program that was kept back.
+    pub fn hold(&mut self, held: &[Deed]) -> Result<(), SimError> {
         self.held = held.to_vec();
+        for die in 0..self.flights.len() {
+            if !self.holds(die) {
+                self.let_through(die)?;
+            }
+        }
+        Ok(())
     }
 
-    /// What happened, in order.
+    /// True while the die has a flight that is kept back.
+    fn holds(&self, die: usize) -> bool {
+        self.flights[die].is_some_and(|flight| self.held.contains(&flight.deed))
+    }
+
+    fn let_through(&mut self, die: usize) -> Result<(), SimError> {
+        let kept_back = self.flights[die].as_mut().map(|it| it.kept_back.take());
+        match kept_back.flatten() {
+            Some((page, buffer)) => self.nand.start_program(page, buffer),
+            None => Ok(()),
+        }
+    }
+
+    /// True while a program is kept back.
+    #[must_use]
+    pub fn keeps_a_program(&self) -> bool {
+        self.flights
+            .iter()
+            .flatten()
+            .any(|flight| flight.kept_back.is_some())
+    }
+
+    /// Cuts the power, and hits the program that is kept back in the way that `plan`, for the next operation, says.
+    pub fn cut(&mut self, plan: CutPlan) {
+        if self.keeps_a_program() {
+            self.nand.plan_cut(plan);
+            for die in 0..self.flights.len() {
+                // It says that the power is gone.
+                let _ = self.let_through(die);
+            }
+            self.nand.wait();
+        }
+        self.nand.cut();
+    }
+
+    /// Adds what the part cannot see.
+    pub fn note(&mut self, moment: Moment) {
+        self.log.push(moment);
+    }
+
+    /// What happened to the sector, in order.
     #[must_use]
     pub fn log(&self) -> &[Moment] {
         &self.log
     }
 
-    /// What was programmed, in order: die, sector and version, if it was sector data at all.
+    /// What sector data was programmed, in order.
     #[must_use]
-    pub fn programs(&self) -> &[(Die, u32, Version)] {
+    pub fn programs(&self) -> &[Programmed] {
         &self.programs
     }
 
-    fn holds(&self, deed: Deed) -> bool {
-        self.held.contains(&deed)
+    /// What changed the array, in order.
+    #[must_use]
+    pub fn changing(&self) -> &[Changing] {
+        &self.changing
     }
 
-    fn note(&mut self, die: Die, deed: Deed) {
+    fn note_flight(&mut self, die: Die, deed: Deed, kept_back: Option<(PageAddress, Buffer)>) {
         self.log.push(Moment::Started(deed));
-        self.flights[usize::from(die.0)] = Some(deed);
+        self.flights[usize::from(die.0)] = Some(Flight { deed, kept_back });
+    }
+
+    /// Notes the sectors that are in a buffer to be programmed; what that means for the one that is watched.
+    fn note_sectors(&mut self, page: PageAddress, buffer: Buffer) -> Deed {
+        let shape = self.shape;
+        let segment = shape.segment_of(page.block);
+        let offset = (0..shape.pages_per_segment()).find(|&it| shape.page(segment, it) == page);
+        let offset = offset.expect("a page of its segment");
+        let bytes = self.nand.buffer(page.die(), buffer);
+        let mut deed = Deed::Other;
+        for unit in 0..shape.units {
+            let place = shape.location(segment, offset, unit).0;
+            let HeaderState::Valid(header) = shape.layout.read_header(bytes, unit, place) else {
+                continue;
+            };
+            let payload = shape.layout.payload(bytes, unit);
+            let version = Model::identify(header.id, true, payload);
+            let Some(version) = version.filter(|_| header.kind == Kind::Data) else {
+                continue;
+            };
+            self.programs.push(Programmed {
+                die: page.die(),
+                sector: header.id,
+                version,
+                read_before: self.last_read,
+            });
+            if header.id == self.sector {
+                let first = version == self.first;
+                deed = if first { Deed::Move } else { Deed::Write };
+            }
+        }
+        deed
     }
 }
 
@@ -135,54 +246,47 @@ impl Nand for Gate<'_> {
     ) -> Result<(), SimError> {
         let payload = columns.len() > self.geometry().page_bytes / 2;
         self.nand.start_read(page, columns, buffer)?;
-        let deed = match payload {
-            true if self.home == Some(page) => Deed::Fetch,
-            true if self.other == Some(page) => Deed::Occupy,
-            _ => Deed::Other,
-        };
         if payload {
             self.last_read = Some(page);
         }
-        self.note(page.die(), deed);
+        let home = payload && self.home == Some(page);
+        let deed = if home { Deed::Fetch } else { Deed::Other };
+        self.note_flight(page.die(), deed, None);
         Ok(())
     }
 
     fn start_program(&mut self, page: PageAddress, buffer: Buffer) -> Result<(), SimError> {
-        let bytes = self.nand.buffer(page.die(), buffer);
-        let version = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes"));
-        let sector = u32::from_le_bytes(bytes[8..12].try_into().expect("four bytes"));
-        let deed = match version {
-            _ if sector != self.sector => Deed::Other,
-            version if version == self.first => Deed::Move,
-            _ => Deed::Write,
-        };
-        self.nand.start_program(page, buffer)?;
-        self.programs.push((page.die(), sector, version));
-        self.note(page.die(), deed);
+        let deed = self.note_sectors(page, buffer);
+        let kept_back = self.held.contains(&deed).then_some((page, buffer));
+        if kept_back.is_none() {
+            self.nand.start_program(page, buffer)?;
+        }
+        self.changing.push(Changing::Program);
+        self.note_flight(page.die(), deed, kept_back);
         Ok(())
     }
 
     fn start_erase(&mut self, block: BlockAddress) -> Result<(), SimError> {
         self.nand.start_erase(block)?;
-        self.note(block.die, Deed::Other);
+        self.changing.push(Changing::Erase);
+        self.note_flight(block.die, Deed::Other, None);
         Ok(())
     }
 
     fn poll(&mut self, die: Die) -> nb::Result<Completion, SimError> {
-        let flight = self.flights[usize::from(die.0)];
-        if flight.is_some_and(|deed| self.holds(deed)) {
+        if self.holds(usize::from(die.0)) {
             return Err(nb::Error::WouldBlock);
         }
         let completion = self.nand.poll(die)?;
-        if let Some(deed) = self.flights[usize::from(die.0)].take() {
-            self.log.push(Moment::Settled(deed));
+        if let Some(flight) = self.flights[usize::from(die.0)].take() {
+            self.log.push(Moment::Settled(flight.deed));
         }
         Ok(completion)
     }
 
     fn wait(&mut self) {
-        if self.flights.iter().flatten().any(|&deed| self.holds(deed)) {
-            // What is kept back may have ended long ago: time goes on all the same.
+        if (0..self.flights.len()).any(|die| self.holds(die)) {
+            // What is kept back is nothing to wait for: time goes on all the same.
             self.nand.advance(STEP_NS);
         } else {
             self.nand.wait();

@@ -9,6 +9,7 @@ pub mod full;
 pub mod gate;
 pub mod host;
 pub mod model;
+pub mod nor_part;
 pub mod oracle;
 pub mod rig;
 pub mod tear;

@@ -1,17 +1,17 @@
 //! What must hold of a mounted disk, judged from outside.
 
-use cuesta::volume::{Event, Sector, State};
+use cuesta::door::Disk;
+use cuesta::volume::{Event, Sector, State, Volume};
+use cuesta_hal::Nand;
 
-use crate::driver::RigVolume;
 use crate::model::{Model, Version};
-use crate::rig::RigDisk;
 
 /// Calls of `poll` after which a volume counts as stuck.
 const POLLS_MAX: u32 = 100_000;
 
 /// A volume and its segments, for a message.
 #[must_use]
-pub fn describe(volume: &RigVolume<'_>) -> String {
+pub fn describe<N: Nand>(volume: &Volume<'_, N>) -> String {
     let mut text = format!("{:?}\n{:?}\n", volume.info(), volume.stats());
     for index in 0..volume.info().segments {
         if let Some(segment) = volume.segment_info(index) {
@@ -24,7 +24,7 @@ pub fn describe(volume: &RigVolume<'_>) -> String {
 }
 
 /// The version of a sector, which must be readable, and one of its own.
-fn read(disk: &mut RigDisk<'_>, sector: u32, data: &mut [u8], what: &str) -> Version {
+fn read<N: Nand>(disk: &mut Disk<'_, N>, sector: u32, data: &mut [u8], what: &str) -> Version {
     match disk.read(Sector(sector), data) {
         Ok(written) => Model::identify(sector, written, data)
             .unwrap_or_else(|| panic!("{what}: sector {sector} holds what was never written")),
@@ -39,7 +39,7 @@ fn read(disk: &mut RigDisk<'_>, sector: u32, data: &mut [u8], what: &str) -> Ver
 ///
 /// # Panics
 /// When it is not so.
-pub fn settles(disk: &mut RigDisk<'_>, model: &mut Model, what: &str) {
+pub fn settles<N: Nand>(disk: &mut Disk<'_, N>, model: &mut Model, what: &str) {
     let mut data = vec![0; disk.volume().sector_bytes()];
     for sector in 0..disk.volume().capacity() {
         let version = read(disk, sector, &mut data, what);
@@ -59,7 +59,7 @@ pub fn settles(disk: &mut RigDisk<'_>, model: &mut Model, what: &str) {
 ///
 /// # Panics
 /// When it is not so.
-pub fn agrees(disk: &mut RigDisk<'_>, model: &Model, what: &str) {
+pub fn agrees<N: Nand>(disk: &mut Disk<'_, N>, model: &Model, what: &str) {
     let mut data = vec![0; disk.volume().sector_bytes()];
     for sector in 0..disk.volume().capacity() {
         let version = read(disk, sector, &mut data, what);
@@ -74,7 +74,7 @@ pub fn agrees(disk: &mut RigDisk<'_>, model: &Model, what: &str) {
 }
 
 /// Lets the volume finish what it has in flight.
-fn rest(disk: &mut RigDisk<'_>, what: &str) {
+fn rest<N: Nand>(disk: &mut Disk<'_, N>, what: &str) {
     for _ in 0..POLLS_MAX {
         match disk.volume_mut().poll() {
             Event::Idle => return,
@@ -92,7 +92,7 @@ fn rest(disk: &mut RigDisk<'_>, what: &str) {
 ///
 /// # Panics
 /// When it does.
-pub fn verifies(disk: &mut RigDisk<'_>, what: &str) {
+pub fn verifies<N: Nand>(disk: &mut Disk<'_, N>, what: &str) {
     rest(disk, what);
     let mut findings = Vec::new();
     let verified = disk

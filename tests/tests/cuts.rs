@@ -3,17 +3,92 @@
 //! The workload begins on a disk in the middle of its life and makes everything happen that changes flash: writes, trims, flushes, batches
 //! committed and given up, grooming, merges, checkpoints, segments that open, and the unmount.
 //!
+//! All tests together recover from 20 000 cuts that differ in workload, operation, phase or tear; what they come to is printed.
+//!
 //! A case that fails prints the line that replays it: `CUESTA_CUT=seed:index:tear` and the name of the test.
 
+use std::collections::HashSet;
+use std::io::Write;
+use std::sync::{LazyLock, Mutex};
+
 use cuesta::volume::Budget;
-use cuesta_sim::SplitMix64;
+use cuesta_sim::{CutPhase, SplitMix64, TornErase, TornProgram};
 use cuesta_tests::aftermath::{holds, Replay};
 use cuesta_tests::aged::{session, Aged, Making};
 use cuesta_tests::driver::PowerLost;
 use cuesta_tests::tear::{OF_ERASE, OF_PROGRAM};
 
+/// Cuts that must be recovered from, all tests together.
+const DISTINCT_MIN: usize = 20_000;
+
 /// Programs and erases that were started before a cut.
 type Started = (u64, u64);
+
+/// What a cut left of the operation that it hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Torn {
+    /// All or nothing.
+    No,
+    Program(TornProgram),
+    Erase(TornErase),
+}
+
+/// What tells a cut from all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Cut {
+    /// The disk and its workload: the test and its seed.
+    test: &'static str,
+    seed: u64,
+    /// The operation.
+    index: u64,
+    phase: CutPhase,
+    torn: Torn,
+}
+
+impl Cut {
+    fn new(test: &'static str, seed: u64, index: u64, tear: usize, erase: bool) -> Self {
+        let tear = OF_PROGRAM[tear];
+        let torn = match tear.phase {
+            CutPhase::During if erase => Torn::Erase(tear.erase),
+            CutPhase::During => Torn::Program(tear.program),
+            CutPhase::Before | CutPhase::After => Torn::No,
+        };
+        Self {
+            test,
+            seed,
+            index,
+            phase: tear.phase,
+            torn,
+        }
+    }
+}
+
+/// What the tests of this file have done.
+#[derive(Debug, Default)]
+struct Done {
+    /// Tests that ended.
+    tests: usize,
+    /// Cuts that were recovered from, and the disk checked.
+    cuts: HashSet<Cut>,
+}
+
+static DONE: LazyLock<Mutex<Done>> = LazyLock::new(Mutex::default);
+
+/// A test has ended well. The last one sees to it that there were enough cuts, if all have run.
+fn ended(cuts: HashSet<Cut>) {
+    let mut done = DONE.lock().expect("no test fails in here");
+    done.tests += 1;
+    done.cuts.extend(cuts);
+    if done.tests == TESTS {
+        let count = done.cuts.len();
+        // Past the test harness, which shows what a test printed only if it fails.
+        let line = format!("{count} distinct cuts recovered from\n");
+        std::io::stderr()
+            .write_all(line.as_bytes())
+            .expect("a line");
+        assert!(count >= DISTINCT_MIN, "no more than {count} distinct cuts");
+    }
+}
 
 /// Cuts the workload of an aged disk once, and checks. What was started before.
 fn cut(aged: &Aged, making: &Making, seed: u64, index: u64, tear: usize) -> Started {
@@ -42,7 +117,7 @@ fn asked() -> Option<(u64, u64, usize)> {
 }
 
 /// Cuts everywhere, in every way.
-fn cut_everywhere(test: &str, making: Making, seeds: std::ops::Range<u64>) {
+fn cut_everywhere(test: &'static str, making: Making, seeds: std::ops::Range<u64>) {
     let case = |aged: &Aged, seed, index, tear: usize| {
         let _replay = Replay(format!(
             "CUESTA_CUT={seed}:{index}:{tear} cargo test -p cuesta-tests --test cuts {test}   # {making:?} {:?}",
@@ -54,7 +129,7 @@ fn cut_everywhere(test: &str, making: Making, seeds: std::ops::Range<u64>) {
         case(&Aged::new(&making, seed), seed, index, tear);
         return;
     }
-    let mut done = 0;
+    let mut cuts = HashSet::new();
     for seed in seeds {
         let aged = Aged::new(&making, seed);
         // What was started before each operation tells what the operation is.
@@ -67,22 +142,28 @@ fn cut_everywhere(test: &str, making: Making, seeds: std::ops::Range<u64>) {
                 .get(index as usize + 1)
                 .is_some_and(|next| next.1 > now.1);
             let tears = if erase { OF_ERASE } else { OF_PROGRAM.len() };
-            for tear in 1..tears {
-                case(&aged, seed, index, tear);
+            for tear in 0..tears {
+                if tear > 0 {
+                    case(&aged, seed, index, tear);
+                }
+                cuts.insert(Cut::new(test, seed, index, tear, erase));
             }
-            done += tears;
         }
     }
-    eprintln!("{test}: {done} cuts recovered from");
+    eprintln!("{test}: {} distinct cuts recovered from", cuts.len());
+    ended(cuts);
 }
 
 macro_rules! everywhere {
-    ($($name:ident: $making:expr, $seeds:expr;)*) => {$(
+    ($($name:ident: $making:expr, $seeds:expr;)*) => {
+        const TESTS: usize = [$(stringify!($name)),*].len();
+        $(
         #[test]
         fn $name() {
             cut_everywhere(stringify!($name), $making, $seeds);
         }
-    )*};
+        )*
+    };
 }
 
 /// As many blocks as make reading everything quick.
@@ -102,7 +183,7 @@ const fn wide(width: u16, blocks: u32, budget: Budget) -> Making {
 }
 
 everywhere! {
-    one_die_with_little_memory: Making::of("tiny", Budget::Minimum), 0..3;
+    one_die_with_little_memory: Making::of("tiny", Budget::Minimum), 0..2;
     one_die_with_a_full_index: Making::of("tiny", Budget::Full), 3..5;
     two_dies_with_little_memory: several("tiny2", 18, 3, Budget::Minimum), 0..2;
     two_dies_with_a_full_index: several("tiny2", 18, 1, Budget::Full), 2..3;
