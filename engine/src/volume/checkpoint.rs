@@ -650,6 +650,7 @@ impl<N: Nand> Volume<'_, N> {
                 }
                 self.stats.meta_pages += 1;
                 good = io::program(&mut self.nand, to).map_err(Error::Nand)?;
+                self.rings[1].next = 1;
             }
             if good {
                 let ring = &mut self.rings[1];
