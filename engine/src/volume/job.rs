@@ -122,6 +122,9 @@ impl<N: Nand> Volume<'_, N> {
         if let Some(job) = self.due_job() {
             // It may need the buffer that the groomer holds.
             self.groom.let_go();
+            if let Job::Open { segment, .. } = job {
+                self.take_name(segment);
+            }
             self.job = job;
             return Step::Again;
         }
@@ -348,8 +351,8 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// The job that opens a segment for a stream, if a segment is named.
-    fn open_job(&mut self, stream: u8) -> Option<Job> {
-        let segment = self.take_named(stream)?;
+    fn open_job(&self, stream: u8) -> Option<Job> {
+        let segment = self.named_for(stream)?;
         Some(Job::Open {
             stream,
             segment,
@@ -405,16 +408,16 @@ impl<N: Nand> Volume<'_, N> {
     fn retry_step(&mut self, kind: Kind, id: u32, die: Die) -> Result<Step, Error> {
         if self.append_page(JOURNAL).is_none() {
             // The buffer of the die stays as it is while blocks are erased.
-            let Some(segment) = self.take_named(JOURNAL) else {
+            let Some(segment) = self.named_for(JOURNAL) else {
                 return Err(self.fail(Error::NoSpace));
             };
             for column in 0..self.shape.width {
                 let block = self.shape.block(segment, column);
                 if self.dies[usize::from(block.die.0)].flight != Flight::None {
-                    let _ = self.pending.named.push(segment);
                     return Ok(Step::Wait);
                 }
             }
+            self.take_name(segment);
             for column in 0..self.shape.width {
                 let block = self.shape.block(segment, column);
                 let number = self.shape.block_number(block);

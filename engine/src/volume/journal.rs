@@ -99,20 +99,34 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    /// Takes a named segment for a stream: the least worn one for streams of short lives, the most worn one for others.
+    /// The named segment that a stream is to open next: the least worn one for streams of short lives, the most worn one for others.
     ///
     /// While recovering, the list is in the order in which the segments are to be used.
-    pub(super) fn take_named(&mut self, stream: u8) -> Option<Segment> {
+    pub(super) fn named_for(&self, stream: u8) -> Option<Segment> {
         if self.recovering {
-            self.pending.durable = self.pending.durable.saturating_sub(1);
-            return self.pending.named.pop();
+            return self.pending.named.last().copied();
         }
         let hot =
             stream == super::JOURNAL || u32::from(stream) * 2 < u32::from(self.parameters.classes);
-        let index = (0..self.pending.durable)
-            .min_by_key(|&index| self.wear_for(self.pending.named[index], hot))?;
-        self.pending.durable -= 1;
-        Some(self.pending.named.remove(index))
+        self.pending.named[..self.pending.durable]
+            .iter()
+            .copied()
+            .min_by_key(|&segment| self.wear_for(segment, hot))
+    }
+
+    /// Takes a segment off the list: it is going to be opened.
+    pub(super) fn take_name(&mut self, segment: Segment) {
+        if let Some(index) = self.pending.named.iter().position(|&named| named == segment) {
+            self.pending.named.remove(index);
+            self.pending.durable = self.pending.durable.saturating_sub(1);
+        }
+    }
+
+    /// Takes the named segment that a stream is to open next.
+    pub(super) fn take_named(&mut self, stream: u8) -> Option<Segment> {
+        let segment = self.named_for(stream)?;
+        self.take_name(segment);
+        Some(segment)
     }
 
     /// Encodes a record page into the buffer of `die`; marks what it holds as journaled.
