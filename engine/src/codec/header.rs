@@ -57,6 +57,8 @@ pub const FLAG_RELOCATED: u8 = 2;
 
 /// On the page that opens an anchor place: written by a session that is not committed yet.
 pub const FLAG_ATTEMPT: u8 = 4;
+/// On the pages of a checkpoint's copy: written by a later session than the checkpoint's, from the copy that session found.
+pub const FLAG_COPIED: u8 = 16;
 /// On an opening page: the part is being formatted.
 pub const FLAG_FORMATTING: u8 = 8;
 

@@ -35,8 +35,8 @@ pub(super) struct Anchors {
     pub time: u64,
     /// The place of each copy that was opened last.
     pub opened: [u32; 2],
-    /// The newest opening page of an attempt to begin a session: its sequence, and where uncommitted log times begin.
-    pub attempt: Option<(u32, u64)>,
+    /// The opening pages of attempts to begin a session, with the numbers of the checkpoints that would have committed them.
+    pub attempts: Vec<(u32, PageAddress), { 2 * RING_BLOCKS_MAX }>,
 }
 
 /// Blocks of a die that anchors may be in.
@@ -243,7 +243,7 @@ fn along_rings<N: Nand>(
     let mut newest_opening = 0;
     let mut time = 0;
     let mut opened = [None; 2];
-    let mut attempt: Option<(u32, PageAddress)> = None;
+    let mut attempts = Vec::new();
     for (copy, ring) in found.rings.iter().enumerate() {
         for slot in 0..ring.len() as u32 / quota.blocks_per_slot {
             let opening = ring_page(geometry, ring, quota.blocks_per_slot, slot, 0);
@@ -251,11 +251,8 @@ fn along_rings<N: Nand>(
                 if let HeaderState::Valid(header) = start_at(nand, layout, page)? {
                     if header.kind == Kind::Anchor && header.id == OPENING {
                         newest_opening = newest_opening.max(header.birth);
-                        if header.flags & FLAG_ATTEMPT != 0
-                            && attempt.is_none_or(|(sequence, _)| header.birth > sequence)
-                            && read_anchor(nand, layout, page, OPENING, None)?
-                        {
-                            attempt = Some((header.birth, page));
+                        if header.flags & FLAG_ATTEMPT != 0 {
+                            let _ = attempts.push((header.birth, page));
                         }
                         time = time.max(header.time);
                         let newer = opened[copy].is_none_or(|(sequence, _, at)| {
@@ -309,23 +306,13 @@ fn along_rings<N: Nand>(
         }
     }
     starts.sort_unstable_by_key(|start| core::cmp::Reverse(start.sequence));
-    let attempt = match attempt {
-        Some((sequence, page)) => {
-            let readable = read_anchor(nand, layout, page, OPENING, None)?;
-            let payload = &nand.buffer(page.die(), Buffer::First)[..layout.page_bytes() as usize];
-            Head::decode(payload)
-                .filter(|_| readable)
-                .map(|head| (sequence, head.void_from))
-        }
-        None => None,
-    };
     let newest_start = starts.first().map_or(0, |start| start.sequence);
     Ok(Anchors {
         head: found,
         starts,
         sequence: newest_start.max(newest_opening),
         time,
-        attempt,
+        attempts,
         opened: opened.map(|opened| opened.map_or(0, |(_, slot, _)| slot)),
     })
 }

@@ -17,7 +17,7 @@ use super::recover::reload_failed;
 use super::segment_table::State;
 use super::wire::{Reader, Writer};
 use super::{Session, Volume, JOURNAL};
-use crate::codec::header::{FLAG_ATTEMPT, FLAG_FORMATTING};
+use crate::codec::header::{FLAG_ATTEMPT, FLAG_COPIED, FLAG_FORMATTING};
 use crate::codec::{Header, Kind};
 
 /// First bytes of a checkpoint.
@@ -116,6 +116,14 @@ pub(super) struct Ring {
     pub committed: u32,
     /// Its next page; behind the end when the next checkpoint has to start in a fresh place.
     pub next: u32,
+}
+
+impl Ring {
+    /// Goes on behind the opening page of a place that was opened in this session.
+    pub(super) fn reopen(&mut self, slot: u32) {
+        self.slot = slot;
+        self.next = 1;
+    }
 }
 
 /// The fixed part of a checkpoint.
@@ -636,12 +644,12 @@ impl<N: Nand> Volume<'_, N> {
                 };
                 if id == OPENING {
                     self.fill_anchor(to.die(), 1, OPENING);
+                    self.encode_anchor_as(to, OPENING, sequence, FLAG_COPIED);
                 } else if !self.copy_anchor(&anchors, sequence, id, to)? {
                     return Ok(false);
                 }
                 self.stats.meta_pages += 1;
                 good = io::program(&mut self.nand, to).map_err(Error::Nand)?;
-                self.rings[1].next = 1;
             }
             if good {
                 let ring = &mut self.rings[1];
@@ -670,7 +678,7 @@ impl<N: Nand> Volume<'_, N> {
         if from.die() != to.die() {
             self.copy_page_between(from.die(), to.die());
         }
-        self.encode_anchor(to, id, sequence);
+        self.encode_anchor_as(to, id, sequence, FLAG_COPIED);
         Ok(true)
     }
 

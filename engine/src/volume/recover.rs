@@ -14,7 +14,7 @@ use super::segment_table::State;
 use super::write::Source;
 use super::{Session, Volume, JOURNAL, TIME_JUMP};
 use crate::codec::crc::Seed;
-use crate::codec::{HeaderState, Kind};
+use crate::codec::Kind;
 
 /// Free segments that a new session looks at before it takes one.
 const CANDIDATES: usize = 16;
@@ -78,15 +78,18 @@ impl<'m, N: Nand> Volume<'m, N> {
             return Ok(());
         };
         let mut result = Err(Error::NoSpace);
+        let mut opened = None;
         for _ in 0..self.void.capacity() {
             self.session = Session::Active;
-            result = self.recover(clean).and_then(|decayed| match decayed {
-                Some(decayed) => self
-                    .load_without(decayed)
-                    .map(|()| false)
-                    .map_err(reload_failed),
-                None => Ok(true),
-            });
+            result = self
+                .recover(clean, &mut opened)
+                .and_then(|decayed| match decayed {
+                    Some(decayed) => self
+                        .load_without(decayed)
+                        .map(|()| false)
+                        .map_err(reload_failed),
+                    None => Ok(true),
+                });
             if result != Ok(false) {
                 break;
             }
@@ -100,17 +103,25 @@ impl<'m, N: Nand> Volume<'m, N> {
     }
 
     /// Gives back what was readable at the mount and is not any more: the state has to be read again without it.
-    fn recover(&mut self, clean: bool) -> Result<Option<Decayed>, Error> {
+    fn recover(&mut self, clean: bool, opened: &mut Option<u32>) -> Result<Option<Decayed>, Error> {
         // Nothing that becomes free before the commit may be erased before the commit.
         self.recovering = true;
         self.time = (self.time / TIME_JUMP + 1) * TIME_JUMP;
-        self.open_place()?;
+        // Before the trace: what lies behind a copy says that the copy was finished.
         if let Some(sequence) = self.single_copy.take() {
             if !self.complete_copies(sequence)? {
                 return Ok(Some(Decayed::Checkpoint));
             }
         }
-        self.pending.named = self.choose_fresh()?;
+        match *opened {
+            // The place opened before the state was read again: it was told that there was nothing in it to go on with.
+            Some(slot) => self.rings[0].reopen(slot),
+            None => {
+                self.open_place()?;
+                *opened = Some(self.rings[0].slot);
+            }
+        }
+        self.pending.named = self.choose_fresh();
         self.pending.durable = self.pending.named.len();
         self.open_fresh(JOURNAL)?;
         if !clean {
@@ -158,8 +169,9 @@ impl<'m, N: Nand> Volume<'m, N> {
         Ok(None)
     }
 
-    /// Free segments in the order in which they should be tried: the one behind the newest trace of an interrupted attempt first.
-    fn choose_fresh(&mut self) -> Result<heapless::Vec<Segment, CANDIDATES>, Error> {
+    /// Free segments in the order in which they should be tried: the least worn, beginning with another one at each attempt. Every attempt has
+    /// a multiple of [`TIME_JUMP`] to itself.
+    fn choose_fresh(&self) -> heapless::Vec<Segment, CANDIDATES> {
         let mut free: heapless::Vec<Segment, CANDIDATES> = heapless::Vec::new();
         for _ in 0..CANDIDATES {
             let next = self
@@ -179,31 +191,13 @@ impl<'m, N: Nand> Volume<'m, N> {
             }
         }
         free.sort_unstable();
-        let mut newest = None;
-        for (index, &segment) in free.iter().enumerate() {
-            let Some(offset) = self.usable_from(segment, 0) else {
-                continue;
-            };
-            let page = self.shape.page(segment, offset);
-            io::read(&mut self.nand, page, self.shape.layout.header_columns())
-                .map_err(|kind| self.fail(Error::Nand(kind)))?;
-            let place = self.shape.location(segment, offset, 0);
-            let buffer = self.nand.buffer(page.die(), Buffer::First);
-            if let HeaderState::Valid(header) = self.shape.layout.read_header(buffer, 0, place.0) {
-                if header.time >= self.void_from
-                    && newest.is_none_or(|(time, _)| header.time > time)
-                {
-                    newest = Some((header.time, index));
-                }
-            }
-        }
-        if let Some((_, index)) = newest {
-            let by = (index + 1) % free.len();
-            free.rotate_left(by);
+        if !free.is_empty() {
+            let by = (self.time / TIME_JUMP) % free.len() as u64;
+            free.rotate_left(by as usize);
         }
         // Taken from the end.
         free.reverse();
-        Ok(free)
+        free
     }
 
     /// Erases the next fresh segment and makes it a stream's append point.

@@ -2,9 +2,11 @@
 
 use cuesta_hal::{Buffer, Nand, PageAddress};
 
+use crate::codec::header::FLAG_COPIED;
+use crate::codec::{Header, HeaderState};
 use crate::volume::address::Location;
 use crate::volume::anchor_scan::{self, Anchors, Start};
-use crate::volume::checkpoint::Head;
+use crate::volume::checkpoint::{anchor_place, Head, OPENING};
 use crate::volume::error::MountError;
 use crate::volume::parameters::HEAD_BYTES;
 use crate::volume::Volume;
@@ -33,14 +35,10 @@ impl<N: Nand> Volume<'_, N> {
             self.checkpoint.from = head.from;
             self.checkpoint.sequence = anchors.sequence;
             self.time = self.time.max(anchors.time + 1);
-            // Its last page may be the one that the cut touched, unless the other copy was begun after it and is there too.
-            let both = (0..2).all(|copy| self.copy_complete(anchors, start.sequence, copy));
-            self.unsettled |= !both;
-            self.single_copy = (!both).then_some(start.sequence);
-            self.void_from = match anchors.attempt {
-                Some((sequence, from)) if sequence > start.sequence => from,
-                _ => u64::MAX,
-            };
+            let settled = self.is_settled(anchors, start.sequence)?;
+            self.unsettled |= !settled;
+            self.single_copy = (!settled).then_some(start.sequence);
+            self.void_from = self.void_since(anchors, start.sequence)?;
             for (copy, ring) in self.rings.iter_mut().enumerate() {
                 let newest = anchors
                     .starts
@@ -93,20 +91,63 @@ impl<N: Nand> Volume<'_, N> {
         Ok(None)
     }
 
-    /// True when a copy of a checkpoint has its last page. Pages are programmed in order.
-    fn copy_complete(&mut self, anchors: &Anchors, sequence: u32, copy: u8) -> bool {
+    /// True when the cut cannot have touched both copies of a checkpoint: the second was written behind the first, or there is
+    /// something behind one that a later session has copied.
+    fn is_settled(&mut self, anchors: &Anchors, sequence: u32) -> Result<bool, MountError> {
+        let mut complete = [false; 2];
+        for start in anchors.starts.iter().filter(|at| at.sequence == sequence) {
+            let Some(last) = self.last_anchor(start)? else {
+                continue;
+            };
+            if last.flags & FLAG_COPIED != 0 {
+                if last.time < anchors.time {
+                    return Ok(true);
+                }
+            } else {
+                complete[usize::from(start.copy)] = true;
+            }
+        }
+        Ok(complete == [true; 2])
+    }
+
+    /// The header of the last page of a copy of a checkpoint, if it is there. Pages are programmed in order.
+    fn last_anchor(&mut self, start: &Start) -> Result<Option<Header>, MountError> {
         let id = self.quota.checkpoint_pages - 1;
         let layout = self.shape.layout;
-        let start = anchors
-            .starts
-            .iter()
-            .find(|start| start.sequence == sequence && start.copy == copy);
-        start
-            .and_then(|start| self.anchor_address(start, id))
-            .is_some_and(|page| {
-                anchor_scan::read_anchor(&mut self.nand, &layout, page, id, Some(sequence))
-                    .unwrap_or(false)
-            })
+        let Some(page) = self.anchor_address(start, id) else {
+            return Ok(None);
+        };
+        if !anchor_scan::read_anchor(&mut self.nand, &layout, page, id, Some(start.sequence))? {
+            return Ok(None);
+        }
+        let place = anchor_place(self.nand.geometry(), page, self.shape.units);
+        let buffer = self.nand.buffer(page.die(), Buffer::First);
+        Ok(match layout.read_header(buffer, 0, place) {
+            HeaderState::Valid(header) => Some(header),
+            HeaderState::Erased | HeaderState::Bad => None,
+        })
+    }
+
+    /// The first log time of attempts to begin a session that checkpoint `sequence` or an older one was to be followed by.
+    pub(super) fn void_since(
+        &mut self,
+        anchors: &Anchors,
+        sequence: u32,
+    ) -> Result<u64, MountError> {
+        let layout = self.shape.layout;
+        let bytes = layout.page_bytes() as usize;
+        let mut since = u64::MAX;
+        for &(attempt, page) in &anchors.attempts {
+            if attempt > sequence
+                && anchor_scan::read_anchor(&mut self.nand, &layout, page, OPENING, Some(attempt))?
+            {
+                let payload = &self.nand.buffer(page.die(), Buffer::First)[..bytes];
+                if let Some(head) = Head::decode(payload) {
+                    since = since.min(head.void_from);
+                }
+            }
+        }
+        Ok(since)
     }
 
     fn anchor_address(&self, start: &Start, id: u32) -> Option<PageAddress> {

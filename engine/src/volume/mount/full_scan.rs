@@ -110,7 +110,7 @@ impl<N: Nand> Volume<'_, N> {
     /// The newest record page says where replaying starts. A first replay finds the last record page that counts; what map pages there were
     /// then is the directory, and the check in that page tells whether none of them is missing. The second replay is the one of any mount.
     pub(super) fn load_by_scan(&mut self, anchors: &Anchors) -> Result<(), MountError> {
-        let identity = self.newest_record(anchors)?.ok_or(MountError::Damaged)?;
+        let identity = self.newest_record()?.ok_or(MountError::Damaged)?;
         let mut head = Head::lost(self.nand.geometry(), self.parameters);
         head.from = identity.from;
         self.prepare(anchors, &identity, u64::MAX)?;
@@ -142,7 +142,7 @@ impl<N: Nand> Volume<'_, N> {
     ) -> Result<bool, MountError> {
         let geometry = *self.nand.geometry();
         self.find_bad_blocks(&geometry).map_err(MountError::Nand)?;
-        self.void_from = anchors.attempt.map_or(u64::MAX, |(_, from)| from);
+        self.void_from = self.void_since(anchors, identity.sequence)?;
         self.checkpoint.from = identity.from;
         self.checkpoint.sequence = anchors
             .sequence
@@ -163,8 +163,8 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// What the newest record page says about the volume.
-    fn newest_record(&mut self, anchors: &Anchors) -> Result<Option<Identity>, MountError> {
-        self.void_from = anchors.attempt.map_or(u64::MAX, |(_, from)| from);
+    fn newest_record(&mut self) -> Result<Option<Identity>, MountError> {
+        self.void_from = u64::MAX;
         let mut newest: Option<(u64, Identity)> = None;
         for segment in self.segments.iter() {
             let Some((from, _)) = self
@@ -313,7 +313,7 @@ impl Anchors {
             sequence: 0,
             time: 0,
             opened: [0; 2],
-            attempt: None,
+            attempts: Vec::new(),
         }
     }
 }
