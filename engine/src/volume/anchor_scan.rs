@@ -3,7 +3,7 @@
 use cuesta_hal::{BlockAddress, Buffer, Geometry, Nand, PageAddress};
 use heapless::Vec;
 
-use super::checkpoint::{anchor_place, Head, OPENING};
+use super::anchor::{anchor_place, Head, OPENING};
 use super::error::MountError;
 use super::io;
 use super::parameters::{

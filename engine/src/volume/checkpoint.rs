@@ -3,25 +3,20 @@
 //! It is fuzzy: taken page by page while work goes on. Everything younger than the position at which its dump of the delta table started
 //! is in the journal too, so that replaying makes it whole.
 
-use cuesta_hal::{BlockAddress, Buffer, Completion, Die, Geometry, Nand, PageAddress};
+use cuesta_hal::{BlockAddress, Buffer, Completion, Die, Nand, PageAddress};
 
 use super::address::Segment;
-
+use super::anchor::{anchor_place, Head, Position, OPENING};
 use super::anchor_scan::{self, Anchors};
-use super::error::Error;
+use super::error::{reload_failed, Error};
 use super::flight::Flight;
 use super::io;
 use super::job::{Job, Step};
-use super::parameters::{Parameters, FORMAT_VERSION, HEAD_BYTES, RING_BLOCKS_MAX};
-use super::recover::reload_failed;
+use super::parameters::{HEAD_BYTES, RING_BLOCKS_MAX};
 use super::segment_table::State;
-use super::wire::{Reader, Writer};
 use super::{Session, Volume, JOURNAL};
 use crate::codec::header::{FLAG_ATTEMPT, FLAG_COPIED, FLAG_FORMATTING};
 use crate::codec::{Header, Kind};
-
-/// First bytes of a checkpoint.
-pub(super) const MAGIC: [u8; 8] = *b"CUESTA\x1A\n";
 
 /// Where the volume is in making a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,17 +35,6 @@ enum Phase {
     /// Pages of a copy are programmed.
     Write { copy: u8, page: u32 },
 }
-
-/// A position in the journal, and how many segments the journal had opened by then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Position {
-    pub segment: Segment,
-    pub offset: u32,
-    pub sequence: u16,
-}
-
-/// Number of an opening page, where others have the number of their part of the checkpoint.
-pub(super) const OPENING: u32 = 0xFFFF;
 
 /// Progress of the checkpoint.
 #[derive(Debug, Default)]
@@ -102,172 +86,6 @@ impl Checkpoint {
     pub(super) const fn replays(&self, sequence: u16) -> bool {
         sequence.wrapping_sub(self.from.sequence) < 0x8000
     }
-}
-
-/// The anchor blocks of one copy.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Ring {
-    /// Block numbers, in order of use.
-    pub blocks: heapless::Vec<u32, RING_BLOCKS_MAX>,
-    /// The place in use.
-    pub slot: u32,
-    /// The place that holds the last complete checkpoint: not to be erased. Neither is the place in use, which may hold the only trace
-    /// of an attempt: a ring has three places at least.
-    pub committed: u32,
-    /// Its next page; behind the end when the next checkpoint has to start in a fresh place.
-    pub next: u32,
-}
-
-impl Ring {
-    /// Goes on behind the opening page of a place that was opened in this session.
-    pub(super) fn reopen(&mut self, slot: u32) {
-        self.slot = slot;
-        self.next = 1;
-    }
-}
-
-/// The fixed part of a checkpoint.
-#[derive(Debug, Clone)]
-pub(super) struct Head {
-    pub parameters: Parameters,
-    pub dies: u16,
-    pub blocks_per_die: u32,
-    pub pages_per_block: u16,
-    pub page_bytes: u32,
-    pub spare_bytes: u16,
-    pub clean: bool,
-    pub sequence: u32,
-    pub from: Position,
-    pub time: u64,
-    /// Log time from which on pages belong to attempts to begin a session that no checkpoint has committed; `u64::MAX` for none.
-    pub void_from: u64,
-    pub host_writes: u32,
-    pub wear_base: u32,
-    pub mapped: u32,
-    pub rings: [heapless::Vec<u32, RING_BLOCKS_MAX>; 2],
-}
-
-impl Head {
-    /// What is known of a volume without anchors.
-    pub(super) fn lost(geometry: &Geometry, parameters: Parameters) -> Self {
-        Self {
-            parameters,
-            dies: geometry.dies,
-            blocks_per_die: geometry.blocks_per_die,
-            pages_per_block: geometry.pages_per_block,
-            page_bytes: geometry.page_bytes,
-            spare_bytes: geometry.spare_bytes,
-            clean: false,
-            sequence: 0,
-            from: Position::default(),
-            time: 0,
-            void_from: u64::MAX,
-            host_writes: 0,
-            wear_base: 0,
-            mapped: 0,
-            rings: [heapless::Vec::new(), heapless::Vec::new()],
-        }
-    }
-
-    fn encode(&self, out: &mut [u8]) {
-        let mut out = Writer::new(out);
-        out.bytes(&MAGIC);
-        out.u16(FORMAT_VERSION);
-        out.u16(u16::from(self.clean));
-        out.u16(self.dies);
-        out.u32(self.blocks_per_die);
-        out.u16(self.pages_per_block);
-        out.u32(self.page_bytes);
-        out.u16(self.spare_bytes);
-        out.u64(self.parameters.volume_id);
-        out.u32(self.parameters.capacity);
-        out.u32(self.parameters.sector_bytes);
-        out.u16(self.parameters.width);
-        out.u8(self.parameters.classes);
-        out.u32(self.sequence);
-        out.u32(self.from.segment.0);
-        out.u32(self.from.offset);
-        out.u16(self.from.sequence);
-        out.u64(self.time);
-        out.u64(self.void_from);
-        out.u32(self.host_writes);
-        out.u32(self.wear_base);
-        out.u32(self.mapped);
-        for ring in &self.rings {
-            out.u8(ring.len() as u8);
-            for block in ring {
-                out.u32(*block);
-            }
-        }
-    }
-
-    /// Format version of a head, whatever its version; `None` when it is none.
-    pub(super) fn version(bytes: &[u8]) -> Option<u16> {
-        let mut input = Reader::new(bytes);
-        (input.bytes(8)? == MAGIC).then(|| input.u16())?
-    }
-
-    /// Decodes a head of this format version.
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut input = Reader::new(bytes);
-        if input.bytes(8)? != MAGIC || input.u16()? != FORMAT_VERSION {
-            return None;
-        }
-        let clean = input.u16()? & 1 != 0;
-        let dies = input.u16()?;
-        let blocks_per_die = input.u32()?;
-        let pages_per_block = input.u16()?;
-        let page_bytes = input.u32()?;
-        let spare_bytes = input.u16()?;
-        let parameters = Parameters {
-            volume_id: input.u64()?,
-            capacity: input.u32()?,
-            sector_bytes: input.u32()?,
-            width: input.u16()?,
-            classes: input.u8()?,
-        };
-        let sequence = input.u32()?;
-        let from = Position {
-            segment: Segment(input.u32()?),
-            offset: input.u32()?,
-            sequence: input.u16()?,
-        };
-        let time = input.u64()?;
-        let void_from = input.u64()?;
-        let host_writes = input.u32()?;
-        let wear_base = input.u32()?;
-        let mapped = input.u32()?;
-        let mut rings = [heapless::Vec::new(), heapless::Vec::new()];
-        for ring in &mut rings {
-            for _ in 0..input.u8()? {
-                ring.push(input.u32()?).ok()?;
-            }
-        }
-        Some(Self {
-            parameters,
-            dies,
-            blocks_per_die,
-            pages_per_block,
-            page_bytes,
-            spare_bytes,
-            clean,
-            sequence,
-            from,
-            time,
-            void_from,
-            host_writes,
-            wear_base,
-            mapped,
-            rings,
-        })
-    }
-}
-
-/// The place that an anchor page's checks start from: its number among all pages, which does not depend on parameters that only
-/// the anchor tells.
-pub(super) const fn anchor_place(geometry: &Geometry, page: PageAddress, units: u32) -> u32 {
-    let block = page.block.die.0 as u32 * geometry.blocks_per_die + page.block.block.0;
-    (block * geometry.pages_per_block as u32 + page.page.0 as u32) * units
 }
 
 impl<N: Nand> Volume<'_, N> {
@@ -650,6 +468,7 @@ impl<N: Nand> Volume<'_, N> {
                 }
                 self.stats.meta_pages += 1;
                 good = io::program(&mut self.nand, to).map_err(Error::Nand)?;
+                self.rings[1].next = 1;
             }
             if good {
                 let ring = &mut self.rings[1];
@@ -709,7 +528,7 @@ impl<N: Nand> Volume<'_, N> {
             self.age_stages(idle)?;
             for die in 0..self.dies.len() {
                 let (_, outcome) = self.settle(Die(die as u16));
-                if let Some(super::settle::Outcome::Failed(_, error)) = outcome {
+                if let Some(super::event::Outcome::Failed(_, error)) = outcome {
                     return Err(error);
                 }
             }

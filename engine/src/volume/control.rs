@@ -4,9 +4,9 @@ use cuesta_hal::Nand;
 
 use super::address::{Location, Sector, Segment, Ticket};
 use super::error::Error;
+use super::event::Outcome;
 use super::index::Lookup;
 use super::job::Job;
-use super::settle::Outcome;
 use super::shape::Shape;
 use super::{Session, Volume};
 

@@ -136,6 +136,14 @@ impl core::fmt::Display for MountError {
 
 impl core::error::Error for MountError {}
 
+/// What a volume in use says when its state cannot be read again.
+pub(super) fn reload_failed(error: MountError) -> Error {
+    match error {
+        MountError::Nand(kind) => Error::Nand(kind),
+        _ => Error::ReadOnly,
+    }
+}
+
 /// Why a part cannot be formatted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

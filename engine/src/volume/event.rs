@@ -1,5 +1,7 @@
 //! What `poll` hands out.
 
+use cuesta_hal::Die;
+
 use super::address::Ticket;
 use super::error::Error;
 
@@ -25,4 +27,16 @@ pub enum Event<'b> {
     Pending,
     /// Nothing is in flight and nothing has to be done.
     Idle,
+}
+
+/// An event before the buffer it points into is borrowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Written(Ticket),
+    Data(Ticket, Die, u32),
+    Unwritten(Ticket),
+    Trimmed(Ticket),
+    Flushed(Ticket),
+    Committed(Ticket),
+    Failed(Ticket, Error),
 }

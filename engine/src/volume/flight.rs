@@ -3,9 +3,7 @@
 use heapless::Vec;
 
 use super::address::{Location, MapIndex, Sector, Segment, Ticket};
-
-/// Sectors in a page at most.
-pub const UNITS_MAX: usize = 4;
+use super::parameters::UNITS_MAX;
 
 /// Who wants a unit written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -43,7 +43,7 @@ impl<'m, N: Nand> Volume<'m, N> {
     /// Makes an empty volume on the part and gives the part back.
     ///
     /// Everything on it is lost: every good block is erased. Factory-bad blocks are read from their markers before anything is erased, and are never
-    /// touched. A power cut leaves the old volume, or a part that says that it is [`HalfFormatted`](MountError::HalfFormatted): format again.
+    /// touched. A power cut leaves the old volume, or a part that says that it is [`HalfFormatted`](super::MountError::HalfFormatted): format again.
     ///
     /// # Errors
     /// What does not fit, or what the part failed at.

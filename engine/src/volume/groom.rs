@@ -7,9 +7,10 @@ use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{Location, MapIndex, Sector, Segment};
 use super::credit::{ERASE_US, HEADER_US, HOST_RESERVE, PROGRAM_US, READ_US};
-use super::flight::{Origin, Unit, UNITS_MAX};
+use super::flight::{Origin, Unit};
 use super::index::Lookup;
 use super::job::{Job, Step};
+use super::parameters::UNITS_MAX;
 use super::segment_table::State;
 use super::write::Source;
 use super::{Volume, LEVELING};

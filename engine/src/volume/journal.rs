@@ -3,8 +3,8 @@
 use cuesta_hal::Nand;
 
 use super::address::{Location, Sector, Segment};
+use super::anchor::Position;
 use super::append_point::Append;
-use super::checkpoint::Position;
 use super::memory::STREAMS;
 use super::segment_table::State;
 use super::shape::Shape;

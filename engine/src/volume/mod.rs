@@ -6,6 +6,7 @@
 //! Knows codec and HAL below; knows nothing of policies, caches or doors above.
 
 mod address;
+mod anchor;
 mod anchor_scan;
 mod append_point;
 mod bits;
@@ -62,8 +63,9 @@ pub use shape::Shape;
 pub use stats::Stats;
 pub use verify::{Finding, Verified};
 
+use anchor::Ring;
 use append_point::Append;
-use checkpoint::{Checkpoint, Ring};
+use checkpoint::Checkpoint;
 use control::Control;
 use credit::Credit;
 use delta::DeltaTable;

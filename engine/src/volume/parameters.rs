@@ -7,6 +7,8 @@ use crate::codec::{LayoutError, PageLayout};
 
 /// Version of the on-flash format that this code writes and reads.
 pub const FORMAT_VERSION: u16 = 1;
+/// Sectors in a page at most.
+pub const UNITS_MAX: usize = 4;
 /// Data classes at most.
 pub const CLASSES_MAX: usize = 8;
 /// Anchor blocks of one copy at most.
@@ -121,7 +123,7 @@ impl core::fmt::Display for ParameterError {
             Self::SectorsPerPage(sectors) => write!(
                 f,
                 "a page would hold {sectors} sectors, at most {} are supported",
-                super::flight::UNITS_MAX
+                UNITS_MAX
             ),
             Self::Classes(classes) => {
                 write!(
@@ -223,7 +225,7 @@ impl Quota {
     pub fn new(geometry: &Geometry, parameters: &Parameters) -> Result<Self, ParameterError> {
         let layout =
             PageLayout::new(geometry, parameters.sector_bytes).map_err(ParameterError::Layout)?;
-        if layout.sectors() > super::flight::UNITS_MAX as u32 {
+        if layout.sectors() > UNITS_MAX as u32 {
             return Err(ParameterError::SectorsPerPage(layout.sectors()));
         }
         let width = u32::from(parameters.width);

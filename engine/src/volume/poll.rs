@@ -4,8 +4,8 @@ use cuesta_hal::{Buffer, Die, Nand};
 
 use super::error::Error;
 use super::event::Event;
+use super::event::Outcome;
 use super::flight::Flight;
-use super::settle::Outcome;
 use super::{Session, Volume};
 
 impl<N: Nand> Volume<'_, N> {

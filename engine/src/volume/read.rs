@@ -4,9 +4,9 @@ use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{Location, Sector, Ticket};
 use super::error::Error;
+use super::event::Outcome;
 use super::flight::Flight;
 use super::index::Lookup;
-use super::settle::Outcome;
 use super::{Session, Volume};
 
 /// Reads of one page before its data is given up.

@@ -4,7 +4,7 @@ use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{Location, MapIndex, Sector, Segment};
 use super::credit::HOST_RESERVE;
-use super::error::{Error, MountError};
+use super::error::{reload_failed, Error};
 use super::flight::{Flight, Origin, Unit};
 use super::index::Lookup;
 use super::io;
@@ -43,13 +43,6 @@ impl Held {
     /// False when what the directory names cannot be read.
     pub(super) fn is_readable(self) -> bool {
         self != Self::Unreadable
-    }
-}
-
-pub(super) fn reload_failed(error: MountError) -> Error {
-    match error {
-        MountError::Nand(kind) => Error::Nand(kind),
-        _ => Error::ReadOnly,
     }
 }
 

@@ -2,8 +2,9 @@
 
 use cuesta_hal::{Buffer, Completion, Die, Nand, NandError};
 
-use super::address::{Location, MapIndex, Segment, Ticket};
+use super::address::{Location, MapIndex, Segment};
 use super::error::Error;
+use super::event::Outcome;
 use super::flight::{Flight, Origin, Units};
 use super::index::Lookup;
 use super::map_page::FrameState;
@@ -12,18 +13,6 @@ use super::segment_table::State;
 use super::Volume;
 use crate::codec::crc::Seed;
 use crate::codec::Kind;
-
-/// An event before the buffer it points into is borrowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Written(Ticket),
-    Data(Ticket, Die, u32),
-    Unwritten(Ticket),
-    Trimmed(Ticket),
-    Flushed(Ticket),
-    Committed(Ticket),
-    Failed(Ticket, Error),
-}
 
 impl<N: Nand> Volume<'_, N> {
     /// Settles what has ended on a die; true when something had, with what is to be handed out.

@@ -3,12 +3,12 @@
 use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{Location, MapIndex, Sector, Segment};
-use super::error::Error;
+use super::error::{reload_failed, Error};
 use super::flight::Flight;
 use super::index::Lookup;
 use super::io;
 use super::job::Job;
-use super::recover::{reload_failed, Decayed};
+use super::recover::Decayed;
 use super::segment_table::State;
 use super::{Session, Volume};
 use crate::codec::crc::Seed;

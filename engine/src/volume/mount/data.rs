@@ -10,8 +10,8 @@ use crate::codec::header::FLAG_BATCH;
 use crate::codec::{Header, HeaderState, Kind, PageError};
 use crate::volume::address::{MapIndex, Sector, Segment};
 use crate::volume::error::MountError;
-use crate::volume::flight::UNITS_MAX;
 use crate::volume::memory::STREAMS;
+use crate::volume::parameters::UNITS_MAX;
 use crate::volume::segment_table::State;
 use crate::volume::{bits, io, Volume, JOURNAL};
 

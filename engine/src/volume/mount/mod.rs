@@ -9,8 +9,9 @@ use cuesta_hal::{Buffer, Nand};
 use heapless::Vec;
 
 use super::address::{Location, Sector, Segment};
+use super::anchor::Ring;
 use super::anchor_scan::{self, Anchors};
-use super::checkpoint::{Checkpoint, Ring};
+use super::checkpoint::Checkpoint;
 use super::delta::{Delta, DeltaTable};
 use super::error::MountError;
 use super::flight::{DieState, Stage};
