@@ -28,7 +28,7 @@ const SEEDS: u64 = 60;
 /// Free segments from which on hosts do not pay for grooming: more than the engine's trigger.
 const PLENTY: u32 = 10;
 /// Segments that the groomer is to free: more than its next victim.
-const MORE: u32 = 3;
+const MORE: u32 = 2;
 
 /// A step of the write or the relocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
