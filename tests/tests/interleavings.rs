@@ -2,8 +2,9 @@
 //!
 //! A write has two steps: it is accepted, it settles. A relocation has three: its source is fetched, its program starts, its program settles.
 //! The order is forced by keeping programs and completions back. Of every order, [`Scene::is_lawful`] says which steps the volume takes in
-//! their turn and which it has to refuse, and why; the test proves both, the refusal by asking in vain while nothing else is in the way.
-//! A write that was refused follows at the end.
+//! their turn and which it has to refuse, and why. What is seen at the part must be just that: the steps that were taken, and a refusal after
+//! asking again and again. On one die and on two, a busy die is reason enough to refuse. On four, source, relocation and write have a die each,
+//! and another sector is written while the one in question is refused. A write that was refused follows at the end.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +26,7 @@ const PATIENCE: u32 = 120;
 const POLLS_MAX: u32 = 10_000;
 /// Disks tried until one has what is needed.
 const SEEDS: u64 = 60;
-/// Free segments from which on hosts do not pay for grooming: more than the engine's trigger.
+/// Free segments from which on hosts do not pay for grooming: the engine's trigger.
 const PLENTY: u32 = 10;
 /// Segments that the groomer is to free: more than its next victim.
 const MORE: u32 = 2;
