@@ -48,25 +48,54 @@ impl<N: Nand> Volume<'_, N> {
         words_crc(self.directory.iter().map(|entry| entry.location.0))
     }
 
-    /// Chooses which free segments may be opened next: the least worn for hot streams, the most worn for cold ones.
+    /// Chooses which free segments may be opened next, from the group of dies that has most of them, so that what is written together can be
+    /// read together: the least worn for hot streams, the most worn for cold ones.
     pub(super) fn name_segments(&mut self) {
         for turn in 0..NAMED_TARGET {
             if self.pending.named.len() >= NAMED_TARGET {
                 break;
             }
-            let free = self.segments.iter().filter(|segment| {
-                self.segments.state(*segment) == State::Free
-                    && !self.pending.named.contains(segment)
-            });
-            let choice = if turn % 2 == 0 {
-                free.min_by_key(|&segment| self.segments.wear(segment))
-            } else {
-                free.max_by_key(|&segment| self.segments.wear(segment))
+            let Some(group) = self.freest_group() else {
+                break;
             };
+            let choice = self
+                .unnamed_in(group)
+                .min_by_key(|&segment| self.wear_for(segment, turn % 2 == 0));
             let Some(segment) = choice else {
                 break;
             };
             let _ = self.pending.named.push(segment);
+        }
+    }
+
+    /// The group of dies with most free segments that are not named; segments of one group lie on the same dies.
+    fn freest_group(&self) -> Option<u32> {
+        let groups = u32::from(self.shape.dies) / self.shape.width;
+        (0..groups)
+            .map(|group| (self.unnamed_in(group).count(), core::cmp::Reverse(group)))
+            .filter(|&(free, _)| free > 0)
+            .max()
+            .map(|(_, core::cmp::Reverse(group))| group)
+    }
+
+    fn unnamed_in(&self, group: u32) -> impl Iterator<Item = Segment> + '_ {
+        let groups = u32::from(self.shape.dies) / self.shape.width;
+        self.segments.iter().filter(move |segment| {
+            segment.0 % groups == group
+                && self.segments.state(*segment) == State::Free
+                && !self.pending.named.contains(segment)
+        })
+    }
+
+    /// Order in which free segments are taken for short lives, or for long ones. Among named ones of several groups small differences in
+    /// wear do not count.
+    fn wear_for(&self, segment: Segment, hot: bool) -> i32 {
+        let several = u32::from(self.shape.dies) > self.shape.width;
+        let wear = i32::from(self.segments.wear(segment)) >> if several { 2 } else { 0 };
+        if hot {
+            wear
+        } else {
+            -wear
         }
     }
 
@@ -80,16 +109,8 @@ impl<N: Nand> Volume<'_, N> {
         }
         let hot =
             stream == super::JOURNAL || u32::from(stream) * 2 < u32::from(self.parameters.classes);
-        let wear = |segment: &Segment| {
-            let wear = i32::from(self.segments.wear(*segment));
-            if hot {
-                wear
-            } else {
-                -wear
-            }
-        };
-        let index =
-            (0..self.pending.durable).min_by_key(|&index| wear(&self.pending.named[index]))?;
+        let index = (0..self.pending.durable)
+            .min_by_key(|&index| self.wear_for(self.pending.named[index], hot))?;
         self.pending.durable -= 1;
         Some(self.pending.named.remove(index))
     }

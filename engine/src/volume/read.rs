@@ -118,8 +118,11 @@ impl<N: Nand> Volume<'_, N> {
         if matches!(self.session, Session::Mounted { clean: false })
             && (self.unsettled || self.is_suspect(sector))
         {
-            // What the last cut touched is copied before anyone relies on it.
-            self.ready_to_write()?;
+            // What the last cut touched is copied before anyone relies on it. A volume that cannot be recovered can be read all the same.
+            match self.ready_to_write() {
+                Err(nb::Error::Other(_)) if self.session == Session::ReadOnly => {}
+                other => other?,
+            }
         }
         let Some(index) = self.slots.iter().position(|slot| slot.stage == Stage::Free) else {
             return Err(nb::Error::WouldBlock);

@@ -40,6 +40,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             "clean": clean,
             "sectors": verified.sectors,
             "unwritten": verified.unwritten,
+            "undecided": verified.undecided,
             "segments": verified.segments,
             "corrected_bits_max": verified.corrected_bits_max,
             "findings": findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -51,6 +52,13 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         }
         if findings.len() > LISTED_MAX {
             writeln!(out, "... and {} more", findings.len() - LISTED_MAX)?;
+        }
+        if verified.undecided > 0 {
+            writeln!(
+                out,
+                "{} sectors were being written when the power went; the next session takes the versions before",
+                verified.undecided
+            )?;
         }
         writeln!(
             out,

@@ -43,6 +43,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             "volume_id": format!("{:016x}", parameters.volume_id),
             "clean": info.clean,
             "read_only": info.read_only,
+            "found_without_anchors": info.scanned,
             "sectors": parameters.capacity,
             "sector_bytes": parameters.sector_bytes,
             "bytes": bytes,
@@ -83,7 +84,9 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         ("volume", format!("{:016x}", parameters.volume_id)),
         (
             "last session",
-            if info.clean {
+            if info.scanned {
+                "all anchors are lost: the journal was found without them".to_owned()
+            } else if info.clean {
                 "ended cleanly".to_owned()
             } else {
                 "ended by a cut: recovery runs before the next change".to_owned()
