@@ -187,7 +187,7 @@ everywhere! {
     one_die_with_a_full_index: Making::of("tiny", Budget::Full), 3..5;
     two_dies_with_little_memory: several("tiny2", 18, 3, Budget::Minimum), 0..2;
     two_dies_with_a_full_index: several("tiny2", 18, 1, Budget::Full), 2..3;
-    four_dies_with_little_memory: several("tiny4", 9, 4, Budget::Minimum), 0..2;
+    four_dies_with_little_memory: several("tiny4", 9, 4, Budget::Minimum), 0..1;
     four_dies_with_a_full_index: several("tiny4", 9, 5, Budget::Full), 3..4;
     segments_two_blocks_wide: wide(2, 14, Budget::Minimum), 0..2;
     segments_four_blocks_wide: wide(4, 24, Budget::Minimum), 0..1;
