@@ -2,7 +2,7 @@
 
 use cuesta::volume::{Budget, MountError, State};
 use cuesta_hal::NandErrorKind;
-use cuesta_sim::{CutPlan, SplitMix64};
+use cuesta_sim::{CutPhase, CutPlan, SplitMix64, TornErase, TornProgram};
 use cuesta_tests::aftermath::{holds, Replay};
 use cuesta_tests::aged::{session, Aged, Making};
 use cuesta_tests::change::{mixture, Change};
@@ -259,5 +259,51 @@ fn ten_thousand_cuts_at_the_same_operations_of_recovery_use_nothing_up() {
     for index in 0..OPERATIONS {
         // An erase that is cut leaves no trace, so the next session may erase the same block once more, but not more often.
         cut_in_a_row(test, &aged, sessions, End::At(index)).is_well(0.6, 1.1);
+    }
+}
+
+#[test]
+fn the_trace_of_a_session_that_was_cut_outlives_one_that_decays_and_one_that_is_cut_at_once() {
+    for seed in 0..4 {
+        let budget = [Budget::Minimum, Budget::Full][seed as usize % 2];
+        let making = Making::of("tiny", budget);
+        let aged = Aged::new(&making, seed);
+        for case in 0..60 {
+            let mut random = SplitMix64::derive(seed, case);
+            let (mut rig, mut model) = (aged.rig.clone(), aged.model.clone());
+            let _replay = Replay(format!("seed {seed}, case {case} of the trace test"));
+            let mut cut = |rig: &mut Rig, model: &mut Model, plan: CutPlan| {
+                rig.nand.plan_cut(plan);
+                begin(rig, model, making.depth, &[Change::Write(1)]);
+                rig.nand.power_cycle();
+                model.power_cycled();
+            };
+            let first = CutPlan::during(random.below(aged.changing), random.next());
+            rig.nand.plan_cut(first);
+            let _ = session(&mut rig, &mut model, making.depth, &aged.short);
+            rig.nand.power_cycle();
+            model.power_cycled();
+            for _ in 0..4 + random.below(8) {
+                let length = recovery_length(&rig, &model, making.depth);
+                let late = length / 2 + random.below(length / 2);
+                let plan = CutPlan::during(late, random.next()).phase(CutPhase::After);
+                cut(&mut rig, &mut model, plan);
+            }
+            let before = rig.clone().mount().expect("a volume").volume().info();
+            // One is cut in its opening page, which reads well a few times; the next when it has erased one place.
+            let opening = CutPlan::during(1, random.next())
+                .phase(CutPhase::During)
+                .torn(TornProgram::LooksValidThenDecays, TornErase::Mixture);
+            cut(&mut rig, &mut model, opening);
+            let erased = CutPlan::during(0, random.next()).phase(CutPhase::After);
+            cut(&mut rig, &mut model, erased);
+            for _ in 0..40 {
+                let _ = rig.mount();
+            }
+            let info = rig.mount().expect("a volume").volume().info();
+            assert!(info.checkpoint >= before.checkpoint, "the trace is gone");
+            assert_eq!(info.journal, before.journal, "void pages count");
+            holds(&mut rig, &mut model, &making, &mut random);
+        }
     }
 }

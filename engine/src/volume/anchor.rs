@@ -11,6 +11,19 @@ const MAGIC: [u8; 8] = *b"CUESTA\x1A\n";
 
 /// Number of an opening page, where others have the number of their part of the checkpoint.
 pub(super) const OPENING: u32 = 0xFFFF;
+/// Number of the page behind it, which holds nothing: when it is there, the program of the opening page was finished.
+pub(super) const CONFIRMING: u32 = 0xFFFE;
+/// Pages of a place before its first checkpoint.
+pub(super) const PREFIX: u32 = 2;
+
+/// Where in a place a page is, counted from the place's start for the first two, from the checkpoint's start for others.
+pub(super) const fn page_at(id: u32) -> u32 {
+    match id {
+        OPENING => 0,
+        CONFIRMING => 1,
+        page => page,
+    }
+}
 
 /// A position in the journal, and how many segments the journal had opened by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,9 +40,11 @@ pub(super) struct Ring {
     pub blocks: heapless::Vec<u32, RING_BLOCKS_MAX>,
     /// The place in use.
     pub slot: u32,
-    /// The place that holds the last complete checkpoint: not to be erased. Neither is the place in use, which may hold the only trace
-    /// of an attempt: a ring has three places at least.
+    /// The place that holds the last complete checkpoint: not to be erased.
     pub committed: u32,
+    /// The place that holds the last confirmed trace of an attempt that nothing has committed: not to be erased either. So a ring has three
+    /// places at least.
+    pub trace: u32,
     /// Its next page; behind the end when the next checkpoint has to start in a fresh place.
     pub next: u32,
 }
@@ -38,7 +53,7 @@ impl Ring {
     /// Goes on behind the opening page of a place that was opened in this session.
     pub(super) fn reopen(&mut self, slot: u32) {
         self.slot = slot;
-        self.next = 1;
+        self.next = PREFIX;
     }
 }
 

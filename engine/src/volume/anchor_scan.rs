@@ -3,7 +3,7 @@
 use cuesta_hal::{BlockAddress, Buffer, Geometry, Nand, PageAddress};
 use heapless::Vec;
 
-use super::anchor::{anchor_place, Head, OPENING};
+use super::anchor::{anchor_place, Head, CONFIRMING, OPENING, PREFIX};
 use super::error::MountError;
 use super::io;
 use super::parameters::{
@@ -23,6 +23,19 @@ pub(super) struct Start {
     pub page: u32,
 }
 
+/// The trace of an attempt to begin a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Attempt {
+    /// Number of the checkpoint that would have committed it.
+    pub sequence: u32,
+    /// Its opening page.
+    pub opening: PageAddress,
+    /// Place in the first ring.
+    pub slot: u32,
+    /// The program of the opening page was finished, as far as can be told.
+    pub confirmed: bool,
+}
+
 /// What is known of the anchors.
 #[derive(Debug)]
 pub(super) struct Anchors {
@@ -35,8 +48,8 @@ pub(super) struct Anchors {
     pub time: u64,
     /// The place of each copy that was opened last.
     pub opened: [u32; 2],
-    /// The opening pages of attempts to begin a session, with the numbers of the checkpoints that would have committed them.
-    pub attempts: Vec<(u32, PageAddress), { 2 * RING_BLOCKS_MAX }>,
+    /// The traces of attempts to begin a session.
+    pub attempts: Vec<Attempt, RING_BLOCKS_MAX>,
 }
 
 /// Blocks of a die that anchors may be in.
@@ -251,8 +264,13 @@ fn along_rings<N: Nand>(
                 if let HeaderState::Valid(header) = start_at(nand, layout, page)? {
                     if header.kind == Kind::Anchor && header.id == OPENING {
                         newest_opening = newest_opening.max(header.birth);
-                        if header.flags & FLAG_ATTEMPT != 0 {
-                            let _ = attempts.push((header.birth, page));
+                        if header.flags & FLAG_ATTEMPT != 0 && copy == 0 {
+                            let _ = attempts.push(Attempt {
+                                sequence: header.birth,
+                                opening: page,
+                                slot,
+                                confirmed: is_confirmed(nand, layout, page.block.page(1))?,
+                            });
                         }
                         time = time.max(header.time);
                         let newer = opened[copy].is_none_or(|(sequence, _, at)| {
@@ -264,7 +282,8 @@ fn along_rings<N: Nand>(
                     }
                 }
             }
-            let per_slot = ((quota.blocks_per_slot * rows - 1) / quota.checkpoint_pages).max(1);
+            let per_slot =
+                ((quota.blocks_per_slot * rows - PREFIX) / quota.checkpoint_pages).max(1);
             // Valid starts are a prefix: halve.
             let (mut low, mut high) = (0, per_slot);
             let mut newest = None;
@@ -274,7 +293,7 @@ fn along_rings<N: Nand>(
                 } else {
                     (low + high) / 2
                 };
-                let at = 1 + middle * quota.checkpoint_pages;
+                let at = PREFIX + middle * quota.checkpoint_pages;
                 let Some(page) = ring_page(geometry, ring, quota.blocks_per_slot, slot, at) else {
                     break;
                 };
@@ -294,7 +313,7 @@ fn along_rings<N: Nand>(
                     page,
                 };
                 let _ = starts.push(start);
-                if page > quota.checkpoint_pages {
+                if page >= PREFIX + quota.checkpoint_pages {
                     // The one before, in case this one is not complete.
                     let _ = starts.push(Start {
                         sequence: sequence.wrapping_sub(1),
@@ -314,6 +333,18 @@ fn along_rings<N: Nand>(
         time,
         attempts,
         opened: opened.map(|opened| opened.map_or(0, |(_, slot, _)| slot)),
+    })
+}
+
+/// True when the page behind an opening page is there.
+fn is_confirmed<N: Nand>(
+    nand: &mut N,
+    layout: &PageLayout,
+    page: PageAddress,
+) -> Result<bool, MountError> {
+    Ok(match start_at(nand, layout, page)? {
+        HeaderState::Valid(header) => header.kind == Kind::Anchor && header.id == CONFIRMING,
+        HeaderState::Erased | HeaderState::Bad => false,
     })
 }
 

@@ -6,7 +6,7 @@
 use cuesta_hal::{BlockAddress, Buffer, Completion, Die, Nand, PageAddress};
 
 use super::address::Segment;
-use super::anchor::{anchor_place, Head, Position, OPENING};
+use super::anchor::{anchor_place, page_at, Head, Position, CONFIRMING, OPENING, PREFIX};
 use super::anchor_scan::{self, Anchors};
 use super::error::{reload_failed, Error};
 use super::flight::Flight;
@@ -30,8 +30,8 @@ enum Phase {
     Dump,
     /// Blocks of a copy's next place are erased.
     Erase { copy: u8, block: u32 },
-    /// The opening page of a copy's place is programmed.
-    Opening { copy: u8 },
+    /// The opening page of a copy's place is programmed, then the one that confirms it.
+    Opening { copy: u8, id: u32 },
     /// Pages of a copy are programmed.
     Write { copy: u8, page: u32 },
 }
@@ -181,9 +181,11 @@ impl<N: Nand> Volume<'_, N> {
         let slots =
             (self.rings[usize::from(copy)].blocks.len() as u32 / self.quota.blocks_per_slot).max(1);
         let ring = &mut self.rings[usize::from(copy)];
-        ring.slot = (ring.slot + 1) % slots;
-        if ring.slot == ring.committed {
+        for _ in 0..slots {
             ring.slot = (ring.slot + 1) % slots;
+            if ring.slot != ring.committed && ring.slot != ring.trace {
+                break;
+            }
         }
         ring.next = 0;
     }
@@ -203,15 +205,21 @@ impl<N: Nand> Volume<'_, N> {
                 good &= io::erase(&mut self.nand, block)
                     .map_err(|kind| self.fail(Error::Nand(kind)))?;
             }
-            let Some(page) = self.anchor_page(0, 0).filter(|_| good) else {
-                continue;
-            };
-            self.fill_anchor(page.die(), 0, OPENING);
-            self.stats.meta_pages += 1;
-            if io::program(&mut self.nand, page).map_err(|kind| self.fail(Error::Nand(kind)))? {
-                self.rings[0].next = 1;
+            for id in [OPENING, CONFIRMING] {
+                let Some(page) = self.anchor_page(0, page_at(id)).filter(|_| good) else {
+                    break;
+                };
+                self.fill_anchor(page.die(), 0, id);
+                self.stats.meta_pages += 1;
+                good = io::program(&mut self.nand, page)
+                    .map_err(|kind| self.fail(Error::Nand(kind)))?;
+            }
+            if good {
+                self.rings[0].next = PREFIX;
                 return Ok(());
             }
+            // There may be no other place left.
+            self.rings[0].trace = u32::MAX;
         }
         Err(self.fail(Error::NoSpace))
     }
@@ -250,12 +258,8 @@ impl<N: Nand> Volume<'_, N> {
                     Err(error) => Err(self.nand_failed(&error)),
                 }
             }
-            Phase::Opening { copy } | Phase::Write { copy, .. } => {
-                let (page, at) = match self.checkpoint.phase {
-                    Phase::Write { page, .. } => (page, page),
-                    _ => (OPENING, 0),
-                };
-                let Some(address) = self.anchor_page(copy, at) else {
+            Phase::Opening { copy, id: page } | Phase::Write { copy, page } => {
+                let Some(address) = self.anchor_page(copy, page_at(page)) else {
                     return Err(self.fail(Error::NoSpace));
                 };
                 if !self.die_free(address.die()) {
@@ -284,14 +288,19 @@ impl<N: Nand> Volume<'_, N> {
         let mut head_bytes = [0u8; HEAD_BYTES as usize];
         self.head().encode(&mut head_bytes);
         self.mark_unrecorded(State::Closed);
-        let start = if page == OPENING { 0 } else { page * bytes };
+        let start = match page {
+            OPENING => 0,
+            page => page.saturating_mul(bytes),
+        };
         let main = &mut self.nand.buffer_mut(die, Buffer::First)[..bytes as usize];
         main.fill(0);
         let directory = self.directory.len() as u32 * 4;
         let table = self.segments.bytes();
         let table_start = HEAD_BYTES + directory;
         let bad_start = table_start + table.len() as u32;
-        for (index, byte) in main.iter_mut().enumerate() {
+        // A confirming page has nothing to say but that it is there.
+        let filled = if page == CONFIRMING { 0 } else { main.len() };
+        for (index, byte) in main[..filled].iter_mut().enumerate() {
             let at = start + index as u32;
             *byte = if at < HEAD_BYTES {
                 head_bytes[at as usize]
@@ -308,8 +317,7 @@ impl<N: Nand> Volume<'_, N> {
             };
         }
         self.mark_unrecorded(State::Free);
-        let at = if page == OPENING { 0 } else { page };
-        if let Some(address) = self.anchor_page(copy, at) {
+        if let Some(address) = self.anchor_page(copy, page_at(page)) {
             self.encode_anchor(address, page, self.checkpoint.sequence.wrapping_add(1));
         }
     }
@@ -389,7 +397,7 @@ impl<N: Nand> Volume<'_, N> {
         let good = matches!(completion, Completion::Programmed | Completion::Erased);
         match self.checkpoint.phase {
             Phase::Idle | Phase::Prepare | Phase::Dump => {}
-            Phase::Erase { copy, .. } | Phase::Opening { copy } | Phase::Write { copy, .. }
+            Phase::Erase { copy, .. } | Phase::Opening { copy, .. } | Phase::Write { copy, .. }
                 if !good =>
             {
                 // The next place is tried; the last complete checkpoint is elsewhere.
@@ -404,11 +412,17 @@ impl<N: Nand> Volume<'_, N> {
                         block: block + 1,
                     }
                 } else {
-                    Phase::Opening { copy }
+                    Phase::Opening { copy, id: OPENING }
                 };
             }
-            Phase::Opening { copy } => {
-                self.rings[usize::from(copy)].next = 1;
+            Phase::Opening { copy, id: OPENING } => {
+                self.checkpoint.phase = Phase::Opening {
+                    copy,
+                    id: CONFIRMING,
+                };
+            }
+            Phase::Opening { copy, .. } => {
+                self.rings[usize::from(copy)].next = PREFIX;
                 self.checkpoint.phase = Phase::Write { copy, page: 0 };
             }
             Phase::Write { copy, page } => {
@@ -436,6 +450,7 @@ impl<N: Nand> Volume<'_, N> {
         self.checkpoint.sequence = self.checkpoint.sequence.wrapping_add(1);
         self.credit.steps = 0;
         self.void_from = u64::MAX;
+        self.rings[0].trace = u32::MAX;
         self.checkpoint.from = self.checkpoint.next_from;
         self.stats.checkpoints += 1;
         self.release_journal();
@@ -455,20 +470,24 @@ impl<N: Nand> Volume<'_, N> {
                 self.stats.erases += 1;
                 good &= io::erase(&mut self.nand, block).map_err(Error::Nand)?;
             }
-            for id in core::iter::once(OPENING).chain(0..self.quota.checkpoint_pages) {
-                let at = if id == OPENING { 0 } else { id };
-                let Some(to) = self.anchor_page(1, at).filter(|_| good) else {
+            for id in [OPENING, CONFIRMING]
+                .into_iter()
+                .chain(0..self.quota.checkpoint_pages)
+            {
+                let Some(to) = self.anchor_page(1, page_at(id)).filter(|_| good) else {
                     break;
                 };
-                if id == OPENING {
-                    self.fill_anchor(to.die(), 1, OPENING);
-                    self.encode_anchor_as(to, OPENING, sequence, FLAG_COPIED);
+                if id == OPENING || id == CONFIRMING {
+                    self.fill_anchor(to.die(), 1, id);
+                    self.encode_anchor_as(to, id, sequence, FLAG_COPIED);
                 } else if !self.copy_anchor(&anchors, sequence, id, to)? {
                     return Ok(false);
                 }
                 self.stats.meta_pages += 1;
                 good = io::program(&mut self.nand, to).map_err(Error::Nand)?;
-                self.rings[1].next = 1;
+                if id == CONFIRMING {
+                    self.rings[1].next = PREFIX;
+                }
             }
             if good {
                 let ring = &mut self.rings[1];

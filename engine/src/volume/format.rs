@@ -239,6 +239,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             // The first place says that the part is being formatted: the first checkpoint goes to the second.
             self.rings[copy].slot = 0;
             self.rings[copy].committed = u32::MAX;
+            self.rings[copy].trace = u32::MAX;
         }
         for ring in &mut self.rings {
             ring.next = u32::MAX / 2;

@@ -116,7 +116,12 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Takes a segment off the list: it is going to be opened.
     pub(super) fn take_name(&mut self, segment: Segment) {
-        if let Some(index) = self.pending.named.iter().position(|&named| named == segment) {
+        if let Some(index) = self
+            .pending
+            .named
+            .iter()
+            .position(|&named| named == segment)
+        {
             self.pending.named.remove(index);
             self.pending.durable = self.pending.durable.saturating_sub(1);
         }

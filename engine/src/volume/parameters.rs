@@ -240,8 +240,8 @@ impl Quota {
         let checkpoint_bytes =
             HEAD_BYTES + 4 * map_pages + stride * segments + geometry.blocks().div_ceil(8);
         let checkpoint_pages = checkpoint_bytes.div_ceil(geometry.page_bytes);
-        // The first page of a place says who began to write there.
-        let blocks_per_slot = (checkpoint_pages + 1).div_ceil(rows);
+        // The first pages of a place say who began to write there.
+        let blocks_per_slot = (checkpoint_pages + super::anchor::PREFIX).div_ceil(rows);
         let journal_group = if width > 1 {
             width.min(16)
         } else {

@@ -46,6 +46,12 @@ impl<N: Nand> Volume<'_, N> {
                     .filter(|at| usize::from(at.copy) == copy && at.sequence <= start.sequence)
                     .max_by_key(|at| at.sequence);
                 ring.committed = newest.map_or(u32::MAX, |at| at.slot);
+                let trace = anchors
+                    .attempts
+                    .iter()
+                    .filter(|at| copy == 0 && at.confirmed && at.sequence > start.sequence)
+                    .max_by_key(|at| at.sequence);
+                ring.trace = trace.map_or(u32::MAX, |at| at.slot);
                 ring.slot = anchors.opened[copy];
                 ring.next = u32::MAX / 2;
             }
@@ -137,9 +143,10 @@ impl<N: Nand> Volume<'_, N> {
         let layout = self.shape.layout;
         let bytes = layout.page_bytes() as usize;
         let mut since = u64::MAX;
-        for &(attempt, page) in &anchors.attempts {
-            if attempt > sequence
-                && anchor_scan::read_anchor(&mut self.nand, &layout, page, OPENING, Some(attempt))?
+        for attempt in &anchors.attempts {
+            let (page, number) = (attempt.opening, Some(attempt.sequence));
+            if attempt.sequence > sequence
+                && anchor_scan::read_anchor(&mut self.nand, &layout, page, OPENING, number)?
             {
                 let payload = &self.nand.buffer(page.die(), Buffer::First)[..bytes];
                 if let Some(head) = Head::decode(payload) {

@@ -157,6 +157,7 @@ impl<N: Nand> Volume<'_, N> {
         for (copy, ring) in self.rings.iter_mut().enumerate() {
             ring.slot = anchors.opened[copy];
             ring.committed = u32::MAX;
+            ring.trace = u32::MAX;
             ring.next = u32::MAX / 2;
         }
         Ok(placed)
