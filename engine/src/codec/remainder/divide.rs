@@ -1,0 +1,134 @@
+//! The dividers that any processor can do.
+
+use super::generator::step;
+use super::{shifted, sum, Divider, Generator, NibbleRows, Remainder, SliceRows};
+
+/// Bit by bit: no table at all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bitwise;
+
+/// Half a byte a step, through a table of 128 bytes for each word of the remainder.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nibble;
+
+/// `SLICES` bytes a step — 1, 4, 8 or 16 — through a table of 2 KiB · `SLICES` for each word of the remainder.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Slicing<const SLICES: usize>;
+
+impl<G: Generator<WORDS>, const WORDS: usize> Divider<G, WORDS> for Bitwise {
+    fn feed(&self, remainder: &mut Remainder<WORDS>, data: &[u8]) {
+        for &byte in data {
+            remainder[0] ^= u64::from(!byte) << 56;
+            for _ in 0..8 {
+                *remainder = step(*remainder, &G::FRACTION);
+            }
+        }
+    }
+}
+
+impl<G: NibbleRows<WORDS>, const WORDS: usize> Divider<G, WORDS> for Nibble {
+    fn feed(&self, remainder: &mut Remainder<WORDS>, data: &[u8]) {
+        let rows = G::rows();
+        for &byte in data {
+            for nibble in [byte >> 4, byte & 15] {
+                let top = (remainder[0] >> 60) as u8 ^ nibble;
+                *remainder = sum(shifted(*remainder, 4), &rows[usize::from(top & 15)]);
+            }
+        }
+    }
+}
+
+impl<G: SliceRows<WORDS, SLICES>, const WORDS: usize, const SLICES: usize> Divider<G, WORDS>
+    for Slicing<SLICES>
+{
+    fn feed(&self, remainder: &mut Remainder<WORDS>, data: &[u8]) {
+        let rows = G::rows();
+        let (chunks, tail) = data.split_at(data.len() - data.len() % SLICES.max(1));
+        let mut state = *remainder;
+        match SLICES {
+            16 => {
+                for chunk in chunks.chunks_exact(16) {
+                    let (high, low) = chunk.split_at(8);
+                    let second = if WORDS > 1 {
+                        state[WORDS.min(2) - 1]
+                    } else {
+                        0
+                    };
+                    let tops = [state[0] ^ word(high), second ^ word(low)];
+                    state.copy_within(WORDS.min(2).., 0);
+                    state[WORDS.saturating_sub(2)..].fill(0);
+                    add_rows(&mut state, &rows[8..], tops[0]);
+                    add_rows(&mut state, &rows[..8], tops[1]);
+                }
+            }
+            8 => {
+                for chunk in chunks.chunks_exact(8) {
+                    let top = state[0] ^ word(chunk);
+                    state.copy_within(1.., 0);
+                    state[WORDS - 1] = 0;
+                    add_rows(&mut state, rows, top);
+                }
+            }
+            4 => {
+                for chunk in chunks.chunks_exact(4) {
+                    let mut bytes = [0; 4];
+                    bytes.copy_from_slice(chunk);
+                    let top = (state[0] >> 32) as u32 ^ u32::from_be_bytes(bytes);
+                    state = shifted(state, 32);
+                    for (row, slice) in rows.iter().zip(0..) {
+                        state = sum(state, &row[usize::from((top >> (8 * slice)) as u8)]);
+                    }
+                }
+            }
+            _ => bytewise(&mut state, &rows[0], chunks),
+        }
+        bytewise(&mut state, &rows[0], tail);
+        *remainder = state;
+    }
+}
+
+#[inline]
+fn bytewise<const WORDS: usize>(
+    state: &mut Remainder<WORDS>,
+    rows: &[Remainder<WORDS>; 256],
+    data: &[u8],
+) {
+    for byte in data {
+        let top = (state[0] >> 56) as u8 ^ byte;
+        *state = sum(shifted(*state, 8), &rows[usize::from(top)]);
+    }
+}
+
+/// Adds the rows of the eight bytes of `top`, the lowest in the first of `rows`.
+///
+/// Word by word: so a wide remainder is loaded and stored once and not eight times. Shifts keep the byte swap of the
+/// data out of the chain from one step to the next.
+#[inline]
+fn add_rows<const WORDS: usize>(
+    state: &mut Remainder<WORDS>,
+    rows: &[[Remainder<WORDS>; 256]],
+    top: u64,
+) {
+    if let [r0, r1, r2, r3, r4, r5, r6, r7] = rows {
+        let picked = [
+            &r0[usize::from(top as u8)],
+            &r1[usize::from((top >> 8) as u8)],
+            &r2[usize::from((top >> 16) as u8)],
+            &r3[usize::from((top >> 24) as u8)],
+            &r4[usize::from((top >> 32) as u8)],
+            &r5[usize::from((top >> 40) as u8)],
+            &r6[usize::from((top >> 48) as u8)],
+            &r7[usize::from((top >> 56) as u8)],
+        ];
+        for (word, state) in state.iter_mut().enumerate() {
+            *state ^= picked.iter().fold(0, |sum, row| sum ^ row[word]);
+        }
+    }
+}
+
+#[inline]
+fn word(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(bytes);
+    u64::from_be_bytes(word)
+}
