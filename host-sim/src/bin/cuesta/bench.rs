@@ -1,5 +1,7 @@
 //! `cuesta bench`: figures of the engine on an emulated part.
 
+mod ecc;
+
 use std::io::Write;
 
 use cuesta::volume::{Budget, FormatOptions, Parameters};
@@ -14,14 +16,16 @@ use crate::table::{print_facts, Table};
 
 /// The name of the workload of many requests at once.
 const QUEUE: &str = "queue";
+/// The name of the bench of the codes.
+const ECC: &str = "ecc";
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// seq-fill, seq-over, uniform, zipf, hotcold, rand-read, seq-read, mount-clean, mount-cut, sync, shift, wear; or queue: many
-    /// requests at once
+    /// requests at once; or ecc: the codes, on this machine's clock
     #[arg(required_unless_present = "all", conflicts_with = "all", value_parser = what)]
     workload: Option<What>,
-    /// All workloads but queue, one after the other
+    /// All workloads but queue and ecc, one after the other
     #[arg(long)]
     all: bool,
     /// The part [default: w25n01gv; for queue ssd-tlc]
@@ -55,15 +59,19 @@ pub struct Arguments {
 enum What {
     Workload(Workload),
     Queue,
+    Ecc,
 }
 
 fn what(name: &str) -> Result<What, String> {
     if name == QUEUE {
         return Ok(What::Queue);
     }
+    if name == ECC {
+        return Ok(What::Ecc);
+    }
     name.parse()
         .map(What::Workload)
-        .map_err(|error: cuesta_sim::workload::UnknownWorkload| format!("{error}, {QUEUE}"))
+        .map_err(|error: cuesta_sim::workload::UnknownWorkload| format!("{error}, {QUEUE}, {ECC}"))
 }
 
 impl Arguments {
@@ -84,6 +92,7 @@ impl Arguments {
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     match arguments.workload {
         Some(What::Queue) => run_queues(arguments, out),
+        Some(What::Ecc) => ecc::run(arguments.json, out),
         Some(What::Workload(workload)) => run_workloads(arguments, &[workload], out),
         None => run_workloads(arguments, &Workload::ALL, out),
     }
