@@ -66,7 +66,7 @@ pub struct EccVariant {
 
 macro_rules! variants {
     ($code:ident, $words:literal) => {{
-        let means: [(_, _, &'static dyn Code); 5] = [
+        let means: [(_, _, &'static dyn Code); 6] = [
             ("bitwise", 0, const { &$code::<Bitwise>::with(Bitwise) }),
             ("nibble", 16, const { &$code::<Nibble>::with(Nibble) }),
             ("byte", 256, const { &$code::<Slicing<1>>::with(Slicing) }),
@@ -79,6 +79,11 @@ macro_rules! variants {
                 "slicing-8",
                 2048,
                 const { &$code::<Slicing<8>>::with(Slicing) },
+            ),
+            (
+                "slicing-16",
+                4096,
+                const { &$code::<Slicing<16>>::with(Slicing) },
             ),
         ];
         means.map(|(by, rows, code)| EccVariant {

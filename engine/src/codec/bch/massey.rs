@@ -36,6 +36,8 @@ pub(super) fn locator<F: Field, const T: usize>(odd: &[u16; T]) -> Option<Locato
         reversed[2 * T - 2 * j] = F::square(reversed[2 * T - j]);
     }
 
+    F::prepare(reversed);
+
     let mut locator: Elements<T> = [[0; 2]; T];
     locator[0][0] = 1;
     // The locator before its length changed last, its discrepancy then, and how far it has to be moved up.
@@ -45,12 +47,10 @@ pub(super) fn locator<F: Field, const T: usize>(odd: &[u16; T]) -> Option<Locato
     let mut shift = 1;
     let mut errors = 0;
     for round in 0..T {
-        let discrepancy = locator
-            .as_flattened()
-            .iter()
-            .take(errors + 1)
-            .zip(&reversed[2 * T - 1 - 2 * round..])
-            .fold(0, |sum, (&c, &s)| sum ^ F::mul(c, s));
+        let discrepancy = F::dot_prepared(
+            &locator.as_flattened()[..=errors],
+            &reversed[2 * T - 1 - 2 * round..],
+        );
         if discrepancy == 0 {
             shift += 2;
             continue;

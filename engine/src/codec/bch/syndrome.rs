@@ -14,8 +14,8 @@ pub trait Syndromes<const T: usize> {
     fn add(remainder: &[u64], odd: &mut [u16; T]);
 }
 
-/// The values of the terms x^(`BITS` − 1), …, x, 1 at α, α³, α⁵, …; m is at most 14.
-const fn rows<const T: usize, const BITS: usize>(m: u32, poly: u32) -> [[u16; T]; BITS] {
+/// The values of the terms x^(`BITS` − 1), …, x, 1 at α, α³, α⁵, …, four of them in a word, the first lowest; m is at most 14.
+const fn rows<const LANES: usize, const BITS: usize>(m: u32, poly: u32) -> [[u64; LANES]; BITS] {
     let order = (1 << m) - 1;
     let mut powers = [0u16; 1 << 14];
     let mut power: u32 = 1;
@@ -28,12 +28,13 @@ const fn rows<const T: usize, const BITS: usize>(m: u32, poly: u32) -> [[u16; T]
         }
         i += 1;
     }
-    let mut rows = [[0; T]; BITS];
+    let mut rows = [[0; LANES]; BITS];
     let mut bit = 0;
     while bit < BITS {
         let mut j = 0;
-        while j < T {
-            rows[BITS - 1 - bit][j] = powers[bit * (2 * j + 1) % order];
+        while j < 4 * LANES {
+            let value = powers[bit * (2 * j + 1) % order];
+            rows[BITS - 1 - bit][j / 4] |= (value as u64) << (16 * (j % 4));
             j += 1;
         }
         bit += 1;
@@ -42,12 +43,12 @@ const fn rows<const T: usize, const BITS: usize>(m: u32, poly: u32) -> [[u16; T]
 }
 
 /// The sums of all sets of four consecutive [`rows`], the highest bit of the index standing for the first of them.
-const fn nibble_rows<const T: usize, const BITS: usize, const NIBBLES: usize>(
+const fn nibble_rows<const LANES: usize, const BITS: usize, const NIBBLES: usize>(
     m: u32,
     poly: u32,
-) -> [[[u16; T]; 16]; NIBBLES] {
-    let single: [[u16; T]; BITS] = rows(m, poly);
-    let mut sums = [[[0; T]; 16]; NIBBLES];
+) -> [[[u64; LANES]; 16]; NIBBLES] {
+    let single: [[u64; LANES]; BITS] = rows(m, poly);
+    let mut sums = [[[0; LANES]; 16]; NIBBLES];
     let mut nibble = 0;
     while nibble < NIBBLES {
         let mut value = 1;
@@ -55,10 +56,10 @@ const fn nibble_rows<const T: usize, const BITS: usize, const NIBBLES: usize>(
             let mut bit = 0;
             while bit < 4 {
                 if (value >> (3 - bit)) & 1 == 1 && 4 * nibble + bit < BITS {
-                    let mut j = 0;
-                    while j < T {
-                        sums[nibble][value][j] ^= single[4 * nibble + bit][j];
-                        j += 1;
+                    let mut lane = 0;
+                    while lane < LANES {
+                        sums[nibble][value][lane] ^= single[4 * nibble + bit][lane];
+                        lane += 1;
                     }
                 }
                 bit += 1;
@@ -76,13 +77,15 @@ macro_rules! by_nibbles {
             #[inline]
             fn add(remainder: &[u64], odd: &mut [u16; $t]) {
                 const NIBBLES: usize = usize::div_ceil($bits, 4);
-                static ROWS: [[[u16; $t]; 16]; NIBBLES] =
-                    nibble_rows::<$t, $bits, NIBBLES>(<$field>::M, <$field>::POLY);
+                static ROWS: [[[u64; $t / 4]; 16]; NIBBLES] =
+                    nibble_rows::<{ $t / 4 }, $bits, NIBBLES>(<$field>::M, <$field>::POLY);
+                let mut sums = [0; $t / 4];
                 for (rows, word) in ROWS.chunks(16).zip(remainder) {
                     for (rows, shift) in rows.iter().zip((0..64).step_by(4).rev()) {
-                        add_row(odd, &rows[(word >> shift) as usize & 15]);
+                        add_row(&mut sums, &rows[(word >> shift) as usize & 15]);
                     }
                 }
+                unpack(&sums, odd);
             }
         }
     };
@@ -93,17 +96,19 @@ macro_rules! by_bits {
         impl Syndromes<$t> for OddRoots<$field, $t> {
             #[inline]
             fn add(remainder: &[u64], odd: &mut [u16; $t]) {
-                static ROWS: [[u16; $t]; $bits] = rows(<$field>::M, <$field>::POLY);
+                static ROWS: [[u64; $t / 4]; $bits] = rows(<$field>::M, <$field>::POLY);
+                let mut sums = [0; $t / 4];
                 for (rows, &word) in ROWS.chunks(64).zip(remainder) {
                     let mut rest = word;
                     while rest != 0 {
                         let lead = rest.leading_zeros();
                         rest ^= (1 << 63) >> lead;
                         if let Some(row) = rows.get(lead as usize) {
-                            add_row(odd, row);
+                            add_row(&mut sums, row);
                         }
                     }
                 }
+                unpack(&sums, odd);
             }
         }
     };
@@ -117,9 +122,19 @@ by_bits!(Gf14, 40, 560);
 by_bits!(Gf14, 64, 896);
 
 #[inline]
-fn add_row<const T: usize>(odd: &mut [u16; T], row: &[u16; T]) {
-    for (sum, element) in odd.iter_mut().zip(row) {
-        *sum ^= element;
+fn add_row<const LANES: usize>(sums: &mut [u64; LANES], row: &[u64; LANES]) {
+    for (sum, lane) in sums.iter_mut().zip(row) {
+        *sum ^= lane;
+    }
+}
+
+/// Adds the elements, four in a word, to those of `odd`.
+#[inline]
+fn unpack(sums: &[u64], odd: &mut [u16]) {
+    for (odd, sum) in odd.chunks_exact_mut(4).zip(sums) {
+        for (element, shift) in odd.iter_mut().zip([0, 16, 32, 48]) {
+            *element ^= (sum >> shift) as u16;
+        }
     }
 }
 

@@ -65,7 +65,7 @@ fn split<F: Field, const T: usize>(monic: &mut [u16], degrees: &mut Degrees<T>) 
         let mut trace = [0u16; T];
         let mut beta = 1 << bit;
         for power in frobenius.iter().take(F::M as usize) {
-            F::add_scaled(&mut trace[..degree], beta, power);
+            F::add_prepared(&mut trace[..degree], beta, power);
             beta = F::square(beta);
         }
         let mut start = 0;
@@ -100,7 +100,8 @@ fn split<F: Field, const T: usize>(monic: &mut [u16], degrees: &mut Degrees<T>) 
     Some(())
 }
 
-/// x, x², x⁴, … modulo a monic polynomial of degree above 1; `None` unless all its roots are different and in the field.
+/// x, x², x⁴, … modulo a monic polynomial of degree above 1, prepared for products; `None` unless all its roots are different
+/// and in the field.
 fn powers<F: Field, const T: usize>(monic: &[u16]) -> Option<[[u16; T]; M_MAX]> {
     let degree = monic.len();
     // reduced[i] is x^(first + 2 i), where `first` is the even one of degree and degree + 1.
@@ -108,14 +109,18 @@ fn powers<F: Field, const T: usize>(monic: &[u16]) -> Option<[[u16; T]; M_MAX]> 
     let first = degree + degree % 2;
     let mut power = [0u16; T];
     power.get_mut(..degree)?.copy_from_slice(monic);
+    let mut factors = power;
+    F::prepare(&mut factors);
     for exponent in degree..2 * degree - 1 {
         if exponent % 2 == 0 {
-            *reduced.get_mut((exponent - first) / 2)? = power;
+            let row = reduced.get_mut((exponent - first) / 2)?;
+            *row = power;
+            F::prepare(row);
         }
         let top = power[degree - 1];
         power.copy_within(..degree - 1, 1);
         power[0] = 0;
-        F::add_scaled(&mut power[..degree], top, monic);
+        F::add_prepared(&mut power[..degree], top, &factors);
     }
     let squared = |of: &[u16; T]| {
         let mut square = [0u16; T];
@@ -123,7 +128,7 @@ fn powers<F: Field, const T: usize>(monic: &[u16]) -> Option<[[u16; T]; M_MAX]> 
             let c = F::square(c);
             match (2 * i).checked_sub(first) {
                 _ if 2 * i < degree => square[2 * i] ^= c,
-                Some(above) => F::add_scaled(&mut square[..degree], c, &reduced[above / 2]),
+                Some(above) => F::add_prepared(&mut square[..degree], c, &reduced[above / 2]),
                 None => {}
             }
         }
@@ -135,6 +140,7 @@ fn powers<F: Field, const T: usize>(monic: &[u16]) -> Option<[[u16; T]; M_MAX]> 
     let mut current = x;
     for power in powers.iter_mut().take(F::M as usize) {
         *power = current;
+        F::prepare(power);
         current = squared(&current);
     }
     (current == x).then_some(powers)

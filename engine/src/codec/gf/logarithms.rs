@@ -3,19 +3,20 @@
 use super::Field;
 
 /// GF(2^13) over x^13 + x^4 + x^3 + x + 1 (0x201b), as in the table of primitive polynomials of Linux `lib/bch.c`,
-/// with 48 KiB of tables.
+/// with 32 KiB of tables.
 #[derive(Debug, Clone, Copy)]
 pub struct Gf13;
 
 /// GF(2^14) over x^14 + x^5 + x^3 + x + 1 (0x402b), as in the table of primitive polynomials of Linux `lib/bch.c`,
-/// with 96 KiB of tables.
+/// with 64 KiB of tables.
 #[derive(Debug, Clone, Copy)]
 pub struct Gf14;
 
 /// Powers of α and their logarithms; `SIZE` is 2^m.
 struct Logarithms<const SIZE: usize> {
-    /// α^i at i, for i up to twice the order of α: so the sum of two logarithms needs no reduction.
-    exp: [[u16; SIZE]; 2],
+    /// α^i at i; the last entry, at the order of α, is 1 again. A second round would spare sums of logarithms their
+    /// reduction, and take more of the first-level cache than it saves.
+    exp: [u16; SIZE],
     /// The logarithm of x at x; 0 at 0, where there is none.
     log: [u16; SIZE],
 }
@@ -25,13 +26,13 @@ impl<const SIZE: usize> Logarithms<SIZE> {
 
     const fn new(poly: u32) -> Self {
         let mut tables = Self {
-            exp: [[0; SIZE]; 2],
+            exp: [0; SIZE],
             log: [0; SIZE],
         };
         let mut power: usize = 1;
         let mut i = 0;
-        while i < 2 * SIZE {
-            tables.exp[i / SIZE][i % SIZE] = power as u16;
+        while i < SIZE {
+            tables.exp[i] = power as u16;
             if i + 1 < SIZE {
                 tables.log[power] = i as u16;
             }
@@ -44,10 +45,11 @@ impl<const SIZE: usize> Logarithms<SIZE> {
         tables
     }
 
-    /// α^`sum`, where `sum` is below 2^(m+1). The mask is for the compiler, which then knows the index to be inside.
+    /// α^`sum`, where `sum` is at most twice the order. The mask is for the compiler, which then knows the index to be
+    /// inside.
     #[inline]
     fn exp(&self, sum: u32) -> u16 {
-        self.exp.as_flattened()[sum as usize & (2 * SIZE - 1)]
+        self.exp[fold(sum, Self::ORDER) as usize & (SIZE - 1)]
     }
 
     #[inline]
@@ -76,6 +78,39 @@ impl<const SIZE: usize> Logarithms<SIZE> {
         }
     }
 
+    fn prepare(&self, row: &mut [u16]) {
+        for element in row {
+            *element = match *element {
+                0 => NONE,
+                x => self.log[usize::from(x) & (SIZE - 1)],
+            };
+        }
+    }
+
+    #[inline]
+    fn add_prepared(&self, sum: &mut [u16], factor: u16, logs: &[u16]) {
+        if factor == 0 {
+            return;
+        }
+        let log = self.log(factor);
+        for (sum, &other) in sum.iter_mut().zip(logs) {
+            if other != NONE {
+                *sum ^= self.exp(log + u32::from(other));
+            }
+        }
+    }
+
+    #[inline]
+    fn dot_prepared(&self, row: &[u16], logs: &[u16]) -> u16 {
+        let mut sum = 0;
+        for (&element, &log) in row.iter().zip(logs) {
+            if element != 0 && log != NONE {
+                sum ^= self.exp(self.log(element) + u32::from(log));
+            }
+        }
+        sum
+    }
+
     /// Whether α^`log`, α^(3 `log`), … are exactly `odd`.
     #[inline]
     fn odd_powers_are(&self, log: u32, odd: &[u16]) -> bool {
@@ -102,14 +137,14 @@ impl<const SIZE: usize> Logarithms<SIZE> {
     }
 }
 
-/// `sum` modulo `order`, where `sum` is below twice of it.
+/// What stands for the logarithm of 0 in a prepared row. No other is as large: m is at most 15.
+const NONE: u16 = u16::MAX;
+
+/// `sum` modulo `order`, where `sum` is at most twice of it; the order itself may stay. Below it the difference wraps to more
+/// than the sum.
 #[inline]
-const fn fold(sum: u32, order: u32) -> u32 {
-    if sum >= order {
-        sum - order
-    } else {
-        sum
-    }
+fn fold(sum: u32, order: u32) -> u32 {
+    sum.min(sum.wrapping_sub(order))
 }
 
 macro_rules! tabulated {
@@ -164,6 +199,21 @@ macro_rules! tabulated {
             #[inline]
             fn add_scaled(sum: &mut [u16], factor: u16, row: &[u16]) {
                 $table.add_scaled(sum, factor, row);
+            }
+
+            #[inline]
+            fn prepare(row: &mut [u16]) {
+                $table.prepare(row);
+            }
+
+            #[inline]
+            fn add_prepared(sum: &mut [u16], factor: u16, prepared: &[u16]) {
+                $table.add_prepared(sum, factor, prepared);
+            }
+
+            #[inline]
+            fn dot_prepared(row: &[u16], prepared: &[u16]) -> u16 {
+                $table.dot_prepared(row, prepared)
             }
 
             #[inline]

@@ -1,7 +1,7 @@
 //! Arithmetic in GF(2^m), as far as binary BCH codes need it.
 //!
 //! Elements are polynomials over GF(2) below degree m, the coefficient of x^i in bit i; α = x is a primitive
-//! element. A field comes twice: [`Gf13`] and [`Gf14`] multiply through tables of logarithms (48 and 96 KiB of
+//! element. A field comes twice: [`Gf13`] and [`Gf14`] multiply through tables of logarithms (32 and 64 KiB of
 //! constants); [`CompactGf13`] and [`CompactGf14`] have none: a product is m shifts, a logarithm a walk along the
 //! powers of α. Only the repair of errors pays for that: the clean path of a decoder does not come here.
 
@@ -53,6 +53,24 @@ pub trait Field: Copy + Send + Sync + 'static {
         for (sum, &element) in sum.iter_mut().zip(row) {
             *sum ^= Self::mul(factor, element);
         }
+    }
+
+    /// Turns a row of elements that will be multiplied often into what [`add_prepared`](Self::add_prepared) and
+    /// [`dot_prepared`](Self::dot_prepared) take: their logarithms, where there are any to look up.
+    fn prepare(row: &mut [u16]) {
+        let _ = row;
+    }
+
+    /// [`add_scaled`](Self::add_scaled) of a [prepared](Self::prepare) row.
+    fn add_prepared(sum: &mut [u16], factor: u16, prepared: &[u16]) {
+        Self::add_scaled(sum, factor, prepared);
+    }
+
+    /// The sum of the products of the elements of `row` and those of a [prepared](Self::prepare) one, as far as both go.
+    fn dot_prepared(row: &[u16], prepared: &[u16]) -> u16 {
+        row.iter()
+            .zip(prepared)
+            .fold(0, |sum, (&a, &b)| sum ^ Self::mul(a, b))
     }
 
     /// Whether x, x³, x⁵, … are exactly `odd`; `x` is not 0.

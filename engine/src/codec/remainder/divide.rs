@@ -110,18 +110,21 @@ fn add_rows<const WORDS: usize>(
     top: u64,
 ) {
     if let [r0, r1, r2, r3, r4, r5, r6, r7] = rows {
-        let picked = [
-            &r0[usize::from(top as u8)],
-            &r1[usize::from((top >> 8) as u8)],
-            &r2[usize::from((top >> 16) as u8)],
-            &r3[usize::from((top >> 24) as u8)],
-            &r4[usize::from((top >> 32) as u8)],
-            &r5[usize::from((top >> 40) as u8)],
-            &r6[usize::from((top >> 48) as u8)],
-            &r7[usize::from((top >> 56) as u8)],
-        ];
-        for (word, state) in state.iter_mut().enumerate() {
-            *state ^= picked.iter().fold(0, |sum, row| sum ^ row[word]);
+        let r0 = &r0[usize::from(top as u8)];
+        let r1 = &r1[usize::from((top >> 8) as u8)];
+        let r2 = &r2[usize::from((top >> 16) as u8)];
+        let r3 = &r3[usize::from((top >> 24) as u8)];
+        let r4 = &r4[usize::from((top >> 32) as u8)];
+        let r5 = &r5[usize::from((top >> 40) as u8)];
+        let r6 = &r6[usize::from((top >> 48) as u8)];
+        let r7 = &r7[usize::from((top >> 56) as u8)];
+        for word in 0..WORDS {
+            // As a tree: the next step waits for the first of these sums.
+            let halves = [
+                (r0[word] ^ r1[word]) ^ (r2[word] ^ r3[word]),
+                (r4[word] ^ r5[word]) ^ (r6[word] ^ r7[word]),
+            ];
+            state[word] ^= halves[0] ^ halves[1];
         }
     }
 }

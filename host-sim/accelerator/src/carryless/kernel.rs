@@ -53,7 +53,8 @@ macro_rules! kernel {
         #[target_feature(enable = $features)]
         fn add_single_chunks<G: Places<WORDS>, const WORDS: usize>(steps: Steps<'_>, to: &mut Sum) {
             let (mut even, mut odd) = (zero(), zero());
-            for (bytes, slots) in steps.with_slots::<G, WORDS>() {
+            let mut walk = steps.walk::<G, WORDS, 2>(0);
+            while let Some((bytes, slots)) = walk.step() {
                 for unit in 0..UNITS {
                     let [c23, c01] = chunks(bytes, unit);
                     let (k23, k01) = (constant(&slots[0], unit), constant(&slots[1], unit));
@@ -73,7 +74,8 @@ macro_rules! kernel {
             to: &mut Sum,
         ) {
             let (mut low, mut high, mut both) = (zero(), zero(), zero());
-            for (bytes, slots) in steps.with_slots::<G, WORDS>() {
+            let mut walk = steps.walk::<G, WORDS, 3>(0);
+            while let Some((bytes, slots)) = walk.step() {
                 for unit in 0..UNITS {
                     let [c23, c01] = chunks(bytes, unit);
                     let pairs = sum(low_words(c01, c23), high_words(c01, c23));
@@ -103,18 +105,19 @@ macro_rules! kernel {
             let mut low = [zero(); 3];
             let mut high = [zero(); 3];
             let mut both = [zero(); 3];
-            for (bytes, slots) in steps.with_slots::<G, WORDS>() {
+            let mut walk = steps.walk::<G, WORDS, 5>(slot);
+            while let Some((bytes, slots)) = walk.step() {
                 for unit in 0..UNITS {
                     let [c23, c01] = chunks(bytes, unit);
                     let across = sum(c23, c01);
                     let pairs = sum(low_words(c01, c23), high_words(c01, c23));
                     let all = sum(pairs, swapped(pairs));
                     let k = [
-                        constant(&slots[slot], unit),
-                        constant(&slots[slot + 1], unit),
-                        constant(&slots[slot + 2], unit),
-                        constant(&slots[slot + 3], unit),
-                        constant(&slots[slot + 4], unit),
+                        constant(&slots[0], unit),
+                        constant(&slots[1], unit),
+                        constant(&slots[2], unit),
+                        constant(&slots[3], unit),
+                        constant(&slots[4], unit),
                     ];
                     low[0] = sum(low[0], product::<0x00>(c01, k[0]));
                     low[1] = sum(low[1], product::<0x11>(c01, k[0]));
@@ -146,12 +149,13 @@ macro_rules! kernel {
         ) {
             let mut low = [zero(); 3];
             let mut high = [zero(); 3];
-            for (bytes, slots) in steps.with_slots::<G, WORDS>() {
+            let mut walk = steps.walk::<G, WORDS, 2>(slot);
+            while let Some((bytes, slots)) = walk.step() {
                 for unit in 0..UNITS {
                     let [c23, c01] = chunks(bytes, unit);
                     let pairs = sum(low_words(c01, c23), high_words(c01, c23));
-                    let k = constant(&slots[slot], unit);
-                    let k_sum = constant(&slots[slot + 1], unit);
+                    let k = constant(&slots[0], unit);
+                    let k_sum = constant(&slots[1], unit);
                     low[0] = sum(low[0], product::<0x00>(c01, k));
                     low[1] = sum(low[1], product::<0x11>(c01, k));
                     low[2] = sum(low[2], product::<0x00>(pairs, k_sum));
@@ -175,10 +179,11 @@ macro_rules! kernel {
             to: &mut [u64],
         ) {
             let mut products = [zero(); 4];
-            for (bytes, slots) in steps.with_slots::<G, WORDS>() {
+            let mut walk = steps.walk::<G, WORDS, 1>(slot);
+            while let Some((bytes, slots)) = walk.step() {
                 for unit in 0..UNITS {
                     let [c23, c01] = chunks(bytes, unit);
-                    let k = constant(&slots[slot], unit);
+                    let k = constant(&slots[0], unit);
                     products[0] = sum(products[0], product::<0x00>(c01, k));
                     products[1] = sum(products[1], product::<0x01>(c01, k));
                     products[2] = sum(products[2], product::<0x00>(c23, k));

@@ -66,18 +66,39 @@ struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    /// The steps with the constants of their places, the last first.
-    #[inline]
-    fn with_slots<G: Places<WORDS>, const WORDS: usize>(
+    /// A walk over the steps that hands out `SLOTS` of their slots, from `slot` on.
+    #[inline(always)]
+    fn walk<G: Places<WORDS>, const WORDS: usize, const SLOTS: usize>(
         self,
-    ) -> impl Iterator<Item = (&'a [u8; STEP], &'static [places::Slot])> {
-        let slots = places::slots(WORDS);
-        let steps = self.bytes.rchunks_exact(STEP);
-        let constants = G::slots().chunks_exact(slots).skip(self.behind);
-        // Steps are of that length, so none is left out.
-        steps
-            .filter_map(|bytes| bytes.try_into().ok())
-            .zip(constants)
+        slot: usize,
+    ) -> Walk<'a, SLOTS> {
+        let stride = places::slots(WORDS);
+        let slots = G::slots().get(self.behind * stride + slot..);
+        Walk {
+            bytes: self.bytes,
+            slots: slots.unwrap_or(&[]),
+            stride,
+        }
+    }
+}
+
+/// Steps with the constants of their places, the last first.
+///
+/// No `Iterator`: those of the standard library end up as calls here, and a call leaves no vector in its register.
+struct Walk<'a, const SLOTS: usize> {
+    bytes: &'a [u8],
+    slots: &'static [places::Slot],
+    stride: usize,
+}
+
+impl<'a, const SLOTS: usize> Walk<'a, SLOTS> {
+    #[inline(always)]
+    fn step(&mut self) -> Option<(&'a [u8; STEP], &'static [places::Slot; SLOTS])> {
+        let (bytes, step) = self.bytes.split_last_chunk()?;
+        let slots = self.slots.first_chunk()?;
+        self.bytes = bytes;
+        self.slots = self.slots.get(self.stride..).unwrap_or(&[]);
+        Some((step, slots))
     }
 }
 
