@@ -128,12 +128,9 @@ where
     pub fn parity(&self, data: &[u8]) -> [u8; PARITY] {
         let mut remainder = [0; WORDS];
         self.divider.feed(&mut remainder, data);
+        let words = remainder.map(|word| (!word).to_be_bytes());
         let mut parity = [0; PARITY];
-        for (bytes, word) in parity.chunks_mut(8).zip(remainder) {
-            for (byte, value) in bytes.iter_mut().zip((!word).to_be_bytes()) {
-                *byte = value;
-            }
-        }
+        parity.copy_from_slice(&words.as_flattened()[..PARITY]);
         parity
     }
 
@@ -180,10 +177,10 @@ where
     fn difference(&self, data: &[u8], parity: &[u8; PARITY]) -> Remainder<WORDS> {
         let mut difference = [0; WORDS];
         self.divider.feed(&mut difference, data);
-        for (word, chunk) in difference.iter_mut().zip(parity.chunks(8)) {
-            let mut bytes = [0xff; 8];
-            bytes[..chunk.len()].copy_from_slice(chunk);
-            *word ^= !u64::from_be_bytes(bytes);
+        let mut read = [[0xff; 8]; WORDS];
+        read.as_flattened_mut()[..PARITY].copy_from_slice(parity);
+        for (word, read) in difference.iter_mut().zip(read) {
+            *word ^= !u64::from_be_bytes(read);
         }
         // The padding, and with it everything the last word has no parity bits for.
         difference[WORDS - 1] &= u64::MAX << (64 * WORDS - Self::PARITY_BITS);

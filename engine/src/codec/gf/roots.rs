@@ -80,43 +80,38 @@ fn roots_of_affine_quartic<F: Field>(a: u16, b: u16, c: u16) -> Option<[u16; 4]>
     if b == 0 {
         return None;
     }
-    // Images of a basis in echelon form: pivots[i] is an image whose highest bit is i, with what it is the
-    // image of.
-    let mut pivots = [(0u16, 0u16); 16];
+    // A row is an image, and below it in the lower half what it is the image of: a basis, then `c`. Rows are eliminated
+    // all at once and not one by one, which costs more additions and no branch that cannot be foreseen.
+    let m = F::M as usize;
+    let mut rows = [0u32; 16];
+    for (i, row) in rows.iter_mut().enumerate().take(m) {
+        let argument = 1u16 << i;
+        let square = F::square(argument);
+        let image = F::square(square) ^ F::mul(a, square) ^ F::mul(b, argument);
+        *row = u32::from(image) << 16 | u32::from(argument);
+    }
+    *rows.get_mut(m)? = u32::from(c) << 16;
     let mut kernel = [0u16; 2];
     let mut kernel_rank = 0;
-    for i in 0..F::M {
-        let mut argument = 1u16 << i;
-        let square = F::square(argument);
-        let mut image = F::square(square) ^ F::mul(a, square) ^ F::mul(b, argument);
-        while let Some(top) = image.checked_ilog2() {
-            let pivot = &mut pivots[(top & 15) as usize];
-            if pivot.0 == 0 {
-                *pivot = (image, argument);
-                break;
-            }
-            image ^= pivot.0;
-            argument ^= pivot.1;
-        }
-        if image == 0 {
+    for i in 0..m {
+        let pivot = rows[i];
+        if pivot >> 16 == 0 {
             // The degree of the map bounds its kernel to four elements, two of them independent.
-            *kernel.get_mut(kernel_rank)? = argument;
+            *kernel.get_mut(kernel_rank)? = pivot as u16;
             kernel_rank += 1;
+            continue;
+        }
+        let top = pivot.ilog2();
+        // The pivot goes too: nobody else has its highest bit now.
+        for row in &mut rows {
+            *row ^= pivot & ((*row >> top) & 1).wrapping_neg();
         }
     }
-    if kernel_rank < kernel.len() {
+    let solution = rows[m];
+    if kernel_rank < kernel.len() || solution >> 16 != 0 {
         return None;
     }
-    let mut image = c;
-    let mut root = 0;
-    while let Some(top) = image.checked_ilog2() {
-        let pivot = pivots[(top & 15) as usize];
-        if pivot.0 == 0 {
-            return None;
-        }
-        image ^= pivot.0;
-        root ^= pivot.1;
-    }
+    let root = solution as u16;
     let [k, l] = kernel;
     Some([root, root ^ k, root ^ l, root ^ k ^ l])
 }
