@@ -247,6 +247,11 @@ fn overload(code: &dyn Code, length: usize, rounds: usize) -> Overload {
                 .unwrap();
             read[usize::from(bit / 8)] ^= 0x80 >> (bit % 8);
         }
+        // Nor may the padding be touched.
+        let padding = 8 * code.parity_bytes() - code.parity_bits();
+        if let Some(last) = read_parity.last_mut() {
+            *last ^= ((1u32 << padding) - 1) as u8;
+        }
         let before = (read.clone(), read_parity.clone());
         match code.decode(&mut read, &mut read_parity) {
             Err(_) => {
@@ -263,6 +268,7 @@ fn overload(code: &dyn Code, length: usize, rounds: usize) -> Overload {
                     .chain(&read_parity)
                     .zip(before.0.iter().chain(&before.1));
                 let changed: u32 = pairs.map(|(now, then)| (now ^ then).count_ones()).sum();
+                let changed = changed - padding as u32;
                 assert!(changed == corrected.count() && changed <= code.strength());
                 outcome.miscorrected += 1;
             }

@@ -14,8 +14,7 @@ pub struct Gf14;
 
 /// Powers of α and their logarithms; `SIZE` is 2^m.
 struct Logarithms<const SIZE: usize> {
-    /// α^i at i; the last entry, at the order of α, is 1 again. A second round would spare sums of logarithms their
-    /// reduction, and take more of the first-level cache than it saves.
+    /// α^i at i; the last entry, at the order of α, is 1 again.
     exp: [u16; SIZE],
     /// The logarithm of x at x; 0 at 0, where there is none.
     log: [u16; SIZE],

@@ -54,11 +54,16 @@ impl<G: SliceRows<WORDS, SLICES>, const WORDS: usize, const SLICES: usize> Divid
                     } else {
                         0
                     };
-                    let tops = [state[0] ^ word(high), second ^ word(low)];
+                    let (high, low) = (state[0] ^ word(high), second ^ word(low));
                     state.copy_within(WORDS.min(2).., 0);
                     state[WORDS.saturating_sub(2)..].fill(0);
-                    add_rows(&mut state, &rows[8..], tops[0]);
-                    add_rows(&mut state, &rows[..8], tops[1]);
+                    if let (Some(upper), Some(lower)) =
+                        (pick(&rows[8..], high), pick(&rows[..8], low))
+                    {
+                        for word in 0..WORDS {
+                            state[word] ^= tree(&upper, word) ^ tree(&lower, word);
+                        }
+                    }
                 }
             }
             8 => {
@@ -66,7 +71,11 @@ impl<G: SliceRows<WORDS, SLICES>, const WORDS: usize, const SLICES: usize> Divid
                     let top = state[0] ^ word(chunk);
                     state.copy_within(1.., 0);
                     state[WORDS - 1] = 0;
-                    add_rows(&mut state, rows, top);
+                    if let Some(picked) = pick(rows, top) {
+                        for word in 0..WORDS {
+                            state[word] ^= tree(&picked, word);
+                        }
+                    }
                 }
             }
             4 => {
@@ -99,34 +108,36 @@ fn bytewise<const WORDS: usize>(
     }
 }
 
-/// Adds the rows of the eight bytes of `top`, the lowest in the first of `rows`.
+/// The rows of the eight bytes of `top`, the lowest in the first of eight tables.
 ///
-/// Word by word: so a wide remainder is loaded and stored once and not eight times. Shifts keep the byte swap of the
-/// data out of the chain from one step to the next.
-#[inline]
-fn add_rows<const WORDS: usize>(
-    state: &mut Remainder<WORDS>,
-    rows: &[[Remainder<WORDS>; 256]],
+/// Shifts keep the byte swap of the data out of the chain from one step to the next.
+#[inline(always)]
+fn pick<const WORDS: usize>(
+    tables: &[[Remainder<WORDS>; 256]],
     top: u64,
-) {
-    if let [r0, r1, r2, r3, r4, r5, r6, r7] = rows {
-        let r0 = &r0[usize::from(top as u8)];
-        let r1 = &r1[usize::from((top >> 8) as u8)];
-        let r2 = &r2[usize::from((top >> 16) as u8)];
-        let r3 = &r3[usize::from((top >> 24) as u8)];
-        let r4 = &r4[usize::from((top >> 32) as u8)];
-        let r5 = &r5[usize::from((top >> 40) as u8)];
-        let r6 = &r6[usize::from((top >> 48) as u8)];
-        let r7 = &r7[usize::from((top >> 56) as u8)];
-        for word in 0..WORDS {
-            // As a tree: the next step waits for the first of these sums.
-            let halves = [
-                (r0[word] ^ r1[word]) ^ (r2[word] ^ r3[word]),
-                (r4[word] ^ r5[word]) ^ (r6[word] ^ r7[word]),
-            ];
-            state[word] ^= halves[0] ^ halves[1];
-        }
-    }
+) -> Option<[&Remainder<WORDS>; 8]> {
+    let [t0, t1, t2, t3, t4, t5, t6, t7] = tables else {
+        return None;
+    };
+    Some([
+        &t0[usize::from(top as u8)],
+        &t1[usize::from((top >> 8) as u8)],
+        &t2[usize::from((top >> 16) as u8)],
+        &t3[usize::from((top >> 24) as u8)],
+        &t4[usize::from((top >> 32) as u8)],
+        &t5[usize::from((top >> 40) as u8)],
+        &t6[usize::from((top >> 48) as u8)],
+        &t7[usize::from((top >> 56) as u8)],
+    ])
+}
+
+/// The sum of one word of all rows, as a tree: the next step waits for the first of these sums.
+///
+/// Word by word, a wide remainder is loaded and stored once and not for every row.
+#[inline(always)]
+fn tree<const WORDS: usize>(r: &[&Remainder<WORDS>; 8], word: usize) -> u64 {
+    ((r[0][word] ^ r[1][word]) ^ (r[2][word] ^ r[3][word]))
+        ^ ((r[4][word] ^ r[5][word]) ^ (r[6][word] ^ r[7][word]))
 }
 
 #[inline]

@@ -20,14 +20,13 @@ fn product(a: u64, b: u64) -> [u64; 2] {
     ]
 }
 
-/// The remainder of `sum`, word by word from its top: the quotient is exact, as Barrett's is where nothing carries.
+/// The remainder of `sum`, which is used up, word by word from its top: the quotient is exact, as Barrett's is where nothing carries.
 #[inline]
 #[target_feature(enable = "pclmulqdq,sse4.1")]
 pub(super) fn reduce<G: Places<WORDS>, const WORDS: usize>(
-    sum: &Sum,
+    sum: &mut Sum,
     remainder: &mut Remainder<WORDS>,
 ) {
-    let mut sum = *sum;
     for low in (0..excess(WORDS)).rev() {
         let top = sum[low + WORDS];
         let quotient = top ^ product(top, G::QUOTIENT)[1];
@@ -37,7 +36,7 @@ pub(super) fn reduce<G: Places<WORDS>, const WORDS: usize>(
             sum[low + word + 1] ^= above;
         }
     }
-    for (to, from) in remainder.iter_mut().rev().zip(sum) {
-        *to = from;
+    for (to, from) in remainder.iter_mut().rev().zip(sum.iter()) {
+        *to = *from;
     }
 }

@@ -1,6 +1,6 @@
 //! The kernels, written once for any width of vectors.
 
-/// Defines `add_products` of a module that has
+/// Defines `products` of a module that has
 ///
 /// * `Vector`, and `zero() -> Vector`;
 /// * `UNITS`, the vectors that the slots of a step fill, each by its index;
@@ -12,15 +12,13 @@
 /// * `words(Vector) -> [u64; 2]`: the sum over all groups.
 macro_rules! kernel {
     ($features:literal) => {
-        /// Adds to `sum` the products of the complemented bytes of `steps` and the constants of their places.
+        /// The sum of the products of the complemented bytes of `steps` and the constants of their places.
         #[target_feature(enable = $features)]
-        pub(super) fn add_products<G: Places<WORDS>, const WORDS: usize>(
-            steps: Steps<'_>,
-            to: &mut Sum,
-        ) {
+        pub(super) fn products<G: Places<WORDS>, const WORDS: usize>(steps: Steps<'_>) -> Sum {
+            let mut to = [0; SUM_WORDS];
             match WORDS {
-                1 => add_single_chunks::<G, WORDS>(steps, to),
-                2 => add_pairs_of_chunks::<G, WORDS>(steps, to),
+                1 => add_single_chunks::<G, WORDS>(steps, &mut to),
+                2 => add_pairs_of_chunks::<G, WORDS>(steps, &mut to),
                 _ => {
                     let mut slot = 0;
                     let mut low = 0;
@@ -39,6 +37,7 @@ macro_rules! kernel {
                     }
                 }
             }
+            to
         }
 
         #[inline]

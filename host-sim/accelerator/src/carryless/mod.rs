@@ -105,9 +105,9 @@ impl<'a, const SLOTS: usize> Walk<'a, SLOTS> {
 impl<G: Places<WORDS>, const WORDS: usize> Divider<G, WORDS> for Carryless {
     #[inline]
     fn feed(&self, remainder: &mut Remainder<WORDS>, data: &[u8]) {
-        divide::<G, WORDS>(*self, remainder, data, |steps, sum| {
+        divide::<G, WORDS>(*self, remainder, data, |steps| {
             // SAFETY: `self` proves that the processor has the instructions.
-            unsafe { narrow::add_products::<G, WORDS>(steps, sum) }
+            unsafe { narrow::products::<G, WORDS>(steps) }
         });
     }
 }
@@ -116,21 +116,21 @@ impl<G: Places<WORDS>, const WORDS: usize> Divider<G, WORDS> for WideCarryless {
     #[inline]
     fn feed(&self, remainder: &mut Remainder<WORDS>, data: &[u8]) {
         // A processor with the wide instructions has the narrow ones: `detect` asks for both.
-        divide::<G, WORDS>(Carryless(()), remainder, data, |steps, sum| {
+        divide::<G, WORDS>(Carryless(()), remainder, data, |steps| {
             // SAFETY: `self` proves that the processor has the instructions.
-            unsafe { wide::add_products::<G, WORDS>(steps, sum) }
+            unsafe { wide::products::<G, WORDS>(steps) }
         });
     }
 }
 
-/// Takes data in pieces within [`REACH`]. `add_products` adds to a sum the products of the complemented bytes and the constants
-/// of their places.
+/// Takes data in pieces within [`REACH`]. `products` sums the products of the complemented bytes and the constants of their
+/// places.
 #[inline]
 fn divide<G: Places<WORDS>, const WORDS: usize>(
     _proof: Carryless,
     remainder: &mut Remainder<WORDS>,
     mut data: &[u8],
-    add_products: impl Fn(Steps<'_>, &mut Sum),
+    products: impl Fn(Steps<'_>) -> Sum,
 ) {
     while !data.is_empty() {
         // The odd piece first: those behind are of full length.
@@ -152,8 +152,11 @@ fn divide<G: Places<WORDS>, const WORDS: usize>(
         let odd = piece.len() % STEP;
         let head_bytes = odd + carried_bytes.saturating_sub(odd).next_multiple_of(STEP);
         let (head, steps) = piece.split_at(head_bytes);
-        let mut sum = [0; SUM_WORDS];
         let behind = steps.len() / STEP;
+        let mut sum = products(Steps {
+            bytes: steps,
+            behind: 0,
+        });
         if !head.is_empty() {
             // Ones ahead of the data are zeros ahead of its complement, and change nothing.
             let mut padded = [0xff; HEAD];
@@ -167,14 +170,12 @@ fn divide<G: Places<WORDS>, const WORDS: usize>(
                 }
             }
             let bytes = &padded[..end];
-            add_products(Steps { bytes, behind }, &mut sum);
-        }
-        if behind > 0 {
-            let (bytes, behind) = (steps, 0);
-            add_products(Steps { bytes, behind }, &mut sum);
+            for (sum, more) in sum.iter_mut().zip(products(Steps { bytes, behind })) {
+                *sum ^= more;
+            }
         }
         // SAFETY: the proof is that the processor has the instructions.
-        unsafe { barrett::reduce::<G, WORDS>(&sum, remainder) };
+        unsafe { barrett::reduce::<G, WORDS>(&mut sum, remainder) };
     }
 }
 

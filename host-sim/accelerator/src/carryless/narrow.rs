@@ -8,7 +8,7 @@ use std::arch::x86_64::{
 
 use super::kernel::kernel;
 use super::places::{Places, Slot};
-use super::{Steps, Sum, STEP};
+use super::{Steps, Sum, STEP, SUM_WORDS};
 
 type Vector = __m128i;
 

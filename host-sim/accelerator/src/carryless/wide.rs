@@ -10,7 +10,7 @@ use std::arch::x86_64::{
 
 use super::kernel::kernel;
 use super::places::{Places, Slot};
-use super::{Steps, Sum, STEP};
+use super::{Steps, Sum, STEP, SUM_WORDS};
 
 type Vector = __m256i;
 
@@ -84,7 +84,7 @@ fn swapped(a: Vector) -> Vector {
 #[target_feature(enable = "avx2")]
 fn product<const IMM: i32>(a: Vector, b: Vector) -> Vector {
     let product: Vector;
-    // SAFETY: `add_products` is called on processors that have the instruction; it has no effect but on its result.
+    // SAFETY: `products` is called on processors that have the instruction; it has no effect but on its result.
     unsafe {
         asm!(
             "vpclmulqdq {}, {}, {}, {}",
