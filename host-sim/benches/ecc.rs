@@ -1,6 +1,8 @@
 //! The codes under criterion: every implementation at encoding, and at decoding 0, 1, 2, t/2 and t wrong bits.
 
-use criterion::{criterion_group, criterion_main, BatchSize, BenchmarkId, Criterion, Throughput};
+use std::time::Duration;
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use cuesta::codec::Ecc;
 use cuesta_sim::bench::{ecc_variants, Codewords};
 
@@ -41,12 +43,12 @@ fn codes(criterion: &mut Criterion) {
     }
 }
 
-criterion_group! {
-    name = benches;
-    config = Criterion::default()
+fn main() {
+    let mut criterion = Criterion::default()
         .sample_size(20)
-        .warm_up_time(std::time::Duration::from_millis(50))
-        .measurement_time(std::time::Duration::from_millis(200));
-    targets = codes
+        .warm_up_time(Duration::from_millis(50))
+        .measurement_time(Duration::from_millis(200))
+        .configure_from_args();
+    codes(&mut criterion);
+    criterion.final_summary();
 }
-criterion_main!(benches);

@@ -60,8 +60,8 @@ impl<G: SliceRows<WORDS, SLICES>, const WORDS: usize, const SLICES: usize> Divid
                     if let (Some(upper), Some(lower)) =
                         (pick(&rows[8..], high), pick(&rows[..8], low))
                     {
-                        for word in 0..WORDS {
-                            state[word] ^= tree(&upper, word) ^ tree(&lower, word);
+                        for (word, state) in state.iter_mut().enumerate() {
+                            *state ^= tree(&upper, word) ^ tree(&lower, word);
                         }
                     }
                 }
@@ -72,8 +72,8 @@ impl<G: SliceRows<WORDS, SLICES>, const WORDS: usize, const SLICES: usize> Divid
                     state.copy_within(1.., 0);
                     state[WORDS - 1] = 0;
                     if let Some(picked) = pick(rows, top) {
-                        for word in 0..WORDS {
-                            state[word] ^= tree(&picked, word);
+                        for (word, state) in state.iter_mut().enumerate() {
+                            *state ^= tree(&picked, word);
                         }
                     }
                 }
