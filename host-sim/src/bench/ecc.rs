@@ -249,3 +249,23 @@ fn best(
     }
     codewords.bytes() as f64 / shortest.as_secs_f64() / 1e6
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variant_repairs_what_it_is_measured_with() {
+        for variant in Ecc::ALL.into_iter().flat_map(ecc_variants) {
+            let strength = variant.code.strength();
+            let mut codewords = Codewords::new(variant.code, 2);
+            let clean = codewords.data.clone();
+            for errors in [0, strength / 2, strength] {
+                codewords.corrupt(errors);
+                let name = variant.code.name();
+                assert_eq!(codewords.decode(), 2 * errors, "{name} by {}", variant.by);
+                assert!(codewords.data == clean);
+            }
+        }
+    }
+}
