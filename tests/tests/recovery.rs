@@ -272,7 +272,7 @@ fn the_trace_of_a_session_that_was_cut_outlives_one_that_decays_and_one_that_is_
             let mut random = SplitMix64::derive(seed, case);
             let (mut rig, mut model) = (aged.rig.clone(), aged.model.clone());
             let _replay = Replay(format!("seed {seed}, case {case} of the trace test"));
-            let mut cut = |rig: &mut Rig, model: &mut Model, plan: CutPlan| {
+            let cut = |rig: &mut Rig, model: &mut Model, plan: CutPlan| {
                 rig.nand.plan_cut(plan);
                 begin(rig, model, making.depth, &[Change::Write(1)]);
                 rig.nand.power_cycle();

@@ -12,7 +12,9 @@ use super::header::{Header, HEADER_BYTES};
 
 /// Bytes of payload in one codeword.
 pub const CODEWORD_BYTES: usize = 512;
-const PARITY_BYTES: usize = Bch4::PARITY_BYTES;
+/// The code of headers and payloads.
+const CODE: Bch4 = <Bch4>::PORTABLE;
+const PARITY_BYTES: usize = <Bch4>::PARITY_BYTES;
 const HEADER_UNIT: usize = HEADER_BYTES + PARITY_BYTES;
 /// Zero bits up to which a header area counts as erased: the strength of its code.
 const ERASED_ZEROS_MAX: u32 = 4;
@@ -239,7 +241,7 @@ impl PageLayout {
             .chunks_exact(CODEWORD_BYTES)
             .zip(spare[parity_at..].chunks_exact_mut(PARITY_BYTES))
         {
-            parity.copy_from_slice(&Bch4::encode(codeword));
+            parity.copy_from_slice(&CODE.parity(codeword));
         }
     }
 
@@ -247,7 +249,7 @@ impl PageLayout {
     pub fn encode_header(&self, page: &mut [u8], unit: u32, header: &Header, seed: Seed) {
         let (start, end) = self.payload_range(unit);
         let bytes = header.encode(seed, &page[start..end]);
-        let parity = Bch4::encode(&bytes);
+        let parity = CODE.parity(&bytes);
         let at = self.spare_at(unit);
         page[at..at + HEADER_BYTES].copy_from_slice(&bytes);
         page[at + HEADER_BYTES..at + HEADER_UNIT].copy_from_slice(&parity);
@@ -283,9 +285,10 @@ impl PageLayout {
         let mut parity = [0u8; PARITY_BYTES];
         bytes.copy_from_slice(&area[..HEADER_BYTES]);
         parity.copy_from_slice(&area[HEADER_BYTES..]);
-        let corrected =
-            Bch4::decode(&mut bytes, &mut parity).map_err(|_| PageError::Uncorrectable)?;
-        Ok((bytes, corrected))
+        let corrected = CODE
+            .repair(&mut bytes, &mut parity)
+            .map_err(|_| PageError::Uncorrectable)?;
+        Ok((bytes, corrected.count()))
     }
 
     /// Corrects and checks a unit in place; gives its header and the bits corrected in its worst codeword.
@@ -311,8 +314,10 @@ impl PageLayout {
             .zip(spare[parity_at..].chunks_exact_mut(PARITY_BYTES))
         {
             let parity = parity.try_into().map_err(|_| PageError::Uncorrectable)?;
-            let corrected = Bch4::decode(codeword, parity).map_err(|_| PageError::Uncorrectable)?;
-            worst = worst.max(corrected);
+            let corrected = CODE
+                .repair(codeword, parity)
+                .map_err(|_| PageError::Uncorrectable)?;
+            worst = worst.max(corrected.count());
         }
         if !Header::matches(&bytes, seed, &main[start..end]) {
             return Err(PageError::Uncorrectable);

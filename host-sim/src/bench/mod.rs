@@ -1,12 +1,14 @@
 //! The benches: a workload played against the engine on an emulated part, and the figures of it.
 //!
-//! Everything is counted in operations and virtual time, so a run gives the same figures on every machine. After the measured phase every
+//! Everything, but the speed of the codes ([`measure_ecc`]), is counted in operations and virtual time, so a run gives the same figures on every machine. After the measured phase every
 //! sector is read back and compared; a run that finds a wrong one has no figures.
 
+mod ecc;
 mod host;
 mod queue;
 mod report;
 
+pub use ecc::{ecc_variants, measure_ecc, Codewords, EccReport, EccVariant};
 pub use queue::{run_queue, QueueOptions, QueueReport};
 pub use report::{Latencies, Report};
 

@@ -1,5 +1,7 @@
 //! `cuesta bench`: figures of the engine on an emulated part.
 
+mod ecc;
+
 use std::io::Write;
 
 use cuesta::volume::{Budget, FormatOptions, Parameters};
@@ -34,6 +36,7 @@ Workloads:
   wear         overwrite half of the disk a hundred times over while the other half lies still
   queue        on many dies: random reads at a depth, sequential writes, and both together
   ram-table    uniform and rand-read at several budgets of memory, as a table in Markdown
+  ecc          the codes, on this machine's clock
 
 Every page that is programmed counts in WA, what the engine writes for itself included; \"bound\" is the least that theory \
 allows any log. All figures are counts and virtual time of the emulated part: the same on any machine.
@@ -42,6 +45,8 @@ allows any log. All figures are counts and virtual time of the emulated part: th
 fn after_help() -> String {
     format!("{WORKLOADS}\n{}", arguments::chips_help())
 }
+/// The name of the bench of the codes.
+const ECC: &str = "ecc";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help())]
@@ -49,7 +54,7 @@ pub struct Arguments {
     /// What to run: see below
     #[arg(required_unless_present = "all", conflicts_with = "all", value_parser = what)]
     workload: Option<What>,
-    /// All workloads but queue and ram-table, one after the other
+    /// All workloads but queue, ram-table and ecc, one after the other
     #[arg(long)]
     all: bool,
     /// The part [default: w25n01gv; for queue ssd-tlc]
@@ -90,16 +95,18 @@ enum What {
     Workload(Workload),
     Queue,
     RamTable,
+    Ecc,
 }
 
 fn what(name: &str) -> Result<What, String> {
     match name {
         QUEUE => Ok(What::Queue),
         RAM_TABLE => Ok(What::RamTable),
+        ECC => Ok(What::Ecc),
         _ => name
             .parse()
             .map(What::Workload)
-            .map_err(|error: UnknownWorkload| format!("{error}, {QUEUE}, {RAM_TABLE}")),
+            .map_err(|error: UnknownWorkload| format!("{error}, {QUEUE}, {RAM_TABLE}, {ECC}")),
     }
 }
 
@@ -138,6 +145,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     match arguments.workload {
         Some(What::Queue) => run_queues(arguments, out),
         Some(What::RamTable) => run_ram_table(arguments, out),
+        Some(What::Ecc) => ecc::run(arguments.json, out),
         Some(What::Workload(workload)) => run_workloads(arguments, &[workload], out),
         None => run_workloads(arguments, &Workload::ALL, out),
     }

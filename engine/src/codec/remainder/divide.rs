@@ -1,0 +1,148 @@
+//! The dividers that any processor can do.
+
+use super::generator::step;
+use super::{shifted, sum, Divider, Generator, NibbleRows, Remainder, SliceRows};
+
+/// Bit by bit: no table at all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bitwise;
+
+/// Half a byte a step, through a table of 128 bytes for each word of the remainder.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nibble;
+
+/// `SLICES` bytes a step — 1, 4, 8 or 16 — through a table of 2 KiB · `SLICES` for each word of the remainder.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Slicing<const SLICES: usize>;
+
+impl<G: Generator<WORDS>, const WORDS: usize> Divider<G, WORDS> for Bitwise {
+    fn feed(&self, remainder: &mut Remainder<WORDS>, data: &[u8]) {
+        for &byte in data {
+            remainder[0] ^= u64::from(!byte) << 56;
+            for _ in 0..8 {
+                *remainder = step(*remainder, &G::FRACTION);
+            }
+        }
+    }
+}
+
+impl<G: NibbleRows<WORDS>, const WORDS: usize> Divider<G, WORDS> for Nibble {
+    fn feed(&self, remainder: &mut Remainder<WORDS>, data: &[u8]) {
+        let rows = G::rows();
+        for &byte in data {
+            for nibble in [byte >> 4, byte & 15] {
+                let top = (remainder[0] >> 60) as u8 ^ nibble;
+                *remainder = sum(shifted(*remainder, 4), &rows[usize::from(top & 15)]);
+            }
+        }
+    }
+}
+
+impl<G: SliceRows<WORDS, SLICES>, const WORDS: usize, const SLICES: usize> Divider<G, WORDS>
+    for Slicing<SLICES>
+{
+    fn feed(&self, remainder: &mut Remainder<WORDS>, data: &[u8]) {
+        let rows = G::rows();
+        let (chunks, tail) = data.split_at(data.len() - data.len() % SLICES.max(1));
+        let mut state = *remainder;
+        match SLICES {
+            16 => {
+                for chunk in chunks.chunks_exact(16) {
+                    let (high, low) = chunk.split_at(8);
+                    let second = if WORDS > 1 {
+                        state[WORDS.min(2) - 1]
+                    } else {
+                        0
+                    };
+                    let (high, low) = (state[0] ^ word(high), second ^ word(low));
+                    state.copy_within(WORDS.min(2).., 0);
+                    state[WORDS.saturating_sub(2)..].fill(0);
+                    if let (Some(upper), Some(lower)) =
+                        (pick(&rows[8..], high), pick(&rows[..8], low))
+                    {
+                        for (word, state) in state.iter_mut().enumerate() {
+                            *state ^= tree(&upper, word) ^ tree(&lower, word);
+                        }
+                    }
+                }
+            }
+            8 => {
+                for chunk in chunks.chunks_exact(8) {
+                    let top = state[0] ^ word(chunk);
+                    state.copy_within(1.., 0);
+                    state[WORDS - 1] = 0;
+                    if let Some(picked) = pick(rows, top) {
+                        for (word, state) in state.iter_mut().enumerate() {
+                            *state ^= tree(&picked, word);
+                        }
+                    }
+                }
+            }
+            4 => {
+                for chunk in chunks.chunks_exact(4) {
+                    let mut bytes = [0; 4];
+                    bytes.copy_from_slice(chunk);
+                    let top = (state[0] >> 32) as u32 ^ u32::from_be_bytes(bytes);
+                    state = shifted(state, 32);
+                    for (row, slice) in rows.iter().zip(0..) {
+                        state = sum(state, &row[usize::from((top >> (8 * slice)) as u8)]);
+                    }
+                }
+            }
+            _ => bytewise(&mut state, &rows[0], chunks),
+        }
+        bytewise(&mut state, &rows[0], tail);
+        *remainder = state;
+    }
+}
+
+#[inline]
+fn bytewise<const WORDS: usize>(
+    state: &mut Remainder<WORDS>,
+    rows: &[Remainder<WORDS>; 256],
+    data: &[u8],
+) {
+    for byte in data {
+        let top = (state[0] >> 56) as u8 ^ byte;
+        *state = sum(shifted(*state, 8), &rows[usize::from(top)]);
+    }
+}
+
+/// The rows of the eight bytes of `top`, the lowest in the first of eight tables.
+///
+/// Shifts keep the byte swap of the data out of the chain from one step to the next.
+#[inline(always)]
+fn pick<const WORDS: usize>(
+    tables: &[[Remainder<WORDS>; 256]],
+    top: u64,
+) -> Option<[&Remainder<WORDS>; 8]> {
+    let [t0, t1, t2, t3, t4, t5, t6, t7] = tables else {
+        return None;
+    };
+    Some([
+        &t0[usize::from(top as u8)],
+        &t1[usize::from((top >> 8) as u8)],
+        &t2[usize::from((top >> 16) as u8)],
+        &t3[usize::from((top >> 24) as u8)],
+        &t4[usize::from((top >> 32) as u8)],
+        &t5[usize::from((top >> 40) as u8)],
+        &t6[usize::from((top >> 48) as u8)],
+        &t7[usize::from((top >> 56) as u8)],
+    ])
+}
+
+/// The sum of one word of all rows, as a tree: the next step waits for the first of these sums.
+///
+/// Word by word, a wide remainder is loaded and stored once and not for every row.
+#[inline(always)]
+fn tree<const WORDS: usize>(r: &[&Remainder<WORDS>; 8], word: usize) -> u64 {
+    ((r[0][word] ^ r[1][word]) ^ (r[2][word] ^ r[3][word]))
+        ^ ((r[4][word] ^ r[5][word]) ^ (r[6][word] ^ r[7][word]))
+}
+
+#[inline]
+fn word(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(bytes);
+    u64::from_be_bytes(word)
+}
