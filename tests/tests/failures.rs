@@ -1,13 +1,13 @@
 //! Parts that fail: programs, erases, blocks, bits, pages, dies. What was acknowledged stays readable, or says that it is lost.
 
-use cuesta::volume::{Budget, Error, FormatOptions, Sector};
+use cuesta::volume::{Budget, Error, FormatOptions, Sector, Volume};
 use cuesta_hal::{BlockAddress, Die, Nand, NandErrorKind};
 use cuesta_sim::{CutPlan, EmulatedNand, Fault, Media, SplitMix64, Trigger};
 use cuesta_tests::damage::block_of;
 use cuesta_tests::full::{fill_up, full, overwrite, use_and_check};
 use cuesta_tests::model::Model;
 use cuesta_tests::oracle::{self, within, Reading};
-use cuesta_tests::rig::{Rig, RigDisk};
+use cuesta_tests::rig::{memory, Rig, RigDisk};
 
 const CHIPS: [&str; 4] = ["tiny", "tiny2", "tiny4", "tiny-multi"];
 
@@ -265,6 +265,33 @@ fn a_dead_die_gives_typed_errors_and_after_its_return_everything_is_there() {
             }
         }
     });
+}
+
+#[test]
+fn a_format_remembers_which_blocks_have_failed_and_how_worn_the_others_are() {
+    for chip in CHIPS {
+        let (mut rig, mut model) = full(chip, 44, Budget::Full);
+        let mut disk = rig.mount().expect("a volume");
+        let mut random = SplitMix64::new(44);
+        disk.volume_mut()
+            .nand_mut()
+            .faults()
+            .once(Trigger::Nth(5), Fault::ProgramFails);
+        overwrite(&mut disk, &mut model, &mut random, 200).expect("room");
+        let before = disk.volume().info();
+        assert!(before.bad_blocks > 0, "{chip}: no block failed");
+        disk.unmount().map_err(|(_, error)| error).expect("an end");
+        let options = FormatOptions {
+            volume_id: 77,
+            ..FormatOptions::default()
+        };
+        let mut lent = memory(&rig.nand, &rig.parameters, Budget::Full);
+        Volume::format(&mut rig.nand, lent.lend(), &options).expect("a format");
+        let after = rig.mount().expect("a new volume").volume().info();
+        assert_eq!(after.parameters.volume_id, 77);
+        assert_eq!(after.bad_blocks, before.bad_blocks, "{chip}");
+        assert!(after.wear_min > before.wear_min, "{chip}: erase counts");
+    }
 }
 
 /// A mount on a part with a dead die comes to an end, whatever it says.

@@ -168,6 +168,6 @@ impl Eq for Corrections {}
 #[cfg(feature = "defmt")]
 impl defmt::Format for Corrections {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "{=[u16]}", self.bits());
+        defmt::write!(f, "{=[?]}", self.bits());
     }
 }

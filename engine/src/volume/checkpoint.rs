@@ -177,17 +177,65 @@ impl<N: Nand> Volume<'_, N> {
         };
     }
 
+    /// Goes on to the next place of a ring that may be erased, one without bad blocks if there is one.
     pub(super) fn next_ring_slot(&mut self, copy: u8) {
-        let slots =
-            (self.rings[usize::from(copy)].blocks.len() as u32 / self.quota.blocks_per_slot).max(1);
+        let blocks = self.quota.blocks_per_slot as usize;
+        let ring = &self.rings[usize::from(copy)];
+        let slots = (ring.blocks.len() / blocks).max(1) as u32;
+        let sound = |slot: u32| {
+            let from = slot as usize * blocks;
+            let place = ring.blocks.get(from..from + blocks).unwrap_or(&[]);
+            place.iter().all(|&block| !self.is_bad(block as usize))
+        };
+        let mut others = (1..=slots)
+            .map(|step| (ring.slot + step) % slots)
+            .filter(|&slot| slot != ring.committed && slot != ring.trace);
+        let slot = others
+            .clone()
+            .find(|&slot| sound(slot))
+            .or_else(|| others.next())
+            .unwrap_or((ring.slot + 1) % slots);
         let ring = &mut self.rings[usize::from(copy)];
-        for _ in 0..slots {
-            ring.slot = (ring.slot + 1) % slots;
-            if ring.slot != ring.committed && ring.slot != ring.trace {
-                break;
+        ring.slot = slot;
+        ring.next = 0;
+    }
+
+    /// A block of the place in use failed: it is out of use from now on.
+    fn ring_block_failed(&mut self, block: BlockAddress) {
+        let number = self.shape.block_number(block);
+        self.stats.retired += 1;
+        if !self.is_bad(number) {
+            self.set_bad(number);
+            let _ = self.pending.bad_blocks.push(number as u32);
+        }
+    }
+
+    /// Erases the blocks of the place in use, straight through; false when one fails.
+    fn erase_place(&mut self, copy: u8) -> Result<bool, Error> {
+        for index in 0..self.quota.blocks_per_slot {
+            let Some(block) = self.ring_block(copy, index) else {
+                return Err(self.fail(Error::NoSpace));
+            };
+            self.stats.erases += 1;
+            let good =
+                io::erase(&mut self.nand, block).map_err(|kind| self.fail(Error::Nand(kind)))?;
+            if !good {
+                self.ring_block_failed(block);
+                return Ok(false);
             }
         }
-        ring.next = 0;
+        Ok(true)
+    }
+
+    /// Programs an anchor page from the buffer of its die, straight through; false when that fails.
+    fn program_anchor(&mut self, page: PageAddress) -> Result<bool, Error> {
+        self.stats.meta_pages += 1;
+        let good =
+            io::program(&mut self.nand, page).map_err(|kind| self.fail(Error::Nand(kind)))?;
+        if !good {
+            self.ring_block_failed(page.block);
+        }
+        Ok(good)
     }
 
     /// Opens the next place of the first copy, straight through: whoever comes after an attempt that is cut finds its trace, and
@@ -196,23 +244,13 @@ impl<N: Nand> Volume<'_, N> {
         self.void_from = self.void_from.min(self.time);
         for _ in 0..RING_BLOCKS_MAX {
             self.next_ring_slot(0);
-            let mut good = true;
-            for index in 0..self.quota.blocks_per_slot {
-                let Some(block) = self.ring_block(0, index) else {
-                    return Err(self.fail(Error::NoSpace));
-                };
-                self.stats.erases += 1;
-                good &= io::erase(&mut self.nand, block)
-                    .map_err(|kind| self.fail(Error::Nand(kind)))?;
-            }
+            let mut good = self.erase_place(0)?;
             for id in [OPENING, CONFIRMING] {
                 let Some(page) = self.anchor_page(0, page_at(id)).filter(|_| good) else {
                     break;
                 };
                 self.fill_anchor(page.die(), 0, id);
-                self.stats.meta_pages += 1;
-                good = io::program(&mut self.nand, page)
-                    .map_err(|kind| self.fail(Error::Nand(kind)))?;
+                good = self.program_anchor(page)?;
             }
             if good {
                 self.rings[0].next = PREFIX;
@@ -401,7 +439,17 @@ impl<N: Nand> Volume<'_, N> {
                 if !good =>
             {
                 // The next place is tried; the last complete checkpoint is elsewhere.
-                self.stats.retired += 1;
+                let index = match self.checkpoint.phase {
+                    Phase::Erase { block, .. } => block,
+                    Phase::Opening { id: page, .. } | Phase::Write { page, .. } => {
+                        let ring = &self.rings[usize::from(copy)];
+                        (ring.next + page_at(page)) / self.shape.rows
+                    }
+                    Phase::Idle | Phase::Prepare | Phase::Dump => 0,
+                };
+                if let Some(block) = self.ring_block(copy, index) {
+                    self.ring_block_failed(block);
+                }
                 self.next_ring_slot(copy);
                 self.checkpoint.phase = Phase::Erase { copy, block: 0 };
             }
@@ -462,14 +510,7 @@ impl<N: Nand> Volume<'_, N> {
         let anchors = anchor_scan::find(&mut self.nand).map_err(reload_failed)?;
         for _ in 0..RING_BLOCKS_MAX {
             self.next_ring_slot(1);
-            let mut good = true;
-            for index in 0..self.quota.blocks_per_slot {
-                let Some(block) = self.ring_block(1, index) else {
-                    return Err(self.fail(Error::NoSpace));
-                };
-                self.stats.erases += 1;
-                good &= io::erase(&mut self.nand, block).map_err(Error::Nand)?;
-            }
+            let mut good = self.erase_place(1)?;
             for id in [OPENING, CONFIRMING]
                 .into_iter()
                 .chain(0..self.quota.checkpoint_pages)
@@ -483,8 +524,7 @@ impl<N: Nand> Volume<'_, N> {
                 } else if !self.copy_anchor(&anchors, sequence, id, to)? {
                     return Ok(false);
                 }
-                self.stats.meta_pages += 1;
-                good = io::program(&mut self.nand, to).map_err(Error::Nand)?;
+                good = self.program_anchor(to)?;
                 if id == CONFIRMING {
                     self.rings[1].next = PREFIX;
                 }

@@ -83,7 +83,10 @@ impl<'m, N: Nand> Volume<'m, N> {
     }
 
     fn adopt_bad_blocks(&mut self, anchors: &super::anchor_scan::Anchors) {
-        if self.load_checkpoint(anchors).is_ok() {
+        let parameters = core::mem::replace(&mut self.parameters, anchors.head.parameters);
+        let loaded = self.load_checkpoint(anchors);
+        self.parameters = parameters;
+        if let Ok(head) = loaded {
             // The wear of an earlier volume still counts; nothing else of it does.
             for segment in self.segments.iter() {
                 self.segments.set_state(segment, State::Free);
@@ -91,7 +94,7 @@ impl<'m, N: Nand> Volume<'m, N> {
                 self.segments.set_stamp(segment, 0);
                 self.segments.set_valid(segment, 0);
             }
-            self.wear_base = anchors.head.wear_base;
+            self.wear_base = head.wear_base;
         } else {
             self.segments.clear();
             self.bad_blocks.fill(0);
