@@ -112,6 +112,29 @@ pub fn flip_bits(nand: &mut EmulatedNand, page: PageAddress, bits: u32, random: 
     stored.expect("memory does not fail");
 }
 
+/// Flips so many different bits of a stretch of a page.
+pub fn flip_within(
+    nand: &mut EmulatedNand,
+    page: PageAddress,
+    stretch: std::ops::Range<usize>,
+    bits: u32,
+    random: &mut SplitMix64,
+) {
+    let place = place_of(nand, page);
+    let mut raw = nand.true_bytes(page);
+    let mut flipped = std::collections::BTreeSet::new();
+    while flipped.len() < bits as usize {
+        flipped.insert(stretch.start * 8 + random.below(stretch.len() as u64 * 8) as usize);
+    }
+    for bit in flipped {
+        raw[bit / 8] ^= 1 << (bit % 8);
+    }
+    let state = nand.media().page(place);
+    let bytes: Arc<[u8]> = raw.into();
+    let stored = nand.media_mut().store(place, &bytes, state);
+    stored.expect("memory does not fail");
+}
+
 /// Every page that was programmed since its block was erased.
 #[must_use]
 pub fn programmed_pages(nand: &EmulatedNand) -> Vec<PageAddress> {

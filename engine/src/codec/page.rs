@@ -1,23 +1,63 @@
 //! The layout of a page: which bytes hold what.
 //!
 //! The main area holds the sectors one after another. The spare holds, for each sector (a *unit*), its header, the header's parity and
-//! the parities of its 512-byte codewords, one unit after another, clear of the bad-block marker. A header is a codeword of
-//! its own: it can be read, corrected and trusted without the payload.
+//! the parities of its codewords, one unit after another, clear of the bad-block marker. A header is a codeword of
+//! its own: it can be read, corrected and trusted without the payload. The code follows from what the part's data sheet asks for.
 
-use cuesta_hal::{Columns, Geometry};
+use cuesta_hal::{Columns, EccNeed, Geometry};
 
-use super::bch::Bch4;
+use super::code::Code;
 use super::crc::Seed;
+use super::ecc::Ecc;
 use super::header::{Header, HEADER_BYTES};
 
-/// Bytes of payload in one codeword.
-pub const CODEWORD_BYTES: usize = 512;
-/// The code of headers and payloads.
-const CODE: Bch4 = <Bch4>::PORTABLE;
-const PARITY_BYTES: usize = <Bch4>::PARITY_BYTES;
-const HEADER_UNIT: usize = HEADER_BYTES + PARITY_BYTES;
-/// Zero bits up to which a header area counts as erased: the strength of its code.
-const ERASED_ZEROS_MAX: u32 = 4;
+/// What a sector is a multiple of.
+pub const SECTOR_UNIT: u32 = 512;
+/// The codes that a page may be protected by, the weakest first. A feature leaves all but the first out.
+#[cfg(feature = "strong-codes")]
+const CODES: &[Ecc] = &[
+    Ecc::Bch4,
+    Ecc::Bch8,
+    Ecc::Bch16,
+    Ecc::Bch24,
+    Ecc::Bch40,
+    Ecc::Bch64,
+];
+#[cfg(not(feature = "strong-codes"))]
+const CODES: &[Ecc] = &[Ecc::Bch4];
+/// Parity bytes of a header at most: those of BCH with 16 bits.
+const HEADER_PARITY_MAX: usize = 26;
+
+fn implementation(ecc: Ecc) -> &'static dyn Code {
+    #[cfg(feature = "strong-codes")]
+    return ecc.portable();
+    #[cfg(not(feature = "strong-codes"))]
+    {
+        let _ = ecc;
+        &<super::bch::Bch4>::PORTABLE
+    }
+}
+
+/// The weakest code that repairs what a data sheet asks for. Over shorter stretches than it counts, errors are less even: there a code has to repair
+/// as many.
+fn code_for(need: EccNeed) -> Option<Ecc> {
+    let bits = u32::from(need.bits);
+    let per_bytes = u32::from(need.per_bytes).max(1);
+    CODES.iter().copied().find(|&ecc| {
+        let code = implementation(ecc);
+        let over = (code.data_bytes() as u32).max(per_bytes);
+        code.strength() * per_bytes >= bits * over
+    })
+}
+
+/// The code of a header: it is short, and has to survive what the payload survives.
+fn code_of_header(payload: Ecc) -> Ecc {
+    match payload {
+        Ecc::Bch4 => Ecc::Bch4,
+        Ecc::Bch8 | Ecc::Bch16 => Ecc::Bch8,
+        _ => Ecc::Bch16,
+    }
+}
 
 /// Where header, payload and parity lie.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +68,12 @@ pub struct PageLayout {
     sectors: u32,
     unit_spare: u32,
     spare_start: u32,
+    ecc: Ecc,
+    codeword_bytes: u32,
+    parity_bytes: u32,
+    header_ecc: Ecc,
+    /// Bytes of a header with its parity.
+    header_unit: u32,
 }
 
 /// Why a level does not fit a page.
@@ -42,8 +88,17 @@ pub enum LayoutError {
         /// Bytes of a sector asked for.
         sector_bytes: u32,
     },
+    /// No code here repairs what the data sheet asks for.
+    Strength {
+        /// Bits it asks for.
+        bits: u8,
+        /// In so many bytes.
+        per_bytes: u16,
+    },
     /// The spare is too small.
     Spare {
+        /// The code that the data sheet asks for.
+        ecc: Ecc,
         /// Spare bytes needed, marker included.
         needed: u32,
         /// Spare bytes there are.
@@ -59,11 +114,20 @@ impl core::fmt::Display for LayoutError {
                 sector_bytes,
             } => write!(
                 f,
-                "a page of {page_bytes} B cannot be divided into sectors of {sector_bytes} B (a multiple of {CODEWORD_BYTES} B)"
+                "a page of {page_bytes} B cannot be divided into sectors of {sector_bytes} B (a multiple of {SECTOR_UNIT} B, and of the code's stretch)"
             ),
-            Self::Spare { needed, available } => write!(
+            Self::Strength { bits, per_bytes } => write!(
                 f,
-                "the layout needs {needed} spare bytes a page (marker, headers and parity), the part has {available}"
+                "the data sheet asks for {bits} bits in {per_bytes} B to be repaired, which no code of this build does"
+            ),
+            Self::Spare {
+                ecc,
+                needed,
+                available,
+            } => write!(
+                f,
+                "the data sheet asks for {}, which needs {needed} spare bytes a page (marker, headers and parity); the part has {available}",
+                ecc.name()
             ),
         }
     }
@@ -112,7 +176,7 @@ impl PageLayout {
     pub fn new(geometry: &Geometry, sector_bytes: u32) -> Result<Self, LayoutError> {
         let page_bytes = geometry.page_bytes;
         if sector_bytes == 0
-            || !sector_bytes.is_multiple_of(CODEWORD_BYTES as u32)
+            || !sector_bytes.is_multiple_of(SECTOR_UNIT)
             || !page_bytes.is_multiple_of(sector_bytes)
         {
             return Err(LayoutError::SectorSize {
@@ -120,9 +184,24 @@ impl PageLayout {
                 sector_bytes,
             });
         }
+        let need = geometry.ecc_need;
+        let ecc = code_for(need).ok_or(LayoutError::Strength {
+            bits: need.bits,
+            per_bytes: need.per_bytes,
+        })?;
+        let code = implementation(ecc);
+        let codeword_bytes = code.data_bytes() as u32;
+        if !sector_bytes.is_multiple_of(codeword_bytes) {
+            return Err(LayoutError::SectorSize {
+                page_bytes,
+                sector_bytes,
+            });
+        }
+        let header_ecc = code_of_header(ecc);
+        let header_unit = (HEADER_BYTES + implementation(header_ecc).parity_bytes()) as u32;
+        let parity_bytes = code.parity_bytes() as u32;
         let sectors = page_bytes / sector_bytes;
-        let codewords = sector_bytes / CODEWORD_BYTES as u32;
-        let unit_spare = HEADER_UNIT as u32 + codewords * PARITY_BYTES as u32;
+        let unit_spare = header_unit + sector_bytes / codeword_bytes * parity_bytes;
         let marker = geometry.bad_block_marker;
         let spare = u32::from(geometry.spare_bytes);
         let behind = u32::from(marker.spare_offset) + u32::from(marker.len);
@@ -133,6 +212,7 @@ impl PageLayout {
             0
         } else {
             return Err(LayoutError::Spare {
+                ecc,
                 needed: total + u32::from(marker.len),
                 available: spare,
             });
@@ -144,7 +224,18 @@ impl PageLayout {
             sectors,
             unit_spare,
             spare_start: page_bytes + start,
+            ecc,
+            codeword_bytes,
+            parity_bytes,
+            header_ecc,
+            header_unit,
         })
+    }
+
+    /// The code that payloads are protected by.
+    #[must_use]
+    pub const fn ecc(&self) -> Ecc {
+        self.ecc
     }
 
     /// Sectors in a page.
@@ -192,7 +283,7 @@ impl PageLayout {
             main_start: 0,
             main_len: 0,
             spare_start: self.spare_start,
-            spare_len: self.unit_spare * (self.sectors - 1) + HEADER_UNIT as u32,
+            spare_len: self.unit_spare * (self.sectors - 1) + self.header_unit,
         }
     }
 
@@ -216,6 +307,11 @@ impl PageLayout {
         (self.spare_start + unit * self.unit_spare) as usize
     }
 
+    /// Where the parities of a unit's payload begin in the spare.
+    const fn parity_at(&self, unit: u32) -> usize {
+        (self.spare_start + unit * self.unit_spare + self.header_unit - self.page_bytes) as usize
+    }
+
     /// The payload of a unit within a page buffer.
     #[must_use]
     pub fn payload<'b>(&self, page: &'b [u8], unit: u32) -> &'b [u8] {
@@ -234,14 +330,15 @@ impl PageLayout {
     pub fn encode_unit(&self, page: &mut [u8], unit: u32, header: &Header, seed: Seed) {
         self.encode_header(page, unit, header, seed);
         let (start, end) = self.payload_range(unit);
-        let at = self.spare_at(unit) + HEADER_UNIT;
+        let parity_at = self.parity_at(unit);
+        let code = implementation(self.ecc);
         let (main, spare) = page.split_at_mut(self.page_bytes as usize);
-        let parity_at = at - self.page_bytes as usize;
         for (codeword, parity) in main[start..end]
-            .chunks_exact(CODEWORD_BYTES)
-            .zip(spare[parity_at..].chunks_exact_mut(PARITY_BYTES))
+            .chunks_exact(self.codeword_bytes as usize)
+            .zip(spare[parity_at..].chunks_exact_mut(self.parity_bytes as usize))
         {
-            parity.copy_from_slice(&CODE.parity(codeword));
+            // Both have the lengths that the code asks for.
+            let _ = code.encode(codeword, parity);
         }
     }
 
@@ -249,10 +346,10 @@ impl PageLayout {
     pub fn encode_header(&self, page: &mut [u8], unit: u32, header: &Header, seed: Seed) {
         let (start, end) = self.payload_range(unit);
         let bytes = header.encode(seed, &page[start..end]);
-        let parity = CODE.parity(&bytes);
         let at = self.spare_at(unit);
-        page[at..at + HEADER_BYTES].copy_from_slice(&bytes);
-        page[at + HEADER_BYTES..at + HEADER_UNIT].copy_from_slice(&parity);
+        let (area, parity) = page[at..at + self.header_unit as usize].split_at_mut(HEADER_BYTES);
+        area.copy_from_slice(&bytes);
+        let _ = implementation(self.header_ecc).encode(area, parity);
     }
 
     /// Decodes a header; needs no more of the page than [`header_columns`](Self::header_columns).
@@ -275,18 +372,22 @@ impl PageLayout {
     ) -> Result<([u8; HEADER_BYTES], u32), PageError> {
         let at = self.spare_at(unit);
         let area = page
-            .get(at..at + HEADER_UNIT)
+            .get(at..at + self.header_unit as usize)
             .ok_or(PageError::Uncorrectable)?;
+        let code = implementation(self.header_ecc);
         let zeros: u32 = area.iter().map(|byte| byte.count_zeros()).sum();
-        if zeros <= ERASED_ZEROS_MAX {
+        if zeros <= code.strength() {
             return Err(PageError::Erased);
         }
         let mut bytes = [0u8; HEADER_BYTES];
-        let mut parity = [0u8; PARITY_BYTES];
         bytes.copy_from_slice(&area[..HEADER_BYTES]);
+        let mut parity = [0u8; HEADER_PARITY_MAX];
+        let parity = parity
+            .get_mut(..area.len() - HEADER_BYTES)
+            .ok_or(PageError::Uncorrectable)?;
         parity.copy_from_slice(&area[HEADER_BYTES..]);
-        let corrected = CODE
-            .repair(&mut bytes, &mut parity)
+        let corrected = code
+            .decode(&mut bytes, parity)
             .map_err(|_| PageError::Uncorrectable)?;
         Ok((bytes, corrected.count()))
     }
@@ -304,18 +405,18 @@ impl PageLayout {
         let (bytes, mut worst) = self.corrected_header(page, unit)?;
         let header = Header::decode(&bytes, seed.place).ok_or(PageError::Uncorrectable)?;
         let (start, end) = self.payload_range(unit);
-        let parity_at = self.spare_at(unit) + HEADER_UNIT - self.page_bytes as usize;
+        let parity_at = self.parity_at(unit);
         if page.len() < self.raw_bytes as usize {
             return Err(PageError::Uncorrectable);
         }
+        let code = implementation(self.ecc);
         let (main, spare) = page.split_at_mut(self.page_bytes as usize);
         for (codeword, parity) in main[start..end]
-            .chunks_exact_mut(CODEWORD_BYTES)
-            .zip(spare[parity_at..].chunks_exact_mut(PARITY_BYTES))
+            .chunks_exact_mut(self.codeword_bytes as usize)
+            .zip(spare[parity_at..].chunks_exact_mut(self.parity_bytes as usize))
         {
-            let parity = parity.try_into().map_err(|_| PageError::Uncorrectable)?;
-            let corrected = CODE
-                .repair(codeword, parity)
+            let corrected = code
+                .decode(codeword, parity)
                 .map_err(|_| PageError::Uncorrectable)?;
             worst = worst.max(corrected.count());
         }

@@ -4,7 +4,8 @@ mod ecc;
 
 use std::io::Write;
 
-use cuesta::volume::{Budget, FormatOptions, Parameters};
+use cuesta::codec::PageLayout;
+use cuesta::volume::{default_sector_bytes, Budget, FormatOptions, Parameters};
 use cuesta_sim::bench::{bound, run_queue, Options, QueueOptions, QueueReport, Report};
 use cuesta_sim::workload::{UnknownWorkload, Workload};
 use cuesta_sim::{chip, Chip};
@@ -70,9 +71,9 @@ pub struct Arguments {
     /// Sync after so many writes of the measured phase
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sync_every: Option<u64>,
-    /// Protection of the pages; bch4 is what there is
-    #[arg(long, value_name = "NAME", default_value = "bch4", value_parser = ["bch4"])]
-    level: String,
+    /// Protection of the pages: the code that the part's data sheet asks for is what there is
+    #[arg(long, value_name = "NAME")]
+    level: Option<String>,
     /// Replaces the seed of the measured stream
     #[arg(long, value_parser = arguments::seed)]
     seed: Option<u64>,
@@ -113,9 +114,19 @@ fn what(name: &str) -> Result<What, String> {
 impl Arguments {
     /// The chip asked for; the one of this name where none was.
     fn chip_or(&self, name: &str) -> Result<&'static Chip, Failure> {
-        match self.chip {
-            Some(chip) => Ok(chip),
-            None => Ok(chip(name)?),
+        let chip = match self.chip {
+            Some(chip) => chip,
+            None => chip(name)?,
+        };
+        let layout = PageLayout::new(&chip.geometry, default_sector_bytes(&chip.geometry))
+            .map_err(|error| Failure::new(format!("{}: {error}", chip.name)))?;
+        match &self.level {
+            Some(level) if level != layout.ecc().name() => Err(Failure::usage(format!(
+                "--level {level}: pages of {} are protected by {}, as its data sheet asks",
+                chip.name,
+                layout.ecc().name()
+            ))),
+            _ => Ok(chip),
         }
     }
 

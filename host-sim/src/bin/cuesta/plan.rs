@@ -78,6 +78,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             "bytes": bytes,
             "sectors": parameters.capacity,
             "sector_bytes": parameters.sector_bytes,
+            "ecc": shape.layout.ecc().name(),
             "segments": shape.segments,
             "segment_blocks": parameters.width,
             "classes": parameters.classes,
@@ -115,6 +116,15 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
                 parameters.capacity,
                 parameters.sector_bytes,
                 100.0 * bytes as f64 / raw_bytes as f64
+            ),
+        ),
+        (
+            "code",
+            format!(
+                "{}; the data sheet asks for {} bit(s) in {} B",
+                shape.layout.ecc().name(),
+                geometry.ecc_need.bits,
+                geometry.ecc_need.per_bytes
             ),
         ),
         (

@@ -1,0 +1,155 @@
+//! A part is protected by the code that its data sheet asks for: that many wrong bits are repaired, more are an error.
+
+use cuesta::codec::{LayoutError, PageLayout};
+use cuesta::volume::{default_sector_bytes, Budget, Error, FormatOptions, Parameters, Sector};
+use cuesta_hal::{EccNeed, Geometry, Nand, Pairing};
+use cuesta_sim::{chip, chips, EmulatedNand, SplitMix64};
+use cuesta_tests::damage::{flip_within, programmed_pages};
+use cuesta_tests::model::fill;
+use cuesta_tests::oracle::within;
+use cuesta_tests::rig::Rig;
+
+/// Bytes of a code's stretch and bits it repairs there, by the name of the code.
+const REPAIRS: [(&str, u32, u32); 6] = [
+    ("bch4", 512, 4),
+    ("bch8", 512, 8),
+    ("bch16", 512, 16),
+    ("bch24", 512, 24),
+    ("bch40", 1024, 40),
+    ("bch64", 1024, 64),
+];
+
+fn repairs(layout: &PageLayout) -> (u32, u32) {
+    let name = layout.ecc().name();
+    let found = REPAIRS.iter().find(|(code, ..)| *code == name);
+    let (_, stretch, bits) = found.expect("a code of pages");
+    (*stretch, *bits)
+}
+
+#[test]
+fn every_part_gets_a_code_that_repairs_what_its_data_sheet_asks_for() {
+    for chip in chips() {
+        let geometry = &chip.geometry;
+        // Parts with paired pages are refused, whatever their code.
+        if geometry.pairing != Pairing::None {
+            continue;
+        }
+        let layout = PageLayout::new(geometry, default_sector_bytes(geometry));
+        let Ok(layout) = layout else {
+            panic!("{}: {}", chip.name, layout.unwrap_err());
+        };
+        let (stretch, bits) = repairs(&layout);
+        let need = geometry.ecc_need;
+        let stretches = u32::from(need.per_bytes).div_ceil(stretch);
+        assert!(stretches * bits >= u32::from(need.bits), "{}", chip.name);
+    }
+}
+
+/// The geometry of a chip with another spare and another need.
+fn changed(name: &str, spare_bytes: u16, bits: u8, per_bytes: u16) -> Geometry {
+    Geometry {
+        spare_bytes,
+        ecc_need: EccNeed { bits, per_bytes },
+        ..chip(name).expect("a chip of the table").geometry
+    }
+}
+
+#[test]
+fn what_fits_into_the_spare_is_what_the_sum_says() {
+    // Marker 2, header 26 and its parity, and the parities of the payload.
+    for (spare, bits, per_bytes, code, needed) in [
+        (64, 1, 512, "bch4", 2 + 26 + 7 + 4 * 7),
+        (128, 8, 512, "bch8", 2 + 26 + 13 + 4 * 13),
+        (192, 12, 512, "bch16", 2 + 26 + 13 + 4 * 26),
+        (224, 24, 512, "bch24", 2 + 26 + 26 + 4 * 39),
+        (224, 40, 1024, "bch40", 2 + 26 + 26 + 2 * 70),
+        (320, 60, 1024, "bch64", 2 + 26 + 26 + 2 * 112),
+    ] {
+        let geometry = changed("w25n01gv", spare, bits, per_bytes);
+        let layout = PageLayout::new(&geometry, 2048).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(layout.ecc().name(), code);
+        let least = changed("w25n01gv", needed as u16, bits, per_bytes);
+        assert!(PageLayout::new(&least, 2048).is_ok(), "{code}");
+        let short = changed("w25n01gv", needed as u16 - 1, bits, per_bytes);
+        let error = PageLayout::new(&short, 2048).expect_err("one byte too few");
+        let LayoutError::Spare {
+            needed: sum,
+            available,
+            ..
+        } = error
+        else {
+            panic!("{error}");
+        };
+        assert_eq!((sum, available), (needed, needed - 1), "{code}");
+        assert!(error.to_string().contains(code), "{error}");
+    }
+    let geometry = changed("w25n01gv", 1024, 100, 512);
+    let error = PageLayout::new(&geometry, 2048).expect_err("no such code");
+    assert!(matches!(error, LayoutError::Strength { bits: 100, .. }));
+    assert!(Parameters::choose(&geometry, &FormatOptions::default()).is_err());
+}
+
+#[test]
+fn as_many_wrong_bits_as_the_code_repairs_are_repaired_everywhere_and_more_are_an_error() {
+    within(200, "wrong bits", || {
+        for name in ["w25n01gv", "w25n02kv", "ssd-tlc"] {
+            let mut rig = Rig::of(name, 3, Budget::Full);
+            let sectors = 96;
+            let mut disk = rig.mount().expect("a formatted part");
+            let layout = disk.volume().shape().layout;
+            let mut data = vec![0; disk.volume().sector_bytes()];
+            for sector in 0..sectors {
+                fill(sector, 1, &mut data);
+                disk.write(Sector(sector), &data).expect("room");
+            }
+            disk.unmount().map_err(|(_, error)| error).expect("an end");
+            let (stretch, bits) = repairs(&layout);
+            let mut random = SplitMix64::new(3);
+            let pages = programmed_pages(&rig.nand);
+            let stretches = rig.nand.geometry().page_bytes / stretch;
+            for &page in &pages {
+                for index in 0..stretches {
+                    let at = (index * stretch) as usize;
+                    flip_within(
+                        &mut rig.nand,
+                        page,
+                        at..at + stretch as usize,
+                        bits,
+                        &mut random,
+                    );
+                }
+            }
+            let mut found = vec![0; data.len()];
+            let mut disk = rig.mount().expect("a part with bits to repair");
+            for sector in 0..sectors {
+                fill(sector, 1, &mut data);
+                disk.read(Sector(sector), &mut found)
+                    .unwrap_or_else(|error| panic!("{name}: {error}"));
+                assert!(found == data, "{name}: sector {sector}");
+            }
+            assert_eq!(disk.volume().stats().corrected_bits_max, bits, "{name}");
+            drop(disk);
+            // A few more in each page: nothing is read as what it is not.
+            for &page in &pages {
+                flip_within(
+                    &mut rig.nand,
+                    page,
+                    0..stretch as usize,
+                    3 * bits,
+                    &mut random,
+                );
+            }
+            if let Ok(mut disk) = rig.mount() {
+                for sector in 0..sectors {
+                    fill(sector, 1, &mut data);
+                    match disk.read(Sector(sector), &mut found) {
+                        Ok(true) => assert!(found == data, "{name}: sector {sector}"),
+                        Ok(false) => panic!("{name}: sector {sector} reads as unwritten"),
+                        Err(Error::Lost(_) | Error::ReadOnly | Error::NoSpace) => {}
+                        Err(error) => panic!("{name}: {error}"),
+                    }
+                }
+            }
+        }
+    });
+}
