@@ -3,7 +3,7 @@
 use cuesta::codec::{LayoutError, PageLayout};
 use cuesta::volume::{default_sector_bytes, Budget, Error, FormatOptions, Parameters, Sector};
 use cuesta_hal::{EccNeed, Geometry, Nand, Pairing};
-use cuesta_sim::{chip, chips, EmulatedNand, SplitMix64};
+use cuesta_sim::{chip, chips, SplitMix64};
 use cuesta_tests::damage::{flip_within, programmed_pages};
 use cuesta_tests::model::fill;
 use cuesta_tests::oracle::within;
