@@ -67,32 +67,24 @@ impl<'m, N: Nand> Volume<'m, N> {
     ///
     /// One transaction, committed by the checkpoint at its end; see the recovery argument in the design document. Straight through: it owns the part.
     pub(super) fn begin_session(&mut self) -> Result<(), Error> {
-        let Session::Mounted { clean } = self.session else {
-            return Ok(());
-        };
-        let mut result = Err(Error::NoSpace);
         let mut opened = None;
-        for _ in 0..self.void.capacity() {
+        for _ in 0..=self.void.capacity() {
+            let clean = match self.session {
+                Session::Mounted { clean } => clean,
+                Session::Active => return Ok(()),
+                Session::ReadOnly => return Err(Error::ReadOnly),
+                Session::Failed(error) => return Err(error),
+            };
             self.session = Session::Active;
-            result = self
-                .recover(clean, &mut opened)
-                .and_then(|decayed| match decayed {
-                    Some(decayed) => self
-                        .load_without(decayed)
-                        .map(|()| false)
-                        .map_err(reload_failed),
-                    None => Ok(true),
-                });
-            if result != Ok(false) {
-                break;
-            }
+            let result = match self.recover(clean, &mut opened) {
+                Ok(None) => return Ok(()),
+                // The state that is left may be an older one, which did not end cleanly.
+                Ok(Some(decayed)) => self.load_without(decayed).map_err(reload_failed),
+                Err(error) => Err(error),
+            };
+            result.map_err(|error| self.fail(error))?;
         }
-        let result = match result {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Error::NoSpace),
-            Err(error) => Err(error),
-        };
-        result.map_err(|error| self.fail(error))
+        Err(self.fail(Error::NoSpace))
     }
 
     /// Gives back what was readable at the mount and is not any more: the state has to be read again without it.
