@@ -118,16 +118,19 @@ impl Arguments {
             Some(chip) => chip,
             None => chip(name)?,
         };
+        let Some(level) = &self.level else {
+            return Ok(chip);
+        };
         let layout = PageLayout::new(&chip.geometry, default_sector_bytes(&chip.geometry))
             .map_err(|error| Failure::new(format!("{}: {error}", chip.name)))?;
-        match &self.level {
-            Some(level) if level != layout.ecc().name() => Err(Failure::usage(format!(
-                "--level {level}: pages of {} are protected by {}, as its data sheet asks",
-                chip.name,
-                layout.ecc().name()
-            ))),
-            _ => Ok(chip),
+        let name = layout.ecc().name();
+        if level == name {
+            return Ok(chip);
         }
+        Err(Failure::usage(format!(
+            "--level {level}: pages of {} are protected by {name}, as its data sheet asks",
+            chip.name
+        )))
     }
 
     /// The utilizations asked for; `default` where none was.
