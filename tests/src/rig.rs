@@ -56,6 +56,25 @@ impl Rig {
         Self::new(builder, &options, budget)
     }
 
+    /// A chip of the table with as many factory-bad blocks on each die as there may be, and how many that is.
+    ///
+    /// # Panics
+    /// When the chip does not exist.
+    #[must_use]
+    pub fn with_most_bad_blocks(chip: &str, seed: u64) -> (Self, u32) {
+        let builder = EmulatedNand::builder(chip)
+            .expect("a chip of the table")
+            .seed(seed)
+            .strict(true);
+        let most = builder.clone().build().geometry().bad_blocks_max_per_die;
+        let options = FormatOptions {
+            volume_id: seed + 1,
+            ..FormatOptions::default()
+        };
+        let builder = builder.random_bad_blocks(most);
+        (Self::new(builder, &options, Budget::Full), most)
+    }
+
     /// Mounts the volume.
     ///
     /// # Errors

@@ -1,13 +1,13 @@
 //! Parts that fail: programs, erases, blocks, bits, pages, dies. What was acknowledged stays readable, or says that it is lost.
 
-use cuesta::volume::{Budget, Error, FormatOptions, Sector, Volume};
+use cuesta::volume::{Budget, Error, FormatOptions, Volume};
 use cuesta_hal::{BlockAddress, Die, Nand, NandErrorKind};
 use cuesta_sim::{CutPlan, EmulatedNand, Fault, Media, SplitMix64, Trigger};
 use cuesta_tests::damage::block_of;
 use cuesta_tests::full::{fill_up, full, overwrite, use_and_check};
-use cuesta_tests::model::Model;
 use cuesta_tests::oracle::{self, within, Reading};
-use cuesta_tests::rig::{memory, Rig, RigDisk};
+use cuesta_tests::rig::{memory, Rig};
+use cuesta_tests::verdict::settles;
 
 const CHIPS: [&str; 4] = ["tiny", "tiny2", "tiny4", "tiny-multi"];
 
@@ -114,18 +114,9 @@ fn factory_bad_blocks_up_to_the_most_there_may_be_are_never_touched() {
     within(200, "factory-bad blocks", || {
         for chip in CHIPS {
             for seed in 0..6 {
-                let builder = EmulatedNand::builder(chip)
-                    .expect("a chip of the table")
-                    .seed(seed)
-                    .strict(true);
-                let most = builder.clone().build().geometry().bad_blocks_max_per_die;
-                let options = FormatOptions {
-                    volume_id: seed + 1,
-                    ..FormatOptions::default()
-                };
+                let (mut rig, most) = Rig::with_most_bad_blocks(chip, seed);
                 let what = format!("{chip}, seed {seed}, {most} bad blocks a die");
                 eprintln!("{what}");
-                let mut rig = Rig::new(builder.random_bad_blocks(most), &options, Budget::Full);
                 let mut model = fill_up(&mut rig, seed);
                 use_and_check(&mut rig, &mut model, 500, &what);
                 let found = rig.mount().expect("a volume").volume().info().bad_blocks;
@@ -191,30 +182,13 @@ fn failures_while_recovering_lose_nothing() {
                     let mut disk = rig
                         .mount()
                         .unwrap_or_else(|error| panic!("{what}: {error}"));
-                    settle(&mut disk, &mut model, &what);
+                    settles(&mut disk, &mut model, &what);
                     drop(disk);
                     use_and_check(&mut rig, &mut model, 60, &what);
                 }
             }
         }
     });
-}
-
-/// Every sector reads as what a cut may leave, and from then on as that.
-fn settle(disk: &mut RigDisk<'_>, model: &mut Model, what: &str) {
-    let mut data = vec![0; disk.volume().sector_bytes()];
-    for sector in 0..disk.volume().capacity() {
-        let written = disk
-            .read(Sector(sector), &mut data)
-            .unwrap_or_else(|error| panic!("{what}: sector {sector}: {error}"));
-        let version = Model::identify(sector, written, &data)
-            .unwrap_or_else(|| panic!("{what}: sector {sector} holds what was never written"));
-        let expected = model.describe(sector);
-        assert!(
-            model.settle(sector, version),
-            "{what}: sector {sector} is version {version}, {expected}"
-        );
-    }
 }
 
 #[test]
@@ -258,7 +232,7 @@ fn a_dead_die_gives_typed_errors_and_after_its_return_everything_is_there() {
                 let mut disk = rig
                     .mount()
                     .unwrap_or_else(|error| panic!("{what}: {error}"));
-                settle(&mut disk, &mut model, &what);
+                settles(&mut disk, &mut model, &what);
                 drop(disk);
                 rig.nand.power_cycle();
                 use_and_check(&mut rig, &mut model, 50, &what);

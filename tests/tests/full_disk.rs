@@ -130,17 +130,7 @@ fn a_full_disk_with_as_many_bad_blocks_as_there_may_be_is_overwritten_again_and_
     within(200, "full disks with bad blocks", || {
         for chip in ["tiny", "tiny2", "tiny4", "tiny-multi"] {
             for seed in 0..8 {
-                let builder = EmulatedNand::builder(chip)
-                    .expect("a chip of the table")
-                    .seed(seed)
-                    .strict(true);
-                let most = builder.clone().build().geometry().bad_blocks_max_per_die;
-                let options = FormatOptions {
-                    volume_id: seed + 1,
-                    ..FormatOptions::default()
-                };
-                let builder = builder.random_bad_blocks(most);
-                let mut rig = Rig::new(builder, &options, Budget::Full);
+                let (mut rig, most) = Rig::with_most_bad_blocks(chip, seed);
                 let mut model = Model::new();
                 let mut random = SplitMix64::new(seed);
                 let mut disk = rig.mount().expect("a formatted part");

@@ -5,49 +5,7 @@ use cuesta_hal::NandErrorKind;
 use cuesta_sim::{CutPlan, SplitMix64};
 use cuesta_tests::model::{fill, Model};
 use cuesta_tests::rig::{Rig, RigDisk};
-
-fn verify_all(disk: &mut RigDisk<'_>, model: &Model, what: &str) {
-    let mut data = vec![0; disk.volume().sector_bytes()];
-    for sector in 0..disk.volume().capacity() {
-        let result = disk.read(Sector(sector), &mut data);
-        let written = result.unwrap_or_else(|error| panic!("{what}: sector {sector}: {error}"));
-        let version = Model::identify(sector, written, &data);
-        assert_eq!(
-            version,
-            Some(model.current(sector)),
-            "{what}: sector {sector}: {} {}",
-            model.describe(sector),
-            describe(disk)
-        );
-    }
-}
-
-fn settle_all(disk: &mut RigDisk<'_>, model: &mut Model, what: &str) {
-    let mut data = vec![0; disk.volume().sector_bytes()];
-    for sector in 0..disk.volume().capacity() {
-        let result = disk.read(Sector(sector), &mut data);
-        let written = result.unwrap_or_else(|error| panic!("{what}: sector {sector}: {error}"));
-        let version = Model::identify(sector, written, &data)
-            .unwrap_or_else(|| panic!("{what}: sector {sector} holds what was never written"));
-        let expected = model.describe(sector);
-        assert!(
-            model.settle(sector, version),
-            "{what}: sector {sector} is version {version}, {expected}"
-        );
-    }
-}
-
-/// The segments of a disk, for a message.
-fn describe(disk: &RigDisk<'_>) -> String {
-    let volume = disk.volume();
-    let mut text = format!("{:?}\n{:?}\n", volume.info(), volume.stats());
-    for index in 0..volume.info().segments {
-        if let Some(segment) = volume.segment_info(index) {
-            text += &format!("{index}: {segment:?}\n");
-        }
-    }
-    text
-}
+use cuesta_tests::verdict::{agrees, describe, settles};
 
 /// Random changes until `count` are done or the power is lost.
 fn change(disk: &mut RigDisk<'_>, model: &mut Model, random: &mut SplitMix64, count: u32) -> bool {
@@ -76,7 +34,7 @@ fn change(disk: &mut RigDisk<'_>, model: &mut Model, random: &mut SplitMix64, co
         match result {
             Ok(()) => {}
             Err(Error::Nand(NandErrorKind::PowerLost)) => return false,
-            Err(error) => panic!("{error}\n{}", describe(disk)),
+            Err(error) => panic!("{error}\n{}", describe(disk.volume())),
         }
     }
     true
@@ -89,9 +47,9 @@ fn live(chip: &str, budget: Budget, changes: u32) {
     let changes: u32 = std::env::var("CH").map_or(changes, |v| v.parse().unwrap());
     for session in 0..4 {
         let mut disk = rig.mount().unwrap();
-        verify_all(&mut disk, &model, "after the mount");
+        agrees(&mut disk, &model, "after the mount");
         assert!(change(&mut disk, &mut model, &mut random, changes));
-        verify_all(&mut disk, &model, "at the end of the session");
+        agrees(&mut disk, &model, "at the end of the session");
         let mut findings = Vec::new();
         let verified = disk
             .volume_mut()
@@ -133,8 +91,8 @@ fn cut_often(chip: &str, budget: Budget, seed: u64, cuts: u32) {
         let mut disk = rig
             .mount()
             .unwrap_or_else(|error| panic!("{what}: {error}"));
-        settle_all(&mut disk, &mut model, &what);
-        verify_all(&mut disk, &model, &what);
+        settles(&mut disk, &mut model, &what);
+        agrees(&mut disk, &model, &what);
         drop(disk);
         rig.nand.power_cycle();
     }

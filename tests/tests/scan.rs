@@ -1,5 +1,5 @@
-//! A volume that has lost all its anchors, or the start of its journal, is found again by looking at every page; a part whose format was cut
-//! says so.
+//! A volume that has lost all its anchors is found again by looking at every page; one that has lost its journal says that it is damaged; a part whose
+//! format was cut says so.
 
 use cuesta::volume::{Budget, Error, FormatOptions, MountError, Sector, Segment, State, Volume};
 use cuesta_hal::Nand;

@@ -126,13 +126,7 @@ impl<N: Nand> Volume<'_, N> {
     fn raise_wear_base(&mut self) {
         let least = self
             .segments
-            .iter()
-            .filter(|&segment| {
-                !matches!(
-                    self.segments.state(segment),
-                    State::Retired | State::Reserved
-                )
-            })
+            .wearing()
             .map(|segment| self.segments.wear(segment))
             .min()
             .unwrap_or(0);

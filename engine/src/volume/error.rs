@@ -79,7 +79,7 @@ pub enum MountError {
     Blank,
     /// There is data, but no volume of this kind.
     Foreign,
-    /// There are traces of a volume, but nothing that says what it was: neither an anchor nor a page of the journal can be read.
+    /// There are traces of a volume whose state cannot be told exactly: its checkpoints cannot be read, or not the journal behind them, or neither.
     Damaged,
     /// A power cut ended a format: format again.
     HalfFormatted,
@@ -113,7 +113,7 @@ impl core::fmt::Display for MountError {
             Self::Blank => f.write_str("the part is blank: format it first"),
             Self::Foreign => f.write_str("the part holds data that is no Cuesta volume"),
             Self::Damaged => {
-                f.write_str("the part holds a Cuesta volume of which neither an anchor nor the journal can be read")
+                f.write_str("the part holds a Cuesta volume whose state cannot be told: pages of its checkpoints or of its journal that are needed for it cannot be read")
             }
             Self::HalfFormatted => {
                 f.write_str("the part was being formatted when the power went: format it again")

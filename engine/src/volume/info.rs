@@ -65,16 +65,9 @@ impl<N: Nand> Volume<'_, N> {
     /// The volume as a whole. Looks at every segment.
     #[must_use]
     pub fn info(&self) -> Info {
-        let used = |segment: &Segment| {
-            !matches!(
-                self.segments.state(*segment),
-                State::Retired | State::Reserved
-            )
-        };
         let wear = || {
             self.segments
-                .iter()
-                .filter(used)
+                .wearing()
                 .map(|segment| self.erases_of(segment))
         };
         Info {

@@ -106,6 +106,12 @@ impl<'m> SegmentTable<'m> {
         (0..self.len()).map(Segment)
     }
 
+    /// Those whose wear counts: neither retired nor holding anchors.
+    pub fn wearing(&self) -> impl Iterator<Item = Segment> + '_ {
+        self.iter()
+            .filter(|&segment| !matches!(self.state(segment), State::Retired | State::Reserved))
+    }
+
     fn at(&self, segment: Segment) -> &[u8] {
         let start = segment.0 as usize * self.stride;
         &self.bytes[start..start + self.stride]

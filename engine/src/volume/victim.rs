@@ -78,13 +78,7 @@ impl<N: Nand> Volume<'_, N> {
     fn lagging(&self) -> Option<Segment> {
         let most = self
             .segments
-            .iter()
-            .filter(|&segment| {
-                !matches!(
-                    self.segments.state(segment),
-                    State::Retired | State::Reserved
-                )
-            })
+            .wearing()
             .map(|segment| self.segments.wear(segment))
             .max()?;
         let old = (u64::from(self.mapped) * 2) >> self.stamp_shift();
