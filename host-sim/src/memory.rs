@@ -1,11 +1,15 @@
 //! The memory a volume works in, owned by a program of a host.
 
-use cuesta::volume::{DieState, DirectoryEntry, FrameState, Memory, Plan, Slot, Stage};
+use cuesta::volume::{
+    AppendPoint, DieState, DirectoryEntry, FrameState, Memory, Plan, Slot, Stage,
+};
 
 /// Memory as a plan asks for it. It outlives the volume it is lent to and can be lent again.
 #[derive(Debug, Clone)]
 pub struct OwnedMemory {
+    levels: Vec<u8>,
     segments: Vec<u8>,
+    appends: Vec<Option<AppendPoint>>,
     directory: Vec<DirectoryEntry>,
     deltas: Vec<u8>,
     frames: Vec<u8>,
@@ -22,7 +26,9 @@ impl OwnedMemory {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         Self {
+            levels: vec![0; plan.level_bytes],
             segments: vec![0; plan.segment_bytes],
+            appends: vec![None; plan.append_points],
             directory: vec![DirectoryEntry::default(); plan.directory_entries],
             deltas: vec![0; plan.delta_bytes],
             frames: vec![0; plan.frames * plan.frame_bytes],
@@ -38,7 +44,9 @@ impl OwnedMemory {
     /// Lends it to a volume.
     pub fn lend(&mut self) -> Memory<'_> {
         Memory {
+            levels: &mut self.levels,
             segments: &mut self.segments,
+            appends: &mut self.appends,
             directory: &mut self.directory,
             deltas: &mut self.deltas,
             frames: &mut self.frames,

@@ -802,14 +802,14 @@ fn a_volume_of_a_newer_format_is_refused() {
             // The first page of a checkpoint begins with the mark; the version follows it.
             if let (HeaderState::Valid(header), b"CUESTA") = (header, &raw[..6]) {
                 raw[8..10].copy_from_slice(&9_u16.to_le_bytes());
-                layout.encode_unit(&mut raw, 0, &header, seed);
+                layout.encode(&mut raw, &[header], seed);
                 store(nand, place, raw);
                 changed += 1;
             }
         }
     });
     assert!(changed > 0);
-    all_refuse(&scratch, "format version 9, this program reads up to 1");
+    all_refuse(&scratch, "format version 9, this program reads version 2");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Disks that have been used for a while: filled, overwritten, groomed, and ready for a short workload in which everything happens.
 
-use cuesta::volume::{Budget, Error, FormatOptions, MountError, Stats};
-use cuesta_hal::{Geometry, NandErrorKind};
+use cuesta::codec::Ecc;
+use cuesta::volume::{Budget, Error, FormatOptions, Level, MountError, Parameters, Quota, Stats};
+use cuesta_hal::{Geometry, Nand, NandErrorKind};
 use cuesta_sim::{chip, EmulatedNand, SplitMix64};
 
 use crate::change::{filling, mixture, Change};
@@ -22,12 +23,16 @@ pub struct Making {
     pub chip: &'static str,
     /// Blocks a die, if not the chip's own number.
     pub blocks_per_die: Option<u32>,
+    /// Main-area bytes of a page, if not the chip's own number.
+    pub page_bytes: Option<u32>,
     /// Blocks of a segment, if not the default.
     pub width: Option<u16>,
     /// Memory.
     pub budget: Budget,
     /// Writes in flight.
     pub depth: usize,
+    /// Levels, as text; none for one of one copy. Writes take them in turn.
+    pub levels: &'static [&'static str],
 }
 
 impl Making {
@@ -37,9 +42,25 @@ impl Making {
         Self {
             chip,
             blocks_per_die: None,
+            page_bytes: None,
             width: None,
             budget,
             depth: 1,
+            levels: &[],
+        }
+    }
+
+    /// The same with levels, on a part of so many blocks a die that has room for them.
+    #[must_use]
+    pub const fn with_levels(self, blocks_per_die: u32, levels: &'static [&'static str]) -> Self {
+        Self {
+            blocks_per_die: Some(blocks_per_die),
+            page_bytes: match self.page_bytes {
+                None if !levels.is_empty() => Some(1024),
+                own => own,
+            },
+            levels,
+            ..self
         }
     }
 
@@ -55,16 +76,36 @@ impl Making {
             .seed(seed)
             .strict(true)
             .watch_after_torn(true);
-        if let Some(blocks_per_die) = self.blocks_per_die {
+        if self.blocks_per_die.is_some() || self.page_bytes.is_some() {
+            let own = row.geometry;
             builder = builder.geometry(Geometry {
-                blocks_per_die,
-                ..row.geometry
+                blocks_per_die: self.blocks_per_die.unwrap_or(own.blocks_per_die),
+                page_bytes: self.page_bytes.unwrap_or(own.page_bytes),
+                ..own
             });
         }
+        let levels: Vec<Level> = self
+            .levels
+            .iter()
+            .map(|text| Level::parse(text, Ecc::Bch4).expect("a level"))
+            .collect();
         let options = FormatOptions {
             volume_id: seed | 1,
             width: self.width,
+            levels: &levels,
             ..FormatOptions::default()
+        };
+        let capacity = (!levels.is_empty()).then(|| {
+            // Nearly as many as there is room for if every level is asked for as often.
+            let geometry = *builder.clone().build().geometry();
+            let parameters = Parameters::choose(&geometry, &options).expect("levels that fit");
+            let quota = Quota::new(&geometry, &parameters).expect("the same");
+            let copies: u32 = levels.iter().map(|level| u32::from(level.copies())).sum();
+            quota.capacity_max / 10 * 9 * levels.len() as u32 / copies
+        });
+        let options = FormatOptions {
+            capacity,
+            ..options
         };
         Rig::new(builder, &options, self.budget)
     }
@@ -125,7 +166,7 @@ impl Aged {
         let stats = &aged.stats;
         assert!(
             stats.victims > 0 && stats.relocations > 0,
-            "{making:?}, seed {seed}: no short workload makes the groomer work"
+            "{making:?}, seed {seed}: no short workload makes the groomer work: {stats:?}"
         );
         aged
     }

@@ -1,6 +1,6 @@
 //! Carries changes out on a volume, several in flight at once, and tells the model what was accepted and what acknowledged.
 
-use cuesta::volume::{Error, Event, Sector, Ticket, Volume};
+use cuesta::volume::{Error, Event, LevelIndex, Sector, Ticket, Volume};
 use cuesta_hal::{Nand, NandErrorKind};
 use cuesta_sim::EmulatedNand;
 
@@ -77,7 +77,8 @@ impl<'d, 'r, N: Nand> Driver<'d, 'r, N> {
         let version = self.model.fresh();
         fill(sector, version, &mut self.data);
         let data = std::mem::take(&mut self.data);
-        let ticket = self.submit(|volume| volume.submit_write(Sector(sector), &data));
+        let level = self.level(version);
+        let ticket = self.submit(|volume| volume.submit_write_at(Sector(sector), &data, level));
         self.data = data;
         // Refused because the power went: nothing of it can be there.
         let ticket = ticket?;
@@ -87,6 +88,12 @@ impl<'d, 'r, N: Nand> Driver<'d, 'r, N> {
             self.step(None)?;
         }
         Ok(())
+    }
+
+    /// Levels are taken in turn.
+    fn level(&self, version: Version) -> LevelIndex {
+        let levels = self.volume.info().parameters.levels;
+        LevelIndex((version % u64::from(levels)) as u8)
     }
 
     fn trim(&mut self, first: u32, len: u32) -> Result<(), PowerLost> {
@@ -122,7 +129,9 @@ impl<'d, 'r, N: Nand> Driver<'d, 'r, N> {
             let version = self.model.fresh();
             let mut data = std::mem::take(&mut self.data);
             fill(sector, version, &mut data);
-            let ticket = self.submit(|volume| volume.submit_batch_write(Sector(sector), &data));
+            let level = self.level(version);
+            let ticket =
+                self.submit(|volume| volume.submit_batch_write_at(Sector(sector), &data, level));
             self.data = data;
             self.in_flight.push((ticket?, sector, 0));
             members.retain(|&(earlier, _)| earlier != sector);

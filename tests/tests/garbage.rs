@@ -358,7 +358,7 @@ fn a_volume_on_a_part_of_another_geometry_is_refused() {
         spare_bytes: own.spare_bytes * 2,
         ..own
     };
-    for other in [more_blocks, more_dies, fewer_pages, more_pages, more_spare] {
+    for other in [more_blocks, more_dies, fewer_pages, more_pages] {
         let mut nand = reshape(&past.rig.nand, other);
         let found = Volume::probe(&mut nand);
         assert_eq!(found.err(), Some(MountError::Geometry), "{other:?}");
@@ -369,14 +369,17 @@ fn a_volume_on_a_part_of_another_geometry_is_refused() {
         pairing: Pairing::None,
         ..own
     };
-    let found = Volume::probe(&mut reshape(&past.rig.nand, larger_pages)).err();
-    assert!(
-        matches!(
-            found,
-            Some(MountError::Geometry | MountError::Foreign | MountError::Damaged)
-        ),
-        "{found:?}"
-    );
+    // Of these even the headers lie elsewhere, or have another code.
+    for other in [larger_pages, more_spare] {
+        let found = Volume::probe(&mut reshape(&past.rig.nand, other)).err();
+        assert!(
+            matches!(
+                found,
+                Some(MountError::Geometry | MountError::Foreign | MountError::Damaged)
+            ),
+            "{found:?}"
+        );
+    }
 }
 
 /// Rewrites a version number wherever a page begins with the volume's mark.
@@ -387,8 +390,8 @@ fn pretend_version(nand: &mut EmulatedNand, sector_bytes: u32, version: u16) -> 
     for page in programmed_pages(nand) {
         let mut raw = nand.true_bytes(page);
         let block = u32::from(page.block.die.0) * geometry.blocks_per_die + page.block.block.0;
-        let place = (block * u32::from(geometry.pages_per_block) + u32::from(page.page.0))
-            * layout.sectors();
+        let place =
+            (block * u32::from(geometry.pages_per_block) + u32::from(page.page.0)) * layout.units();
         let HeaderState::Valid(header) = layout.read_header(&raw, 0, place) else {
             continue;
         };
@@ -397,7 +400,7 @@ fn pretend_version(nand: &mut EmulatedNand, sector_bytes: u32, version: u16) -> 
         }
         raw[8..10].copy_from_slice(&version.to_le_bytes());
         let seed = Seed { volume: 0, place };
-        layout.encode_unit(&mut raw, 0, &header, seed);
+        layout.encode(&mut raw, &vec![header; layout.units() as usize], seed);
         let at = Place {
             block,
             page: page.page.0,

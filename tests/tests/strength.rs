@@ -1,7 +1,9 @@
 //! A part is protected by the code that its data sheet asks for: that many wrong bits are repaired, more are an error.
 
 use cuesta::codec::{LayoutError, PageLayout};
-use cuesta::volume::{default_sector_bytes, Budget, Error, FormatOptions, Parameters, Sector};
+use cuesta::volume::{
+    default_sector_bytes, Budget, Error, FormatOptions, LevelIndex, Parameters, Sector,
+};
 use cuesta_hal::{EccNeed, Geometry, Nand, Pairing};
 use cuesta_sim::{chip, chips, SplitMix64};
 use cuesta_tests::damage::{flip_within, programmed_pages};
@@ -35,13 +37,18 @@ fn every_part_gets_a_code_that_repairs_what_its_data_sheet_asks_for() {
             continue;
         }
         let layout = PageLayout::new(geometry, default_sector_bytes(geometry));
-        let Ok(layout) = layout else {
+        let Ok(metadata) = layout else {
             panic!("{}: {}", chip.name, layout.unwrap_err());
         };
-        let (stretch, bits) = repairs(&layout);
-        let need = geometry.ecc_need;
-        let stretches = u32::from(need.per_bytes).div_ceil(stretch);
-        assert!(stretches * bits >= u32::from(need.bits), "{}", chip.name);
+        let data = metadata
+            .with(PageLayout::required(geometry).expect("a code"))
+            .expect("the weaker one fits where the stronger does");
+        for layout in [data, metadata] {
+            let (stretch, bits) = repairs(&layout);
+            let need = geometry.ecc_need;
+            let stretches = u32::from(need.per_bytes).div_ceil(stretch);
+            assert!(stretches * bits >= u32::from(need.bits), "{}", chip.name);
+        }
     }
 }
 
@@ -56,30 +63,35 @@ fn changed(name: &str, spare_bytes: u16, bits: u8, per_bytes: u16) -> Geometry {
 
 #[test]
 fn what_fits_into_the_spare_is_what_the_sum_says() {
-    // Marker 2, header 26 and its parity, and the parities of the payload.
+    // Marker 2, header 27 and its parity, and the parities of the payload.
     for (spare, bits, per_bytes, code, needed) in [
-        (64, 1, 512, "bch4", 2 + 26 + 7 + 4 * 7),
-        (128, 8, 512, "bch8", 2 + 26 + 13 + 4 * 13),
-        (192, 12, 512, "bch16", 2 + 26 + 13 + 4 * 26),
-        (224, 24, 512, "bch24", 2 + 26 + 26 + 4 * 39),
-        (224, 40, 1024, "bch40", 2 + 26 + 26 + 2 * 70),
-        (320, 60, 1024, "bch64", 2 + 26 + 26 + 2 * 112),
+        (64, 1, 512, "bch4", 2 + 27 + 7 + 4 * 7),
+        (128, 8, 512, "bch8", 2 + 27 + 13 + 4 * 13),
+        (192, 12, 512, "bch16", 2 + 27 + 13 + 4 * 26),
+        (224, 24, 512, "bch24", 2 + 27 + 39 + 4 * 39),
+        (224, 40, 1024, "bch40", 2 + 27 + 39 + 2 * 70),
+        (320, 60, 1024, "bch64", 2 + 27 + 39 + 2 * 112),
     ] {
         let geometry = changed("w25n01gv", spare, bits, per_bytes);
-        let layout = PageLayout::new(&geometry, 2048).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(layout.ecc().name(), code);
+        assert!(PageLayout::new(&geometry, 2048).is_ok(), "{code}");
+        let required = PageLayout::required(&geometry).expect("a code");
+        assert_eq!(required.name(), code);
         let least = changed("w25n01gv", needed as u16, bits, per_bytes);
         assert!(PageLayout::new(&least, 2048).is_ok(), "{code}");
         let short = changed("w25n01gv", needed as u16 - 1, bits, per_bytes);
         let error = PageLayout::new(&short, 2048).expect_err("one byte too few");
         let LayoutError::Spare {
-            needed: sum,
+            marker,
+            header,
+            parity,
+            sectors,
             available,
             ..
         } = error
         else {
             panic!("{error}");
         };
+        let sum = marker + header + parity * sectors;
         assert_eq!((sum, available), (needed, needed - 1), "{code}");
         assert!(error.to_string().contains(code), "{error}");
     }
@@ -96,7 +108,9 @@ fn as_many_wrong_bits_as_the_code_repairs_are_repaired_everywhere_and_more_are_a
             let mut rig = Rig::of(name, 3, Budget::Full);
             let sectors = 96;
             let mut disk = rig.mount().expect("a formatted part");
-            let layout = disk.volume().shape().layout;
+            let level = disk.volume().level(LevelIndex(0)).expect("a level");
+            let layout = disk.volume().shape().layout.with(level.ecc);
+            let layout = layout.expect("the level's code fits");
             let mut data = vec![0; disk.volume().sector_bytes()];
             for sector in 0..sectors {
                 fill(sector, 1, &mut data);

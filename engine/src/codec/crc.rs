@@ -16,17 +16,29 @@ static CRC16: Crc<u16, Table<1>> = Crc::<u16, Table<1>>::new(&CRC_16_IBM_3740);
 pub struct Seed {
     /// Identity of the volume; 0 on pages that must be readable before it is known.
     pub volume: u64,
-    /// Location of the unit: segment, row, stripe column, unit.
+    /// Location of the unit: segment, row, column, unit.
     pub place: u32,
 }
 
-/// CRC-32C of a header (without its checks) and a payload.
+impl Seed {
+    /// The seed of the `unit`-th unit of a page, of the seed of its first.
+    #[must_use]
+    pub const fn of_unit(self, unit: u32) -> Self {
+        Self {
+            volume: self.volume,
+            place: self.place.wrapping_add(unit),
+        }
+    }
+}
+
+/// CRC-32C of two parts of a header and a payload.
 #[must_use]
-pub fn payload_crc(seed: Seed, header: &[u8], payload: &[u8]) -> u32 {
+pub fn payload_crc(seed: Seed, common: &[u8], own: &[u8], payload: &[u8]) -> u32 {
     let mut digest = CRC32C.digest();
     digest.update(&seed.volume.to_le_bytes());
     digest.update(&seed.place.to_le_bytes());
-    digest.update(header);
+    digest.update(common);
+    digest.update(own);
     digest.update(payload);
     digest.finalize()
 }
@@ -71,8 +83,8 @@ mod tests {
             place: 8,
         };
         assert_ne!(
-            payload_crc(here, b"h", b"p"),
-            payload_crc(there, b"h", b"p")
+            payload_crc(here, b"h", b"u", b"p"),
+            payload_crc(there, b"h", b"u", b"p")
         );
         assert_ne!(header_crc(7, b"h"), header_crc(8, b"h"));
     }

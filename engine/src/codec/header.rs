@@ -1,11 +1,29 @@
-//! The header every unit of a page carries: what it is, when it was written and for whom.
+//! The header of a page: what it is, when it was written and for whom.
+//!
+//! What all units of a page have in common comes first, then what each of them is, then a check over both.
 
 use super::crc::{header_crc, payload_crc, Seed};
 
-/// Bytes of an encoded header, checks included.
-pub const HEADER_BYTES: usize = 26;
-/// Bytes that the payload CRC covers.
-const COVERED: usize = 16;
+/// Bytes that all units have in common.
+const COMMON: usize = 12;
+/// Bytes of a unit.
+const UNIT: usize = 13;
+/// Bytes of the check behind them.
+const CHECK: usize = 2;
+/// Bytes of the common part that a payload's CRC covers: kind, level and log time.
+const COVERED: usize = 7;
+/// Bytes of a unit that it covers: number, birth, flags. The CRC itself follows.
+const COVERED_UNIT: usize = 9;
+/// Units of a page at most.
+pub const UNITS_MAX: usize = 4;
+/// Bytes of the longest header.
+pub const HEADER_BYTES_MAX: usize = header_bytes(UNITS_MAX as u32);
+
+/// Bytes of the header of a page of so many units.
+#[must_use]
+pub const fn header_bytes(units: u32) -> usize {
+    COMMON + units as usize * UNIT + CHECK
+}
 
 /// What a page holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +80,7 @@ pub const FLAG_COPIED: u8 = 16;
 /// On an opening page: the part is being formatted.
 pub const FLAG_FORMATTING: u8 = 8;
 
-/// The header of a unit.
+/// The header of a page as one of its units has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Header {
@@ -70,91 +88,168 @@ pub struct Header {
     pub kind: Kind,
     /// Index into the level table.
     pub level: u8,
-    /// `FLAG_…`.
-    pub flags: u8,
+    /// How far behind the first page of its stripe the last one lies, in offsets of the segment; 0 where there is one.
+    pub span: u8,
     /// When the program was started; 48 bits.
     pub time: u64,
-    /// The sector, map page, or checkpoint page it holds.
-    pub id: u32,
-    /// Host writes that the volume had seen when the sector was last written by a host; carried along by relocations.
-    pub birth: u32,
-    /// Stream of the segment.
+    /// Class of the segment; 8 for wear leveling, 9 for the journal.
     pub stream: u8,
     /// Erase count of the block's segment; 24 bits.
     pub erases: u32,
+    /// The sector, map page, or checkpoint page that the unit holds.
+    pub id: u32,
+    /// Host writes that the volume had seen when the sector was last written by a host; carried along by relocations.
+    pub birth: u32,
+    /// `FLAG_…`.
+    pub flags: u8,
 }
 
-impl Header {
-    /// Encodes the header of a unit with this payload.
-    #[must_use]
-    pub fn encode(&self, seed: Seed, payload: &[u8]) -> [u8; HEADER_BYTES] {
-        let mut out = [0u8; HEADER_BYTES];
-        out[0] = self.kind.code() | self.level << 4;
-        out[1] = self.flags;
-        out[2..8].copy_from_slice(&self.time.to_le_bytes()[..6]);
-        out[8..12].copy_from_slice(&self.id.to_le_bytes());
-        out[12..16].copy_from_slice(&self.birth.to_le_bytes());
-        let crc = payload_crc(seed, &out[..COVERED], payload);
-        out[16..20].copy_from_slice(&crc.to_le_bytes());
-        out[20] = self.stream;
-        out[21..24].copy_from_slice(&self.erases.to_le_bytes()[..3]);
-        let check = header_crc(seed.place, &out[..24]);
-        out[24..26].copy_from_slice(&check.to_le_bytes());
-        out
-    }
+/// The number of a unit that holds nothing.
+const NOTHING: u32 = u32::MAX;
 
-    /// Decodes a header whose bits were corrected; `None` when its check fails or it is no header of this format.
-    #[must_use]
-    pub fn decode(bytes: &[u8; HEADER_BYTES], place: u32) -> Option<Self> {
-        if header_crc(place, &bytes[..24]) != u16::from_le_bytes([bytes[24], bytes[25]]) {
-            return None;
-        }
-        let mut time = [0u8; 8];
-        time[..6].copy_from_slice(&bytes[2..8]);
-        Some(Self {
-            kind: Kind::from_code(bytes[0] & 0x0F)?,
-            level: bytes[0] >> 4,
-            flags: bytes[1],
-            time: u64::from_le_bytes(time),
-            id: u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]),
-            birth: u32::from_le_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]),
-            stream: bytes[20],
-            erases: u32::from_le_bytes([bytes[21], bytes[22], bytes[23], 0]),
-        })
-    }
+const fn unit_at(unit: u32) -> usize {
+    COMMON + unit as usize * UNIT
+}
 
-    /// True when the payload is the one the header was made for.
-    #[must_use]
-    pub fn matches(bytes: &[u8; HEADER_BYTES], seed: Seed, payload: &[u8]) -> bool {
-        payload_crc(seed, &bytes[..COVERED], payload)
-            == u32::from_le_bytes([bytes[16], bytes[17], bytes[18], bytes[19]])
+/// Encodes the header of a page: of its first units, the others hold nothing. `payload` gives the bytes of each.
+///
+/// What the units have in common is taken from the first; `seed` is that of the first. `out` is as long as the header.
+pub fn encode<'p>(
+    headers: &[Header],
+    seed: Seed,
+    payload: impl Fn(u32) -> &'p [u8],
+    out: &mut [u8],
+) {
+    out.fill(0xFF);
+    let Some(first) = headers.first() else {
+        return;
+    };
+    out[0] = first.kind.code() | first.level << 4;
+    out[1..7].copy_from_slice(&first.time.to_le_bytes()[..6]);
+    out[7] = first.stream;
+    out[8..11].copy_from_slice(&first.erases.to_le_bytes()[..3]);
+    out[11] = first.span;
+    for (unit, header) in (0u32..).zip(headers) {
+        let at = unit_at(unit);
+        out[at..at + 4].copy_from_slice(&header.id.to_le_bytes());
+        out[at + 4..at + 8].copy_from_slice(&header.birth.to_le_bytes());
+        out[at + 8] = header.flags;
+        let crc = covering(seed.of_unit(unit), out, unit, payload(unit));
+        out[at + COVERED_UNIT..at + UNIT].copy_from_slice(&crc.to_le_bytes());
     }
+    let (covered, check) = out.split_at_mut(out.len() - CHECK);
+    check.copy_from_slice(&header_crc(seed.place, covered).to_le_bytes());
+}
+
+/// The check of a unit's payload.
+fn covering(seed: Seed, bytes: &[u8], unit: u32, payload: &[u8]) -> u32 {
+    let at = unit_at(unit);
+    payload_crc(
+        seed,
+        &bytes[..COVERED],
+        &bytes[at..at + COVERED_UNIT],
+        payload,
+    )
+}
+
+/// What is known of a header whose bits were corrected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decoded {
+    /// It belongs here, and the unit holds something.
+    Valid(Header),
+    /// It belongs here, and the unit holds nothing.
+    Nothing,
+    /// It belongs elsewhere, or is none.
+    Foreign,
+}
+
+/// Decodes the header of a unit; `place` is that of the page's first unit.
+#[must_use]
+pub fn decode(bytes: &[u8], unit: u32, place: u32) -> Decoded {
+    let Some((covered, check)) = bytes.split_last_chunk::<CHECK>() else {
+        return Decoded::Foreign;
+    };
+    let at = unit_at(unit);
+    let (Some(common), Some(own)) = (covered.first_chunk::<COMMON>(), covered.get(at..at + UNIT))
+    else {
+        return Decoded::Foreign;
+    };
+    if header_crc(place, covered) != u16::from_le_bytes(*check) {
+        return Decoded::Foreign;
+    }
+    let Some(kind) = Kind::from_code(common[0] & 0x0F) else {
+        return Decoded::Foreign;
+    };
+    let mut time = [0u8; 8];
+    time[..6].copy_from_slice(&common[1..7]);
+    let id = u32::from_le_bytes([own[0], own[1], own[2], own[3]]);
+    if id == NOTHING {
+        return Decoded::Nothing;
+    }
+    Decoded::Valid(Header {
+        kind,
+        level: common[0] >> 4,
+        span: common[11],
+        time: u64::from_le_bytes(time),
+        stream: common[7],
+        erases: u32::from_le_bytes([common[8], common[9], common[10], 0]),
+        id,
+        birth: u32::from_le_bytes([own[4], own[5], own[6], own[7]]),
+        flags: own[8],
+    })
+}
+
+/// True when the payload is the one that the header of its unit was made for; `seed` is the unit's.
+#[must_use]
+pub fn matches(bytes: &[u8], unit: u32, seed: Seed, payload: &[u8]) -> bool {
+    let start = unit_at(unit);
+    bytes
+        .get(start + COVERED_UNIT..start + UNIT)
+        .is_some_and(|check| covering(seed, bytes, unit, payload).to_le_bytes() == check)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_header_survives_its_encoding() {
-        let header = Header {
+    fn header() -> Header {
+        Header {
             kind: Kind::Map,
             level: 3,
             flags: FLAG_RELOCATED,
+            span: 2,
             time: 0xFFFF_1234_5678,
-            id: 0xDEAD_BEEF,
-            birth: 42,
             stream: 7,
             erases: 0x00AB_CDEF,
-        };
+            id: 0xDEAD_BEEF,
+            birth: 42,
+        }
+    }
+
+    #[test]
+    fn a_header_survives_its_encoding() {
         let seed = Seed {
             volume: 9,
             place: 11,
         };
-        let bytes = header.encode(seed, b"payload");
-        assert_eq!(Header::decode(&bytes, 11), Some(header));
-        assert!(Header::matches(&bytes, seed, b"payload"));
-        assert!(!Header::matches(&bytes, seed, b"Payload"));
-        assert_eq!(Header::decode(&bytes, 12), None);
+        let payloads: [&[u8]; 2] = [b"payload", b"another"];
+        let other = Header { id: 5, ..header() };
+        let mut bytes = [0; HEADER_BYTES_MAX];
+        encode(
+            &[header(), other],
+            seed,
+            |unit| payloads[unit as usize],
+            &mut bytes,
+        );
+        assert_eq!(decode(&bytes, 0, 11), Decoded::Valid(header()));
+        assert_eq!(decode(&bytes, 1, 11), Decoded::Valid(other));
+        assert_eq!(decode(&bytes, 2, 11), Decoded::Nothing);
+        assert_eq!(decode(&bytes, 4, 11), Decoded::Foreign);
+        assert_eq!(decode(&bytes, 0, 12), Decoded::Foreign);
+        assert!(matches(&bytes, 0, seed, b"payload"));
+        assert!(matches(&bytes, 1, seed.of_unit(1), b"another"));
+        assert!(!matches(&bytes, 1, seed, b"another"));
+        assert!(!matches(&bytes, 0, seed, b"Payload"));
+        assert!(!matches(&bytes, 2, seed.of_unit(2), b""));
     }
 }

@@ -31,6 +31,7 @@ pub mod crc32c;
 pub mod ecc;
 pub mod gf;
 pub mod header;
+pub mod layout;
 pub mod page;
 pub mod remainder;
 pub mod secded;
@@ -38,7 +39,8 @@ pub mod secded;
 pub use code::{Code, CodeError, Corrections};
 pub use ecc::Ecc;
 pub use header::{Header, Kind};
-pub use page::{HeaderState, LayoutError, PageError, PageLayout};
+pub use layout::{LayoutError, PageLayout};
+pub use page::{HeaderState, PageError};
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use cuesta_hal::Nand;
 
-use crate::volume::{Error, Event, Sector, Ticket, Volume};
+use crate::volume::{Error, Event, LevelIndex, Sector, Ticket, Volume};
 
 /// Turns without anything in flight after which a request that is still refused cannot be served.
 const IDLE_MAX: u32 = 1 << 16;
@@ -114,6 +114,20 @@ impl<'m, N: Nand> Disk<'m, N> {
     /// [`Error::OutOfRange`], [`Error::Length`], [`Error::ReadOnly`], [`Error::NoSpace`], [`Error::Nand`].
     pub fn write(&mut self, sector: Sector, data: &[u8]) -> Result<(), Error> {
         let ticket = self.submit(|volume| volume.submit_write(sector, data))?;
+        self.finish(ticket)
+    }
+
+    /// Writes a sector at a level: as [`write`](Self::write), which takes the first.
+    ///
+    /// # Errors
+    /// [`Error::NoLevel`], and those of [`write`](Self::write).
+    pub fn write_at(
+        &mut self,
+        sector: Sector,
+        data: &[u8],
+        level: LevelIndex,
+    ) -> Result<(), Error> {
+        let ticket = self.submit(|volume| volume.submit_write_at(sector, data, level))?;
         self.finish(ticket)
     }
 

@@ -75,6 +75,8 @@ pub(super) struct Head {
     pub host_writes: u32,
     pub wear_base: u32,
     pub mapped: u32,
+    /// What the mapped sectors take up.
+    pub used: u64,
     pub rings: [heapless::Vec<u32, RING_BLOCKS_MAX>; 2],
 }
 
@@ -96,6 +98,7 @@ impl Head {
             host_writes: 0,
             wear_base: 0,
             mapped: 0,
+            used: 0,
             rings: [heapless::Vec::new(), heapless::Vec::new()],
         }
     }
@@ -115,6 +118,8 @@ impl Head {
         out.u32(self.parameters.sector_bytes);
         out.u16(self.parameters.width);
         out.u8(self.parameters.classes);
+        out.u8(self.parameters.levels);
+        out.u8(self.parameters.copies);
         out.u32(self.sequence);
         out.u32(self.from.segment.0);
         out.u32(self.from.offset);
@@ -124,6 +129,7 @@ impl Head {
         out.u32(self.host_writes);
         out.u32(self.wear_base);
         out.u32(self.mapped);
+        out.u64(self.used);
         for ring in &self.rings {
             out.u8(ring.len() as u8);
             for block in ring {
@@ -156,6 +162,8 @@ impl Head {
             sector_bytes: input.u32()?,
             width: input.u16()?,
             classes: input.u8()?,
+            levels: input.u8()?,
+            copies: input.u8()?,
         };
         let sequence = input.u32()?;
         let from = Position {
@@ -168,6 +176,7 @@ impl Head {
         let host_writes = input.u32()?;
         let wear_base = input.u32()?;
         let mapped = input.u32()?;
+        let used = input.u64()?;
         let mut rings = [heapless::Vec::new(), heapless::Vec::new()];
         for ring in &mut rings {
             for _ in 0..input.u8()? {
@@ -189,6 +198,7 @@ impl Head {
             host_writes,
             wear_base,
             mapped,
+            used,
             rings,
         })
     }

@@ -7,7 +7,7 @@ use super::anchor::{anchor_place, Head, CONFIRMING, OPENING, PREFIX};
 use super::error::MountError;
 use super::io;
 use super::parameters::{
-    default_sector_bytes, ParameterError, Quota, FORMAT_VERSION, RING_BLOCKS_MAX,
+    default_sector_bytes, width_fits, ParameterError, Quota, FORMAT_VERSION, RING_BLOCKS_MAX,
 };
 use crate::codec::crc::Seed;
 use crate::codec::header::{FLAG_ATTEMPT, FLAG_FORMATTING};
@@ -86,7 +86,7 @@ fn start_at<N: Nand>(
     page: PageAddress,
 ) -> Result<HeaderState, MountError> {
     io::read(nand, page, layout.header_columns()).map_err(MountError::Nand)?;
-    let place = anchor_place(nand.geometry(), page, layout.sectors());
+    let place = anchor_place(nand.geometry(), page, layout.units());
     Ok(layout.read_header(nand.buffer(page.die(), Buffer::First), 0, place))
 }
 
@@ -99,8 +99,8 @@ pub(super) fn read_anchor<N: Nand>(
     sequence: Option<u32>,
 ) -> Result<bool, MountError> {
     io::read(nand, page, layout.page_columns()).map_err(MountError::Nand)?;
-    let place = anchor_place(nand.geometry(), page, layout.sectors());
-    for unit in 0..layout.sectors() {
+    let place = anchor_place(nand.geometry(), page, layout.units());
+    for unit in 0..layout.units() {
         let seed = Seed {
             volume: 0,
             place: place + unit,
@@ -151,7 +151,7 @@ pub(super) fn find<N: Nand>(nand: &mut N) -> Result<Anchors, MountError> {
                     let payload =
                         &nand.buffer(page.die(), Buffer::First)[..layout.page_bytes() as usize];
                     match Head::version(payload) {
-                        Some(found) if found > FORMAT_VERSION => {
+                        Some(found) if found != FORMAT_VERSION => {
                             return Err(MountError::Version {
                                 found,
                                 supported: FORMAT_VERSION,
@@ -167,7 +167,7 @@ pub(super) fn find<N: Nand>(nand: &mut N) -> Result<Anchors, MountError> {
                 HeaderState::Erased if looks_erased(nand, &layout, page)? => looks.erased += 1,
                 HeaderState::Erased => looks.other += 1,
                 HeaderState::Bad => {
-                    let place = page_place_narrow(&geometry, page, layout.sectors());
+                    let place = page_place_narrow(&geometry, page, layout.units());
                     let buffer = nand.buffer(page.die(), Buffer::First);
                     if matches!(layout.read_header(buffer, 0, place), HeaderState::Valid(_)) {
                         looks.ours += 1;
@@ -240,7 +240,7 @@ fn along_rings<N: Nand>(
         || found.spare_bytes != geometry.spare_bytes
         || found.parameters.sector_bytes != layout.sector_bytes()
         || !found.parameters.are_possible()
-        || !geometry.dies.is_multiple_of(found.parameters.width)
+        || !width_fits(geometry, found.parameters.width)
     {
         return Err(MountError::Geometry);
     }

@@ -4,14 +4,15 @@ use cuesta_hal::{Die, Nand};
 
 use super::address::Segment;
 use super::segment_table::State;
-use super::{Volume, JOURNAL};
+use super::stream::{JOURNAL, LEVELING};
+use super::Volume;
 
-/// An open segment.
+/// An open segment, and the next page in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Append {
-    pub segment: Segment,
+pub struct AppendPoint {
+    pub(super) segment: Segment,
     /// The next page to program.
-    pub next: u32,
+    pub(super) next: u32,
 }
 
 impl<N: Nand> Volume<'_, N> {
@@ -25,6 +26,9 @@ impl<N: Nand> Volume<'_, N> {
 
     /// True when a page of a journal segment is kept for the XOR of its group.
     pub(super) fn is_parity(&self, segment: Segment, offset: u32) -> bool {
+        if !self.has_journal_parity() {
+            return false;
+        }
         let group = self.quota.journal_group;
         let end = (offset / group + 1) * group;
         match self.usable_from(segment, offset + 1) {
@@ -45,18 +49,6 @@ impl<N: Nand> Volume<'_, N> {
         Some(self.shape.page(segment, offset).die())
     }
 
-    /// Takes the page where a stream goes on, and closes the segment behind its last one.
-    pub(super) fn take_page(&mut self, stream: u8) -> Option<(Segment, u32)> {
-        let append = self.appends[usize::from(stream)]?;
-        match self.usable_from(append.segment, append.next + 1) {
-            Some(next) => {
-                self.appends[usize::from(stream)] = Some(Append { next, ..append });
-            }
-            None => self.close(stream),
-        }
-        Some((append.segment, append.next))
-    }
-
     /// Closes a stream's segment: nothing is appended to it any more.
     pub(super) fn close(&mut self, stream: u8) {
         let Some(append) = self.appends[usize::from(stream)].take() else {
@@ -69,7 +61,7 @@ impl<N: Nand> Volume<'_, N> {
             self.segments.set_state(append.segment, State::Closed);
         }
         // The list has room for every stream: a record page is due before it is full.
-        let _ = self.pending.closed.push((append.segment, stream));
+        let _ = self.pending.closed.push(append.segment);
     }
 
     /// Counts a segment as free.
@@ -79,7 +71,7 @@ impl<N: Nand> Volume<'_, N> {
             self.journal_segments -= 1;
         }
         self.segments.set_valid(segment, 0);
-        if self.good_columns(segment) == 0 {
+        if self.is_used_up(segment) {
             self.segments.set_state(segment, State::Retired);
             self.pending.wanted = true;
         } else {
@@ -96,7 +88,17 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn install(&mut self, stream: u8, segment: Segment) {
         self.free -= u32::from(self.segments.state(segment) == State::Free);
         self.segments.set_valid(segment, 0);
-        self.segments.set_stream(segment, stream);
+        self.segments
+            .set_class(segment, self.shape.streams.class(stream));
+        let level = match stream {
+            // Wear leveling keeps what it moves at the level of its victim.
+            LEVELING => self
+                .groom
+                .victim()
+                .map_or(0, |victim| self.segments.level(victim)),
+            stream => self.shape.streams.level(stream),
+        };
+        self.segments.set_level(segment, level);
         if stream == JOURNAL {
             self.journal_sequence = self.journal_sequence.wrapping_add(1);
             self.segments.set_stamp(segment, self.journal_sequence);
@@ -109,7 +111,7 @@ impl<N: Nand> Volume<'_, N> {
         }
         self.appends[usize::from(stream)] = self
             .usable_from(segment, 0)
-            .map(|next| Append { segment, next });
+            .map(|next| AppendPoint { segment, next });
     }
 
     /// Counts an erase of a segment.

@@ -334,7 +334,9 @@ impl<N: Nand> Volume<'_, N> {
         main.fill(0);
         let directory = self.directory.len() as u32 * 4;
         let table = self.segments.bytes();
-        let table_start = HEAD_BYTES + directory;
+        let levels = self.levels.bytes();
+        let directory_start = HEAD_BYTES + levels.len() as u32;
+        let table_start = directory_start + directory;
         let bad_start = table_start + table.len() as u32;
         // A confirming page has nothing to say but that it is there.
         let filled = if page == CONFIRMING { 0 } else { main.len() };
@@ -342,8 +344,10 @@ impl<N: Nand> Volume<'_, N> {
             let at = start + index as u32;
             *byte = if at < HEAD_BYTES {
                 head_bytes[at as usize]
+            } else if at < directory_start {
+                levels[(at - HEAD_BYTES) as usize]
             } else if at < table_start {
-                let at = (at - HEAD_BYTES) as usize;
+                let at = (at - directory_start) as usize;
                 self.directory[at / 4].location.0.to_le_bytes()[at % 4]
             } else if at < bad_start {
                 table[(at - table_start) as usize]
@@ -389,6 +393,7 @@ impl<N: Nand> Volume<'_, N> {
             kind: Kind::Anchor,
             level: 0,
             flags,
+            span: 0,
             time: self.take_time(),
             id,
             birth: sequence,
@@ -425,6 +430,7 @@ impl<N: Nand> Volume<'_, N> {
             host_writes: self.host_writes,
             wear_base: self.wear_base,
             mapped: self.mapped,
+            used: self.used,
             rings: [self.rings[0].blocks.clone(), self.rings[1].blocks.clone()],
         }
     }
@@ -449,6 +455,12 @@ impl<N: Nand> Volume<'_, N> {
                 };
                 if let Some(block) = self.ring_block(copy, index) {
                     self.ring_block_failed(block);
+                }
+                let ring = &self.rings[usize::from(copy)].blocks;
+                if ring.iter().all(|&block| self.is_bad(block as usize)) {
+                    // The die of this copy is gone. What is on the media stays readable.
+                    self.fail(Error::NoSpace);
+                    return;
                 }
                 self.next_ring_slot(copy);
                 self.checkpoint.phase = Phase::Erase { copy, block: 0 };

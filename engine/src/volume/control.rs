@@ -7,6 +7,7 @@ use super::error::Error;
 use super::event::Outcome;
 use super::index::Lookup;
 use super::job::Job;
+use super::level::LevelIndex;
 use super::shape::Shape;
 use super::{Session, Volume};
 
@@ -159,6 +160,19 @@ impl<N: Nand> Volume<'_, N> {
     /// # Errors
     /// [`Error::NoBatch`], [`Error::BatchTooLarge`], and those of a write.
     pub fn submit_batch_write(&mut self, sector: Sector, data: &[u8]) -> nb::Result<Ticket, Error> {
+        self.submit_batch_write_at(sector, data, LevelIndex(0))
+    }
+
+    /// Writes a member of the open batch at a level: as [`submit_batch_write`](Self::submit_batch_write), which takes the first.
+    ///
+    /// # Errors
+    /// [`Error::NoLevel`], and those of [`submit_batch_write`](Self::submit_batch_write).
+    pub fn submit_batch_write_at(
+        &mut self,
+        sector: Sector,
+        data: &[u8],
+        level: LevelIndex,
+    ) -> nb::Result<Ticket, Error> {
         if !self.control.batch_open {
             return Err(nb::Error::Other(Error::NoBatch));
         }
@@ -171,7 +185,7 @@ impl<N: Nand> Volume<'_, N> {
                 Err(nb::Error::Other(Error::BatchTooLarge { max }))
             };
         }
-        self.accept_write(sector, data, true)
+        self.accept_write(sector, data, level, true)
     }
 
     /// Sectors an atomic batch can have.

@@ -1,15 +1,16 @@
 //! How much grooming a write pays for: in microseconds, so that no write ever pays for much more than the next.
 
 use super::address::Segment;
-use super::{Volume, JOURNAL};
+use super::stream::JOURNAL;
+use super::Volume;
 use cuesta_hal::Nand;
 
-/// Segments that a recovery can need: one for the journal, one for sector data, one in case a block fails.
-pub(super) const RECOVERY_RESERVE: u32 = 3;
-/// Segments that hosts may not open: the recovery's, and two for groomer and journal.
-pub(super) const HOST_RESERVE: u32 = RECOVERY_RESERVE + 2;
-/// Free segments below which writes pay for grooming.
-pub(super) const TRIGGER: u32 = HOST_RESERVE + 5;
+/// Segments that a recovery can need: one for the journal, one for sector data of the first level, one in case a block fails.
+const RECOVERY_RESERVE: u32 = 3;
+/// Segments for groomer and journal.
+const GROOM_RESERVE: u32 = 2;
+/// Segments by which grooming begins before hosts may open no more.
+const AHEAD: u32 = 5;
 
 /// Journal pages that emptying one victim needs at most: records, merges, parity.
 const JOURNAL_ROOM: u32 = 3;
@@ -36,6 +37,16 @@ pub(super) struct Credit {
 }
 
 impl<N: Nand> Volume<'_, N> {
+    /// Segments that hosts may not open: what a recovery can need, one for sector data of each level, and those of groomer and journal.
+    pub(super) fn host_reserve(&self) -> u32 {
+        RECOVERY_RESERVE + GROOM_RESERVE + u32::from(self.parameters.levels) - 1
+    }
+
+    /// Free segments below which writes pay for grooming.
+    pub(super) fn trigger(&self) -> u32 {
+        self.host_reserve() + AHEAD
+    }
+
     /// Free segments that a recovery could open after a cut at this moment: what was freed since the last record page is not free for
     /// whoever mounts.
     pub(super) fn erasable(&self) -> u32 {
@@ -50,19 +61,19 @@ impl<N: Nand> Volume<'_, N> {
             return 0;
         }
         let room = self.append_page(JOURNAL).map_or(0, |(segment, next)| {
-            (0..JOURNAL_ROOM)
+            (0..JOURNAL_ROOM * self.journal_copies())
                 .scan(Some(next), |at, _| {
                     *at = at.and_then(|offset| self.usable_from(segment, offset + 1));
                     *at
                 })
                 .count() as u32
         });
-        1 + u32::from(room < JOURNAL_ROOM)
+        1 + u32::from(room < JOURNAL_ROOM * self.journal_copies())
     }
 
     /// Sets the rate for a victim: its work spread over the pages it frees, with a margin, more when little is free.
     pub(super) fn set_rate(&mut self, victim: Segment) {
-        let slots = self.good_columns(victim) * self.shape.rows * self.shape.units;
+        let slots = self.slots_of(victim);
         let valid = self.segments.valid(victim).min(slots);
         let freed = (slots - valid).max(1);
         let lookup = if (self.shape.map_pages as usize) > self.frames_len() {
@@ -71,7 +82,7 @@ impl<N: Nand> Volume<'_, N> {
             0
         };
         let work = slots * (HEADER_US + lookup) + valid * (READ_US + PROGRAM_US) + ERASE_US;
-        let missing = TRIGGER.saturating_sub(self.free);
+        let missing = self.trigger().saturating_sub(self.free);
         self.credit.rate_us = work / freed * (115 + 20 * missing) / 100;
     }
 
@@ -80,7 +91,7 @@ impl<N: Nand> Volume<'_, N> {
         self.stats.moves_per_write_max = self.stats.moves_per_write_max.max(self.credit.moves);
         self.credit.moves = 0;
         self.credit.idle_free = 0;
-        if self.free < TRIGGER {
+        if self.free < self.trigger() || self.ailing {
             self.credit.debt_us = self
                 .credit
                 .debt_us

@@ -3,6 +3,7 @@
 use cuesta_hal::NandErrorKind;
 
 use super::address::Sector;
+use super::level::LevelIndex;
 use super::parameters::ParameterError;
 
 /// Why a request fails.
@@ -28,13 +29,15 @@ pub enum Error {
     Lost(Sector),
     /// The volume takes no more writes; everything in it can still be read.
     ReadOnly,
-    /// No segment can be freed: the part has lost more blocks than its reserve.
+    /// No segment can be freed: the part has lost more blocks than its reserve; or sectors of levels that take much room fill the volume.
     NoSpace,
     /// An atomic batch of more sectors than the volume can commit at once.
     BatchTooLarge {
         /// Sectors that are possible now.
         max: usize,
     },
+    /// The volume has no level of this number. Nothing was done.
+    NoLevel(LevelIndex),
     /// A batch was committed, or added to, that is not open.
     NoBatch,
     /// The NAND itself failed.
@@ -58,10 +61,11 @@ impl core::fmt::Display for Error {
                 sector.0
             ),
             Self::ReadOnly => f.write_str("the volume is read-only"),
-            Self::NoSpace => f.write_str("no segment can be freed; the reserve is used up"),
+            Self::NoSpace => f.write_str("no room: no segment can be freed, or the sectors written at levels with copies fill the volume"),
             Self::BatchTooLarge { max } => {
                 write!(f, "an atomic batch can have {max} sectors at the moment")
             }
+            Self::NoLevel(level) => write!(f, "the volume has no level {}", level.0),
             Self::NoBatch => f.write_str("no batch is open"),
             Self::Nand(kind) => kind.fmt(f),
         }
@@ -83,11 +87,11 @@ pub enum MountError {
     Damaged,
     /// A power cut ended a format: format again.
     HalfFormatted,
-    /// Written by a newer format.
+    /// Written in another format.
     Version {
         /// Format version on the media.
         found: u16,
-        /// Newest version this code reads.
+        /// The version this code reads.
         supported: u16,
     },
     /// The volume was made for another part.
@@ -120,7 +124,7 @@ impl core::fmt::Display for MountError {
             }
             Self::Version { found, supported } => write!(
                 f,
-                "the volume has format version {found}, this program reads up to {supported}"
+                "the volume has format version {found}, this program reads version {supported}"
             ),
             Self::Geometry => f.write_str("the volume was made for a part of another geometry"),
             Self::Memory {

@@ -1,9 +1,11 @@
 //! What is in flight on each die, and the pages being filled where a page holds several sectors.
 
+use cuesta_hal::Die;
 use heapless::Vec;
 
 use super::address::{Location, MapIndex, Sector, Segment, Ticket};
 use super::parameters::UNITS_MAX;
+use super::stripe::Stripe;
 
 /// Who wants a unit written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +65,20 @@ pub enum Flight {
         time: u64,
         /// Its sectors.
         units: Units,
+        /// How far it and its copies are.
+        stripe: Stripe,
+    },
+    /// A copy of the page whose bytes are in the buffer of another die.
+    Copy {
+        /// That die.
+        of: Die,
+        /// Where in the segment the copy is.
+        offset: u32,
     },
     /// Settled data whose completions are still to be handed out.
     Settled(Units),
-    /// A failed program: the buffer still holds the data, which needs another page.
-    Redrive(Units),
+    /// A failed program of a level: the buffer still holds the data, which needs another page.
+    Redrive(Units, u8),
     /// An operation of the job.
     Job,
 }

@@ -5,10 +5,13 @@ use cuesta_hal::{BlockAddress, Buffer, Columns, Geometry, MarkerPages, Nand, Nan
 use super::anchor_scan::{anchor_dies, probe_blocks};
 use super::error::{Error, FormatError};
 use super::io;
+use super::level::Level;
 use super::memory::Memory;
 use super::parameters::{FormatOptions, Parameters};
 use super::segment_table::State;
-use super::{Session, Volume, JOURNAL};
+use super::stream::JOURNAL;
+use super::{Session, Volume};
+use crate::codec::PageLayout;
 
 /// True when the factory marked the block bad.
 fn is_factory_bad<N: Nand>(
@@ -50,7 +53,7 @@ impl<'m, N: Nand> Volume<'m, N> {
     pub fn format(
         mut nand: N,
         memory: Memory<'m>,
-        options: &FormatOptions,
+        options: &FormatOptions<'_>,
     ) -> Result<N, FormatError> {
         let geometry = *nand.geometry();
         let parameters = Parameters::choose(&geometry, options).map_err(FormatError::Parameters)?;
@@ -59,7 +62,9 @@ impl<'m, N: Nand> Volume<'m, N> {
         // Blocks that failed under an earlier volume stay out of use, if it can still be read.
         if let Some(anchors) = known_bad.filter(|anchors| {
             let old = anchors.head.parameters;
-            old.width == parameters.width && old.capacity == parameters.capacity
+            old.width == parameters.width
+                && old.capacity == parameters.capacity
+                && old.levels == parameters.levels
         }) {
             volume.adopt_bad_blocks(&anchors);
         }
@@ -75,11 +80,25 @@ impl<'m, N: Nand> Volume<'m, N> {
         if !volume.place_rings(&geometry) {
             return Err(FormatError::Volume(Error::NoSpace));
         }
+        volume.set_levels(options.levels);
         volume.start().map_err(FormatError::Volume)?;
         // The first checkpoint is in other places of the rings: now the volume is there.
         let marked = super::anchor_scan::block_of(&geometry, marker as u32);
         io::erase(&mut volume.nand, marked).map_err(FormatError::Nand)?;
         Ok(volume.nand)
+    }
+
+    fn set_levels(&mut self, levels: &[Level]) {
+        self.levels.bytes_mut().fill(0);
+        for (index, level) in (0..).zip(levels) {
+            self.levels.set(index, level);
+        }
+        if levels.is_empty() {
+            let plain = PageLayout::required(self.nand.geometry()).map(Level::plain);
+            if let Ok(plain) = plain {
+                self.levels.set(0, &plain);
+            }
+        }
     }
 
     fn adopt_bad_blocks(&mut self, anchors: &super::anchor_scan::Anchors) {
@@ -90,7 +109,8 @@ impl<'m, N: Nand> Volume<'m, N> {
             // The wear of an earlier volume still counts; nothing else of it does.
             for segment in self.segments.iter() {
                 self.segments.set_state(segment, State::Free);
-                self.segments.set_stream(segment, 0);
+                self.segments.set_class(segment, 0);
+                self.segments.set_level(segment, 0);
                 self.segments.set_stamp(segment, 0);
                 self.segments.set_valid(segment, 0);
             }
@@ -119,7 +139,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             worst = worst.max(found);
         }
         for segment in self.segments.iter() {
-            if self.good_columns(segment) == 0 {
+            if self.is_used_up(segment) {
                 self.segments.set_state(segment, State::Retired);
             }
         }
@@ -201,7 +221,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             }
         }
         for segment in self.segments.iter() {
-            if self.good_columns(segment) == 0 {
+            if self.is_used_up(segment) {
                 self.segments.set_state(segment, State::Retired);
             } else {
                 self.wear(segment);
@@ -231,7 +251,7 @@ impl<'m, N: Nand> Volume<'m, N> {
                 }
             }
         }
-        if self.good_columns(first) == 0 {
+        if self.is_used_up(first) {
             self.segments.set_state(first, State::Retired);
             self.free -= 1;
             return self.start();

@@ -6,21 +6,19 @@
 use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{Location, MapIndex, Sector, Segment};
-use super::credit::{ERASE_US, HEADER_US, HOST_RESERVE, PROGRAM_US, READ_US};
+use super::credit::{ERASE_US, HEADER_US, PROGRAM_US, READ_US};
 use super::flight::{Origin, Unit};
 use super::index::Lookup;
 use super::job::{Job, Step};
 use super::parameters::UNITS_MAX;
 use super::segment_table::State;
+use super::stream::LEVELING;
 use super::write::Source;
-use super::{Volume, LEVELING};
-use crate::codec::crc::Seed;
+use super::Volume;
 use crate::codec::{HeaderState, Kind};
 
 /// Passes over a victim before what is left in it is given up.
 const PASSES_MAX: u8 = 3;
-/// Reads of a page before its sectors are given up.
-const TRIES_MAX: u8 = 3;
 
 /// A sector found in the victim.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +55,8 @@ pub(super) struct Groom {
     leveling: bool,
     offset: u32,
     stage: Stage,
+    /// The page behind the stripe of the current one.
+    behind: u32,
     candidates: heapless::Vec<Candidate, UNITS_MAX>,
     /// The die whose buffer holds the whole current page, decoded.
     holds: Option<Die>,
@@ -156,7 +156,7 @@ impl<N: Nand> Volume<'_, N> {
         self.groom.candidates.clear();
         self.groom.holds = None;
         self.groom.tries = 0;
-        self.groom.offset += 1;
+        self.groom.offset = self.groom.behind.max(self.groom.offset + 1);
         self.groom.stage = Stage::Look;
         Step::Again
     }
@@ -168,7 +168,11 @@ impl<N: Nand> Volume<'_, N> {
             return Step::Again;
         };
         self.groom.offset = offset;
-        let page = self.shape.page(victim, offset);
+        let first = self.shape.location(victim, offset, 0);
+        let Some(page) = self.attempt(first, self.groom.tries) else {
+            self.groom.stage = Stage::Search(MapIndex(0));
+            return Step::Again;
+        };
         if !self.die_free(page.die()) {
             return Step::Wait;
         }
@@ -185,7 +189,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Pages of a victim: those of a block that failed after they were written are looked at too.
     fn usable_from_all(&self, victim: Segment, offset: u32) -> Option<u32> {
-        if self.segments.state(victim) == State::Failing {
+        if matches!(self.segments.state(victim), State::Failing | State::Ailing) {
             (offset < self.shape.pages_per_segment()).then_some(offset)
         } else {
             self.usable_from(victim, offset)
@@ -199,6 +203,18 @@ impl<N: Nand> Volume<'_, N> {
         };
         self.groom.candidates.clear();
         self.groom.stage = Stage::Resolve;
+        if self.groom.tries == 0 {
+            match self.owner(victim, self.groom.offset) {
+                Ok((first, header)) => {
+                    self.groom.behind = first + u32::from(header.span) + 1;
+                    if first < self.groom.offset {
+                        // A copy of a page that could not be read, or the whole stripe was done with.
+                        return;
+                    }
+                }
+                Err(_) => self.groom.behind = 0,
+            }
+        }
         let mut bad = false;
         for unit in 0..self.shape.units {
             let location = self.shape.location(victim, self.groom.offset, unit);
@@ -207,6 +223,7 @@ impl<N: Nand> Volume<'_, N> {
                 HeaderState::Valid(header)
                     if header.kind == Kind::Data && header.id < self.shape.capacity =>
                 {
+                    self.groom.behind = self.groom.offset + u32::from(header.span) + 1;
                     let _ = self.groom.candidates.push(Candidate {
                         unit,
                         sector: Sector(header.id),
@@ -219,12 +236,8 @@ impl<N: Nand> Volume<'_, N> {
             }
         }
         if bad {
-            self.groom.tries += 1;
-            self.groom.stage = if self.groom.tries < TRIES_MAX {
-                Stage::Look
-            } else {
-                Stage::Search(MapIndex(0))
-            };
+            self.groom.tries = self.groom.tries.saturating_add(1);
+            self.groom.stage = Stage::Look;
         }
     }
 
@@ -276,7 +289,9 @@ impl<N: Nand> Volume<'_, N> {
         if self.groom.candidates.is_empty() {
             return self.next_page();
         }
+        let first = self.shape.location(victim, self.groom.offset, 0);
         let page = self.shape.page(victim, self.groom.offset);
+        let page = self.attempt(first, self.groom.tries).unwrap_or(page);
         if !self.die_free(page.die()) || self.record_due() {
             return Step::Wait;
         }
@@ -305,13 +320,15 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     fn stream_of(&mut self, victim: Segment, birth: u32) -> Option<u8> {
+        let level = self.segments.level(victim);
         if self.groom.leveling {
-            if self.appends[usize::from(LEVELING)].is_some() {
-                return Some(LEVELING);
-            }
-            if self.erasable() > HOST_RESERVE {
-                self.want_open = Some(LEVELING);
-                return None;
+            match self.appends[usize::from(LEVELING)] {
+                Some(open) if self.segments.level(open.segment) == level => return Some(LEVELING),
+                None if self.erasable() > self.host_reserve() => {
+                    self.want_open = Some(LEVELING);
+                    return None;
+                }
+                _ => {}
             }
         }
         // While recovering, one open segment has to do.
@@ -320,7 +337,7 @@ impl<N: Nand> Volume<'_, N> {
         } else {
             self.class_for_relocation(victim, birth)
         };
-        self.stream_for(class, self.groom_reserve())
+        self.stream_for(level, class, self.groom_reserve())
     }
 
     /// The current page is in the buffer of `die`.
@@ -328,7 +345,6 @@ impl<N: Nand> Volume<'_, N> {
         let Some(victim) = self.groom.victim else {
             return;
         };
-        let layout = self.shape.layout;
         let mut index = 0;
         let mut unreadable = false;
         while index < self.groom.candidates.len() {
@@ -336,17 +352,15 @@ impl<N: Nand> Volume<'_, N> {
             let location = self
                 .shape
                 .location(victim, self.groom.offset, candidate.unit);
-            let seed = Seed {
-                volume: self.parameters.volume_id,
-                place: location.0,
-            };
-            let page = self.nand.buffer_mut(die, Buffer::First);
-            match layout.decode_unit(page, candidate.unit, seed) {
+            match self.decode_data(die, location) {
                 Ok((header, corrected)) if header.id == candidate.sector.0 => {
                     self.stats.corrected_bits_max = self.stats.corrected_bits_max.max(corrected);
                     index += 1;
                 }
-                _ if self.groom.tries + 1 < TRIES_MAX => {
+                _ if self
+                    .attempt(location, self.groom.tries.saturating_add(1))
+                    .is_some() =>
+                {
                     unreadable = true;
                     index += 1;
                 }
@@ -477,7 +491,7 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     fn finish_victim(&mut self, victim: Segment) -> Step {
-        if self.relocating_from(victim) && self.shape.units > 1 && self.free > HOST_RESERVE {
+        if self.relocating_from(victim) && self.shape.units > 1 && self.free > self.host_reserve() {
             // What is staged need not be padded: the victim becomes free when the last relocation is on the media.
             self.stats.victims += 1;
             self.groom = Groom::default();

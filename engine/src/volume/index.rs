@@ -59,6 +59,7 @@ impl<N: Nand> Volume<'_, N> {
             return false;
         }
         let (page, _) = self.shape.address(location);
+        let page = self.attempt(location, self.map_tries).unwrap_or(page);
         let die = usize::from(page.die().0);
         if self.dies[die].flight != Flight::None || self.groom.holds_buffer(page.die()) {
             return false;
@@ -90,6 +91,7 @@ impl<N: Nand> Volume<'_, N> {
             let (map, _) = self.shape.map_of(sector);
             self.directory[map.0 as usize].deltas += 1;
         }
+        self.used = (self.used + self.cost_at(new)).saturating_sub(self.cost_at(old));
         match (old.is_mapped(), new.is_mapped()) {
             (false, true) => self.mapped += 1,
             (true, false) => self.mapped = self.mapped.saturating_sub(1),
@@ -124,7 +126,7 @@ impl<N: Nand> Volume<'_, N> {
     /// True while a program of the sector is in flight or waiting in a stage: nothing else may touch its mapping (invariant I1).
     pub(super) fn sector_busy(&self, sector: Sector) -> bool {
         let in_flight = self.dies.iter().any(|die| match &die.flight {
-            Flight::Data { units, .. } | Flight::Redrive(units) => {
+            Flight::Data { units, .. } | Flight::Redrive(units, _) => {
                 units.iter().any(|unit| unit.sector == sector)
             }
             _ => false,
@@ -140,7 +142,7 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn data_in_flight(&self) -> bool {
         self.dies
             .iter()
-            .any(|die| matches!(die.flight, Flight::Data { .. } | Flight::Redrive(_)))
+            .any(|die| matches!(die.flight, Flight::Data { .. } | Flight::Redrive(..)))
     }
 
     /// Delta entries that programs in flight or waiting may still need.
@@ -149,7 +151,7 @@ impl<N: Nand> Volume<'_, N> {
             .dies
             .iter()
             .map(|die| match &die.flight {
-                Flight::Data { units, .. } | Flight::Redrive(units) => units.len(),
+                Flight::Data { units, .. } | Flight::Redrive(units, _) => units.len(),
                 _ => 0,
             })
             .sum();
@@ -161,7 +163,7 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn relocating_from(&self, segment: super::Segment) -> bool {
         let from = |origin: Origin| matches!(origin, Origin::Relocation { source } if self.shape.segment(source) == segment);
         self.dies.iter().any(|die| match &die.flight {
-            Flight::Data { units, .. } | Flight::Redrive(units) => {
+            Flight::Data { units, .. } | Flight::Redrive(units, _) => {
                 units.iter().any(|unit| from(unit.origin))
             }
             _ => false,
@@ -184,7 +186,7 @@ impl<N: Nand> Volume<'_, N> {
             return;
         }
         match self.segments.state(segment) {
-            State::Closed | State::Failing => self.release(segment),
+            State::Closed | State::Ailing | State::Failing => self.release(segment),
             State::Journal if self.journal_is_dead(segment) => self.release(segment),
             _ => {}
         }

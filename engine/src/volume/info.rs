@@ -3,6 +3,7 @@
 use cuesta_hal::Nand;
 
 use super::address::Segment;
+use super::level::LevelIndex;
 use super::segment_table::State;
 use super::stats::Stats;
 use super::{Parameters, Quota, Session, Volume};
@@ -53,12 +54,25 @@ pub struct Info {
 pub struct SegmentInfo {
     /// Its use.
     pub state: State,
-    /// Its stream.
-    pub stream: u8,
+    /// Its class; 8 for wear leveling, 9 for the journal.
+    pub class: u8,
+    /// The level of what is in it.
+    pub level: LevelIndex,
     /// Slots that count; a hint between an unclean end and the first change after it.
     pub valid: u32,
     /// Erases.
     pub erases: u32,
+}
+
+impl SegmentInfo {
+    /// True when sectors of hosts may be in it.
+    #[must_use]
+    pub const fn holds_data(&self) -> bool {
+        matches!(
+            self.state,
+            State::Open | State::Closed | State::Ailing | State::Failing
+        )
+    }
 }
 
 impl<N: Nand> Volume<'_, N> {
@@ -98,7 +112,8 @@ impl<N: Nand> Volume<'_, N> {
             let segment = Segment(index);
             SegmentInfo {
                 state: self.segments.state(segment),
-                stream: self.segments.stream(segment),
+                class: self.segments.class(segment),
+                level: LevelIndex(self.segments.level(segment)),
                 valid: self.segments.valid(segment),
                 erases: self.erases_of(segment),
             }

@@ -6,10 +6,11 @@
 use cuesta_hal::{Buffer, Completion, Die, Nand};
 
 use super::address::{MapIndex, Segment};
-use super::credit::{HOST_RESERVE, TRIGGER};
 use super::error::Error;
 use super::flight::Flight;
-use super::{Volume, JOURNAL};
+use super::stream::JOURNAL;
+use super::stripe::{Next, Stripe};
+use super::Volume;
 use crate::codec::{Header, Kind};
 
 /// Steps a job may take in one call of `poll` without waiting for the part.
@@ -37,7 +38,7 @@ pub(super) enum Job {
         id: u32,
         die: Die,
         segment: Segment,
-        offset: u32,
+        stripe: Stripe,
     },
     /// A journal page whose program failed: its payload is in the buffer of `die`.
     Retry { kind: Kind, id: u32, die: Die },
@@ -138,7 +139,7 @@ impl<N: Nand> Volume<'_, N> {
     fn redriving(&self) -> bool {
         self.dies
             .iter()
-            .any(|die| matches!(die.flight, Flight::Redrive(_)))
+            .any(|die| matches!(die.flight, Flight::Redrive(..)))
     }
 
     /// Gives up a job that only waits: what it waits for has to wait for something else now.
@@ -224,11 +225,11 @@ impl<N: Nand> Volume<'_, N> {
             Job::None => {}
             // Where little is free, what is open belongs to the groomer.
             _ if self.dies.len() > 1 => {
-                return self.free <= HOST_RESERVE && !self.groom.exhausted;
+                return self.free <= self.host_reserve() && !self.groom.exhausted;
             }
             _ => return true,
         }
-        self.due_job().is_some() || self.groom_due()
+        self.due_job().is_some() || self.groom_owed()
     }
 
     /// Entries of the delta table that must stay free for what is in flight.
@@ -240,7 +241,7 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn record_due(&self) -> bool {
         let full = |len: usize, capacity: usize| len + 6 > capacity;
         self.pending.wanted
-            || (!self.pending.freed.is_empty() && self.erasable() <= HOST_RESERVE)
+            || (!self.pending.freed.is_empty() && self.erasable() <= self.host_reserve())
             || self.deltas.unjournaled() >= self.record_interval()
             || (!self.recovering
                 && self.pending.named.len() <= 2
@@ -261,7 +262,7 @@ impl<N: Nand> Volume<'_, N> {
             self.age_stages(true)?;
             return Ok(Step::Wait);
         }
-        let Some(die) = self.append_die(JOURNAL).filter(|&die| self.die_free(die)) else {
+        let Some(die) = self.ready_die(JOURNAL, None) else {
             return Ok(Step::Wait);
         };
         self.apply_commit();
@@ -271,7 +272,10 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Encodes a journal page whose payload is in the buffer of `die`, the one of the journal's append point, and starts its program.
     pub(super) fn program_journal(&mut self, kind: Kind, id: u32, die: Die) -> Result<Step, Error> {
-        let Some((segment, offset)) = self.take_page(JOURNAL) else {
+        let Some((segment, offsets)) = self.take_stripe(JOURNAL) else {
+            return Err(self.fail(Error::NoSpace));
+        };
+        let Some(&offset) = offsets.first() else {
             return Err(self.fail(Error::NoSpace));
         };
         self.checkpoint
@@ -287,6 +291,7 @@ impl<N: Nand> Volume<'_, N> {
             kind,
             level: 0,
             flags: 0,
+            span: Self::span(&offsets),
             time,
             id,
             birth: lag as u32,
@@ -300,30 +305,26 @@ impl<N: Nand> Volume<'_, N> {
             self.credit.steps += 1;
         }
         if kind == Kind::Map {
-            self.stats.map_pages += 1;
+            self.stats.map_pages += offsets.len() as u32;
         } else {
-            self.stats.meta_pages += 1;
+            self.stats.meta_pages += offsets.len() as u32;
         }
-        let page = self.shape.page(segment, offset);
-        self.start_job_program(page)?;
+        let stripe = self.start_stripe(segment, &offsets)?;
+        self.dies[usize::from(die.0)].flight = Flight::Job;
         self.job = Job::Journal {
             kind,
             id,
             die,
             segment,
-            offset,
+            stripe,
         };
         Ok(Step::Wait)
     }
 
     pub(super) fn start_job_program(&mut self, page: cuesta_hal::PageAddress) -> Result<(), Error> {
-        match self.nand.start_program(page, Buffer::First) {
-            Ok(()) => {
-                self.dies[usize::from(page.die().0)].flight = Flight::Job;
-                Ok(())
-            }
-            Err(error) => Err(self.nand_failed(&error)),
-        }
+        self.start_own(page)?;
+        self.dies[usize::from(page.die().0)].flight = Flight::Job;
+        Ok(())
     }
 
     pub(super) fn start_job_read(
@@ -379,7 +380,7 @@ impl<N: Nand> Volume<'_, N> {
                     return Ok(Step::Wait);
                 }
                 // Data of a failed program waits in the buffer, which an erase leaves alone.
-                Flight::Redrive(_) => {
+                Flight::Redrive(..) => {
                     match super::io::erase(&mut self.nand, block) {
                         Ok(true) => {}
                         Ok(false) => self.block_failed(segment, column),
@@ -391,7 +392,7 @@ impl<N: Nand> Volume<'_, N> {
             }
         }
         self.job = Job::None;
-        if self.good_columns(segment) == 0 {
+        if self.is_used_up(segment) {
             // Every erase failed: the next named segment is tried.
             self.free -= 1;
             self.segments.set_state(segment, super::State::Retired);
@@ -430,7 +431,7 @@ impl<N: Nand> Volume<'_, N> {
                     Err(kind) => return Err(self.fail(Error::Nand(kind))),
                 }
             }
-            if self.good_columns(segment) == 0 {
+            if self.is_used_up(segment) {
                 self.free -= 1;
                 self.segments.set_state(segment, super::State::Retired);
                 return Ok(Step::Again);
@@ -438,16 +439,14 @@ impl<N: Nand> Volume<'_, N> {
             self.wear(segment);
             self.install(JOURNAL, segment);
         }
-        let Some(to) = self.append_die(JOURNAL) else {
+        if self.dies[usize::from(die.0)].flight != Flight::None {
+            return Ok(Step::Wait);
+        }
+        let Some(to) = self.ready_die(JOURNAL, Some(die)) else {
             return Ok(Step::Wait);
         };
         if to != die {
-            if !self.die_free(to) {
-                return Ok(Step::Wait);
-            }
             self.copy_page_between(die, to);
-        } else if self.dies[usize::from(to.0)].flight != Flight::None {
-            return Ok(Step::Wait);
         }
         self.program_journal(kind, id, to)
     }
@@ -469,26 +468,9 @@ impl<N: Nand> Volume<'_, N> {
                     column: column + 1,
                 };
             }
-            Job::Journal {
-                kind,
-                id,
-                die: from,
-                segment,
-                offset,
-            } => {
-                if completion == Completion::Programmed {
-                    self.job = Job::None;
-                    self.journal_written(kind, id, segment, offset);
-                } else {
-                    self.block_failed(segment, offset % self.shape.width);
-                    self.stats.redriven += 1;
-                    self.checkpoint.page_failed(segment, offset);
-                    self.job = Job::Retry {
-                        kind,
-                        id,
-                        die: from,
-                    };
-                }
+            Job::Journal { mut stripe, .. } => {
+                let next = stripe.own_settled(completion == Completion::Programmed);
+                self.journal_settled(stripe, next);
             }
             Job::Parity {
                 segment,
@@ -509,6 +491,57 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
+    /// The program of a journal page's copy has settled.
+    pub(super) fn journal_copy_settled(&mut self, of: Die, offset: u32, good: bool) {
+        if let Job::Journal {
+            die, mut stripe, ..
+        } = self.job
+        {
+            if die == of {
+                let next = stripe.copy_settled(offset, good);
+                self.journal_settled(stripe, next);
+            }
+        }
+    }
+
+    /// A program of a journal page has settled.
+    fn journal_settled(&mut self, now: Stripe, next: Next) {
+        let Job::Journal {
+            kind,
+            id,
+            die,
+            segment,
+            stripe,
+        } = &mut self.job
+        else {
+            return;
+        };
+        *stripe = now;
+        let (kind, id, die, segment) = (*kind, *id, *die, *segment);
+        let at = usize::from(die.0);
+        match next {
+            // The buffer is kept until all of them have settled.
+            Next::Wait => self.dies[at].flight = Flight::Job,
+            Next::Program(offset) => {
+                let page = self.shape.page(segment, offset);
+                // What it fails with has stopped the volume.
+                let _ = self.start_job_program(page);
+            }
+            Next::Done => {
+                self.dies[at].flight = Flight::None;
+                self.job = Job::None;
+                self.journal_written(kind, id, segment, now.first);
+            }
+            Next::Failed(offset) => {
+                self.dies[at].flight = Flight::None;
+                self.block_failed(segment, offset % self.shape.width);
+                self.stats.redriven += 1;
+                self.checkpoint.page_failed(segment, now.first);
+                self.job = Job::Retry { kind, id, die };
+            }
+        }
+    }
+
     fn journal_written(&mut self, kind: Kind, id: u32, segment: Segment, offset: u32) {
         match kind {
             Kind::Map => self.map_written(MapIndex(id), segment, offset),
@@ -520,19 +553,25 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    /// True when the groomer has to work now.
+    /// True when the groomer has to work now: it is owed to hosts, or there is time.
     pub(super) fn groom_due(&self) -> bool {
+        let idle = self.free < self.credit.idle_free || (self.ailing && self.credit.idle_free > 0);
+        self.groom_owed() || (idle && !self.groom.exhausted)
+    }
+
+    /// True when hosts have to wait for the groomer. Work for which there merely is time is put off.
+    fn groom_owed(&self) -> bool {
         if self.groom.exhausted {
             return false;
         }
-        if self.groom.urgent() || self.free <= HOST_RESERVE {
+        if self.groom.urgent() || self.free <= self.host_reserve() {
             return true;
         }
-        self.free < self.credit.idle_free || (self.free < TRIGGER && self.credit.debt_us > 0)
+        (self.free < self.trigger() || self.ailing) && self.credit.debt_us > 0
     }
 
     /// True when hosts wait for segments that nobody can free.
     pub(super) fn out_of_space(&self) -> bool {
-        self.groom.exhausted && self.free <= HOST_RESERVE
+        self.groom.exhausted && self.free <= self.host_reserve()
     }
 }

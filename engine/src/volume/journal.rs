@@ -4,10 +4,11 @@ use cuesta_hal::Nand;
 
 use super::address::{Location, Sector, Segment};
 use super::anchor::Position;
-use super::append_point::Append;
-use super::memory::STREAMS;
+use super::append_point::AppendPoint;
+use super::level::ENTRY_BYTES;
 use super::segment_table::State;
 use super::shape::Shape;
+use super::stream::{Streams, JOURNAL, STREAMS_MAX};
 use super::wire::{Reader, Writer};
 use super::{bits, Volume};
 use crate::codec::crc::words_crc;
@@ -22,12 +23,35 @@ pub(super) const fn delta_bits(shape: &Shape) -> u32 {
     bits::width(shape.capacity) + shape.location_bits
 }
 
+/// Deltas of so many bits that fit into a record page whose lists are full.
+pub(super) const fn record_room(
+    page_bytes: u32,
+    streams: &Streams,
+    levels: u8,
+    delta_bits: u32,
+) -> usize {
+    let lists = 51
+        + levels as usize * ENTRY_BYTES
+        + streams.count() * 9
+        + 16 * 4
+        + 16 * 5
+        + 16 * 4
+        + 8 * 4
+        + 8;
+    (page_bytes as usize).saturating_sub(lists) * 8 / delta_bits as usize
+}
+
 impl<N: Nand> Volume<'_, N> {
     /// Deltas that fit into a record page whose lists are full.
     pub(super) fn record_room(&self) -> usize {
-        let lists = 49 + STREAMS * 9 + 16 * 4 + 16 * 5 + 16 * 4 + 8 * 4 + 8;
-        let room = (self.shape.layout.page_bytes() as usize).saturating_sub(lists) * 8;
-        room / delta_bits(&self.shape) as usize
+        let width = delta_bits(&self.shape);
+        let levels = self.parameters.levels;
+        record_room(
+            self.shape.layout.page_bytes(),
+            &self.shape.streams,
+            levels,
+            width,
+        )
     }
 
     /// Deltas after which a record page is due: what is in flight by then must fit into it too.
@@ -70,8 +94,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// The group of dies with most free segments that are not named; segments of one group lie on the same dies.
     fn freest_group(&self) -> Option<u32> {
-        let groups = u32::from(self.shape.dies) / self.shape.width;
-        (0..groups)
+        (0..self.shape.groups())
             .map(|group| (self.unnamed_in(group).count(), core::cmp::Reverse(group)))
             .filter(|&(free, _)| free > 0)
             .max()
@@ -79,7 +102,7 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     fn unnamed_in(&self, group: u32) -> impl Iterator<Item = Segment> + '_ {
-        let groups = u32::from(self.shape.dies) / self.shape.width;
+        let groups = self.shape.groups();
         self.segments.iter().filter(move |segment| {
             segment.0 % groups == group
                 && self.segments.state(*segment) == State::Free
@@ -90,7 +113,7 @@ impl<N: Nand> Volume<'_, N> {
     /// Order in which free segments are taken for short lives, or for long ones. Among named ones of several groups small differences in
     /// wear do not count.
     fn wear_for(&self, segment: Segment, hot: bool) -> i32 {
-        let several = u32::from(self.shape.dies) > self.shape.width;
+        let several = self.shape.groups() > 1;
         let wear = i32::from(self.segments.wear(segment)) >> if several { 2 } else { 0 };
         if hot {
             wear
@@ -106,8 +129,9 @@ impl<N: Nand> Volume<'_, N> {
         if self.recovering {
             return self.pending.named.last().copied();
         }
-        let hot =
-            stream == super::JOURNAL || u32::from(stream) * 2 < u32::from(self.parameters.classes);
+        let streams = self.shape.streams;
+        let classes = streams.classes(streams.level(stream));
+        let hot = stream == JOURNAL || streams.class(stream) * 2 < classes;
         self.pending.named[..self.pending.durable]
             .iter()
             .copied()
@@ -155,20 +179,23 @@ impl<N: Nand> Volume<'_, N> {
         out.u32(self.parameters.capacity);
         out.u16(self.parameters.width);
         out.u8(self.parameters.classes);
+        out.u8(self.parameters.levels);
+        out.u8(self.parameters.copies);
         out.u32(self.checkpoint.sequence);
         out.u32(self.checkpoint.from.segment.0);
         out.u32(self.checkpoint.from.offset);
         out.u16(self.checkpoint.from.sequence);
         out.u32(directory);
         out.u32(self.host_writes);
+        out.bytes(self.levels.bytes());
         let open = self.appends.iter().flatten().count();
         out.u8(open as u8);
-        for (stream, append) in self.appends.iter().enumerate() {
-            if let Some(append) = append {
-                out.u8(stream as u8);
-                out.u32(append.segment.0);
-                out.u32(append.next);
-            }
+        let stream_of =
+            |segment: Segment| self.segments.class(segment) | self.segments.level(segment) << 4;
+        for append in self.appends.iter().flatten() {
+            out.u8(stream_of(append.segment));
+            out.u32(append.segment.0);
+            out.u32(append.next);
         }
         let segments = |out: &mut Writer, list: &[Segment]| {
             out.u8(list.len() as u8);
@@ -178,9 +205,9 @@ impl<N: Nand> Volume<'_, N> {
         };
         segments(&mut out, &self.pending.named);
         out.u8(self.pending.closed.len() as u8);
-        for (segment, stream) in &self.pending.closed {
+        for segment in &self.pending.closed {
             out.u32(segment.0);
-            out.u8(*stream);
+            out.u8(stream_of(*segment));
         }
         segments(&mut out, &self.pending.freed);
         out.u8(self.pending.bad_blocks.len() as u8);
@@ -229,6 +256,8 @@ pub(super) struct Identity {
     pub capacity: u32,
     pub width: u16,
     pub classes: u8,
+    pub levels: u8,
+    pub copies: u8,
     /// Number of the last complete checkpoint.
     pub sequence: u32,
     /// Where mounting starts to replay behind that checkpoint.
@@ -247,6 +276,8 @@ impl Identity {
             capacity: input.u32()?,
             width: input.u16()?,
             classes: input.u8()?,
+            levels: input.u8()?,
+            copies: input.u8()?,
             sequence: input.u32()?,
             from: Position {
                 segment: Segment(input.u32()?),
@@ -260,6 +291,14 @@ impl Identity {
     /// Decodes the first bytes of a payload; `None` when it is no record page.
     pub(super) fn decode(payload: &[u8]) -> Option<Self> {
         Self::take(&mut Reader::new(payload))
+    }
+
+    /// The volume's level table, from the same payload.
+    pub(super) fn levels(payload: &[u8]) -> Option<&[u8]> {
+        let mut input = Reader::new(payload);
+        let identity = Self::take(&mut input)?;
+        input.u32()?;
+        input.bytes(usize::from(identity.levels) * ENTRY_BYTES)
     }
 }
 
@@ -297,9 +336,11 @@ impl DeltaArea {
 pub(super) struct Record {
     pub identity: Identity,
     pub host_writes: u32,
-    pub appends: [Option<Append>; STREAMS],
+    /// Open segments, with class and level.
+    pub appends: heapless::Vec<(AppendPoint, u8, u8), STREAMS_MAX>,
     pub named: heapless::Vec<Segment, 16>,
-    pub closed: heapless::Vec<(Segment, u8), 16>,
+    /// Segments with class and level.
+    pub closed: heapless::Vec<(Segment, u8, u8), 16>,
     pub freed: heapless::Vec<Segment, 16>,
     pub bad_blocks: heapless::Vec<u32, 8>,
     pub deltas: DeltaArea,
@@ -311,15 +352,17 @@ impl Record {
         let mut input = Reader::new(payload);
         let identity = Identity::take(&mut input)?;
         let host_writes = input.u32()?;
-        let mut appends = [None; STREAMS];
+        input.bytes(usize::from(identity.levels) * ENTRY_BYTES)?;
+        let mut appends = heapless::Vec::new();
         for _ in 0..input.u8()? {
-            let stream = usize::from(input.u8()?);
+            let stream = input.u8()?;
             let segment = segment(&mut input, shape)?;
             let next = input.u32()?;
             if next >= shape.pages_per_segment() {
                 return None;
             }
-            *appends.get_mut(stream)? = Some(Append { segment, next });
+            let open = AppendPoint { segment, next };
+            appends.push((open, stream & 0x0F, stream >> 4)).ok()?;
         }
         let mut named = heapless::Vec::new();
         for _ in 0..input.u8()? {
@@ -329,10 +372,7 @@ impl Record {
         for _ in 0..input.u8()? {
             let at = segment(&mut input, shape)?;
             let stream = input.u8()?;
-            if usize::from(stream) >= STREAMS {
-                return None;
-            }
-            closed.push((at, stream)).ok()?;
+            closed.push((at, stream & 0x0F, stream >> 4)).ok()?;
         }
         let mut freed = heapless::Vec::new();
         for _ in 0..input.u8()? {

@@ -2,24 +2,27 @@
 
 use cuesta_hal::Geometry;
 
+use super::append_point::AppendPoint;
 use super::delta;
 use super::error::MountError;
 use super::flight::{DieState, Stage};
+use super::level;
 use super::map_page::{DirectoryEntry, FrameState};
 use super::parameters::{ParameterError, Parameters};
 use super::read::Slot;
 use super::segment_table;
 use super::shape::Shape;
 
-/// Streams: data classes, leveling, journal.
-pub const STREAMS: usize = super::parameters::CLASSES_MAX + 2;
-
 /// How much memory a volume of some shape uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Plan {
+    /// Bytes of the level table.
+    pub level_bytes: usize,
     /// Bytes of the segment table.
     pub segment_bytes: usize,
+    /// Append points.
+    pub append_points: usize,
     /// Entries of the directory.
     pub directory_entries: usize,
     /// Bytes of the delta table.
@@ -97,11 +100,14 @@ impl Plan {
         let entry = delta::entry_bytes(&shape);
         let table = |entries: usize| (entries + entries / 15 + 2) * entry;
         let dies = usize::from(geometry.dies);
-        let stages = if shape.units > 1 { STREAMS } else { 0 };
+        let streams = shape.streams.count();
+        let stages = if shape.units > 1 { streams } else { 0 };
         let deltas_min = DELTAS_MIN + 4 * dies * shape.units as usize;
         let mut plan = Self {
-            segment_bytes: segment_table::stride(shape.slots_per_segment())
+            level_bytes: level::ENTRY_BYTES * usize::from(parameters.levels),
+            segment_bytes: segment_table::stride(shape.slots_per_segment(), parameters.levels)
                 * shape.segments as usize,
+            append_points: streams,
             directory_entries: shape.map_pages as usize,
             delta_bytes: table(deltas_min),
             frames: 1,
@@ -158,7 +164,9 @@ impl Plan {
     /// Bytes the caller lends.
     #[must_use]
     pub const fn bytes(&self) -> usize {
-        self.segment_bytes
+        self.level_bytes
+            + self.segment_bytes
+            + self.append_points * core::mem::size_of::<Option<AppendPoint>>()
             + self.directory_entries * core::mem::size_of::<DirectoryEntry>()
             + self.delta_bytes
             + self.frames * (self.frame_bytes + core::mem::size_of::<FrameState>())
@@ -172,8 +180,12 @@ impl Plan {
 /// The memory itself. Its contents do not matter: mounting initialises it.
 #[derive(Debug)]
 pub struct Memory<'m> {
+    /// [`Plan::level_bytes`].
+    pub levels: &'m mut [u8],
     /// [`Plan::segment_bytes`].
     pub segments: &'m mut [u8],
+    /// [`Plan::append_points`].
+    pub appends: &'m mut [Option<AppendPoint>],
     /// [`Plan::directory_entries`].
     pub directory: &'m mut [DirectoryEntry],
     /// [`Plan::delta_bytes`].
@@ -198,6 +210,8 @@ impl Memory<'_> {
     /// Checks that every part is large enough.
     pub(super) fn check(&self, least: &Plan) -> Result<(), MountError> {
         let parts = [
+            ("the level table", self.levels.len(), least.level_bytes),
+            ("append points", self.appends.len(), least.append_points),
             (
                 "the segment table",
                 self.segments.len(),

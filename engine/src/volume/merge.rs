@@ -6,8 +6,10 @@ use super::address::{Location, MapIndex, Segment};
 use super::error::Error;
 use super::job::{Job, Step};
 use super::map_page::FrameState;
+use super::parameters::UNITS_MAX;
 use super::segment_table::State;
-use super::{Volume, JOURNAL};
+use super::stream::JOURNAL;
+use super::Volume;
 use crate::codec::crc::Seed;
 use crate::codec::{Header, Kind};
 
@@ -46,7 +48,7 @@ impl<N: Nand> Volume<'_, N> {
                 self.frames.set_state(frame, FrameState::Merging(map));
             }
         }
-        let Some(die) = self.append_die(JOURNAL).filter(|&die| self.die_free(die)) else {
+        let Some(die) = self.ready_die(JOURNAL, None) else {
             return Ok(Step::Wait);
         };
         for place in 0..self.deltas.places() {
@@ -107,17 +109,12 @@ impl<N: Nand> Volume<'_, N> {
             Kind::Record | Kind::Anchor => 0,
             _ => self.parameters.volume_id,
         };
-        let layout = self.shape.layout;
-        let units = self.shape.units;
+        let seed = Seed { volume, place };
+        let headers = [*header; UNITS_MAX];
         let page = self.nand.buffer_mut(die, Buffer::First);
-        layout.clear_spare(page);
-        for unit in 0..units {
-            let seed = Seed {
-                volume,
-                place: place + unit,
-            };
-            layout.encode_unit(page, unit, header, seed);
-        }
+        self.shape
+            .layout
+            .encode(page, &headers[..self.shape.units as usize], seed);
     }
 
     /// True when a journal segment holds nothing that counts: no live map page, nothing that mounting would replay, no append point.

@@ -24,6 +24,7 @@ mod info;
 mod io;
 mod job;
 mod journal;
+mod level;
 mod map_page;
 mod memory;
 mod merge;
@@ -38,6 +39,8 @@ mod segment_table;
 mod settle;
 mod shape;
 mod stats;
+mod stream;
+mod stripe;
 mod verify;
 mod victim;
 mod wire;
@@ -46,11 +49,15 @@ mod write;
 use cuesta_hal::Nand;
 use heapless::Vec;
 
+use crate::codec::PageLayout;
+
 pub use address::{Location, MapIndex, Sector, Segment, Ticket};
+pub use append_point::AppendPoint;
 pub use error::{Error, FormatError, MountError};
 pub use event::Event;
 pub use flight::{DieState, Stage};
 pub use info::{Info, SegmentInfo};
+pub use level::{Level, LevelError, LevelIndex, Redundancy, COPIES_MAX, LEVELS_MAX};
 pub use map_page::{DirectoryEntry, FrameState};
 pub use memory::{Budget, BudgetError, Memory, Plan};
 pub use parameters::{
@@ -64,23 +71,20 @@ pub use stats::Stats;
 pub use verify::{Finding, Verified};
 
 use anchor::Ring;
-use append_point::Append;
 use checkpoint::Checkpoint;
 use control::Control;
 use credit::Credit;
 use delta::DeltaTable;
 use groom::Groom;
 use job::Job;
+use level::LevelTable;
 use map_page::Frames;
-use memory::STREAMS;
+use parameters::{level_cost, SLOT_COST};
 use read::Patience;
 use segment_table::SegmentTable;
+use stream::JOURNAL;
 use write::Intent;
 
-/// Stream of the journal.
-const JOURNAL: u8 = (STREAMS - 1) as u8;
-/// Stream of relocations made for wear leveling.
-const LEVELING: u8 = (STREAMS - 2) as u8;
 /// Log times are skipped in steps of this after an unclean restart.
 const TIME_JUMP: u64 = 1 << 16;
 
@@ -104,7 +108,7 @@ struct Pending {
     named: Vec<Segment, 16>,
     /// How many of them, from the first, are in such a page.
     durable: usize,
-    closed: Vec<(Segment, u8), 16>,
+    closed: Vec<Segment, 16>,
     /// Segments of sector data that were freed since the last record page was encoded.
     freed: Vec<Segment, 16>,
     /// Those that the record page being programmed holds.
@@ -132,6 +136,7 @@ pub struct Volume<'m, N: Nand> {
     parameters: Parameters,
     quota: Quota,
 
+    levels: LevelTable<'m>,
     segments: SegmentTable<'m>,
     directory: &'m mut [DirectoryEntry],
     deltas: DeltaTable<'m>,
@@ -166,12 +171,16 @@ pub struct Volume<'m, N: Nand> {
     wear_base: u32,
     /// Sectors that are mapped; a hint after a cut.
     mapped: u32,
+    /// What they take up, in parts of a slot ([`SLOT_COST`](parameters::SLOT_COST)).
+    used: u64,
     /// Segments in state free.
     free: u32,
+    /// There may be segments to be emptied although space is not short: failing and ailing ones.
+    ailing: bool,
     /// Segments in state journal.
     journal_segments: u32,
     journal_sequence: u16,
-    appends: [Option<Append>; STREAMS],
+    appends: &'m mut [Option<AppendPoint>],
     /// A stream that cannot go on without a segment.
     want_open: Option<u8>,
     pending: Pending,
@@ -266,6 +275,31 @@ impl<N: Nand> Volume<'_, N> {
                 !self.is_bad(self.shape.block_number(block))
             })
             .count() as u32
+    }
+
+    /// True when a segment has too few good blocks for the copies of a page.
+    fn is_used_up(&self, segment: Segment) -> bool {
+        self.good_columns(segment) < u32::from(self.parameters.copies)
+    }
+
+    /// The level of a number, if the volume has it.
+    #[must_use]
+    pub fn level(&self, index: LevelIndex) -> Option<Level> {
+        self.levels.get(index.0)
+    }
+
+    /// The layout of pages of a level; of metadata if there is no such level.
+    fn layout_of(&self, level: u8) -> PageLayout {
+        let layout = self.shape.layout;
+        let own = self.levels.get(level).map(|level| layout.with(level.ecc));
+        own.and_then(Result::ok).unwrap_or(layout)
+    }
+
+    /// What a sector of a level takes up.
+    fn cost(&self, level: u8) -> u64 {
+        let level = self.levels.get(level);
+        let cost = level.and_then(|level| level_cost(&self.shape.layout, &level).ok());
+        cost.unwrap_or(SLOT_COST).into()
     }
 
     /// The next log time: taken when a program starts, with nothing in between.

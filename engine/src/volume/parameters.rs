@@ -3,12 +3,15 @@
 use cuesta_hal::{Geometry, Pairing};
 
 use super::bits;
+use super::journal;
+use super::level::{Level, COPIES_MAX, LEVELS_MAX};
+use super::stream::Streams;
 use crate::codec::{LayoutError, PageLayout};
 
 /// Version of the on-flash format that this code writes and reads.
-pub const FORMAT_VERSION: u16 = 1;
+pub const FORMAT_VERSION: u16 = 2;
 /// Sectors in a page at most.
-pub const UNITS_MAX: usize = 4;
+pub const UNITS_MAX: usize = crate::codec::header::UNITS_MAX;
 /// Data classes at most.
 pub const CLASSES_MAX: usize = 8;
 /// Anchor blocks of one copy at most.
@@ -17,8 +20,12 @@ pub const RING_BLOCKS_MAX: usize = 16;
 pub const HEAD_BYTES: u32 = 420;
 /// Page moves per host write that the default capacity is planned for.
 pub const MOVES_PER_WRITE_MAX: u32 = 48;
-/// Segments kept for the groomer and for recovery.
+/// Segments kept for the groomer and for recovery, beside one for each level but the first.
 pub const RESERVE_SEGMENTS: u32 = 7;
+/// Deltas that a record page must have room for, beside what is in flight.
+const RECORD_DELTAS_MIN: usize = 8;
+/// What a slot counts where sectors of some levels take more than one: a number that all of them divide.
+pub const SLOT_COST: u32 = 12;
 
 /// What is stored with the volume and never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,20 +39,30 @@ pub struct Parameters {
     pub sector_bytes: u32,
     /// Blocks of a segment.
     pub width: u16,
-    /// Data classes.
+    /// Data classes of the first level.
     pub classes: u8,
+    /// Places of the level table.
+    pub levels: u8,
+    /// Copies of a page that a level may have at most.
+    pub copies: u8,
 }
 
 /// What the caller of `format` chooses; `None` takes the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct FormatOptions {
+pub struct FormatOptions<'l> {
     /// Identity of the volume: give every volume another.
     pub volume_id: u64,
-    /// Sectors; by default all that the reserve allows.
+    /// Sectors; by default all that would fit if everything were written at the level that takes most room. With more than that, writes at such a level
+    /// may find no space.
     pub capacity: Option<u32>,
-    /// Blocks of a segment; a divisor of the number of dies.
+    /// Blocks of a segment; a divisor of the number of dies, and no less than the copies of any level.
     pub width: Option<u16>,
+    /// The levels; of the first one is what is written without naming a level. None: one level of one copy, protected by the code that the part's data
+    /// sheet asks for.
+    pub levels: &'l [Level],
+    /// Places of the level table, for levels to be added later; by default as many as there are levels.
+    pub level_places: Option<u8>,
     /// Data classes, 1 to 8; by default by the number of segments.
     pub classes: Option<u8>,
 }
@@ -88,8 +105,36 @@ pub enum ParameterError {
     },
     /// The part has paired pages: a power cut during a program could destroy pages that were acknowledged before.
     PairedPages,
-    /// A page would hold more sectors than this code handles.
-    SectorsPerPage(u32),
+    /// No or too many levels, or fewer places for them than there are.
+    Levels {
+        /// Asked for.
+        asked: usize,
+        /// Places asked for.
+        places: usize,
+    },
+    /// A record page would have no room beside so many levels.
+    RecordPage {
+        /// Places of the level table.
+        levels: u8,
+        /// Main-area bytes of a page.
+        page_bytes: u32,
+    },
+    /// Two levels have the same name.
+    LevelName(Level),
+    /// The code of a level does not fit.
+    Level {
+        /// The level.
+        level: Level,
+        /// The sum that does not work out.
+        error: LayoutError,
+    },
+    /// The copies of a level need more dies, or more blocks of a segment, than there are.
+    Copies {
+        /// Copies asked for.
+        copies: u8,
+        /// Dies, or blocks of a segment.
+        places: u16,
+    },
     /// No or too many classes.
     Classes(u8),
     /// More sectors than fit.
@@ -120,10 +165,21 @@ impl core::fmt::Display for ParameterError {
             Self::PairedPages => f.write_str(
                 "the part has paired pages (MLC, TLC), which are not supported: a power cut could destroy acknowledged data; use it in SLC mode",
             ),
-            Self::SectorsPerPage(sectors) => write!(
+            Self::Levels { asked, places } => write!(
                 f,
-                "a page would hold {sectors} sectors, at most {} are supported",
-                UNITS_MAX
+                "{asked} levels for a table of {places} places; 1 to {LEVELS_MAX} are possible"
+            ),
+            Self::RecordPage { levels, page_bytes } => write!(
+                f,
+                "a page of {page_bytes} B has no room for the journal's records beside a table of {levels} levels"
+            ),
+            Self::LevelName(level) => {
+                write!(f, "two levels have the name {}", level.name())
+            }
+            Self::Level { level, error } => write!(f, "level {level}: {error}"),
+            Self::Copies { copies, places } => write!(
+                f,
+                "{copies} copies of a page need as many dies (blocks of a segment on a part of one die), there are {places}"
             ),
             Self::Classes(classes) => {
                 write!(
@@ -154,8 +210,16 @@ pub const fn default_sector_bytes(geometry: &Geometry) -> u32 {
     }
 }
 
-/// Segments as wide as possible while there are at least 64 of them.
-fn default_width(geometry: &Geometry) -> u16 {
+/// True when segments can be so wide: blocks on as many dies, or of the only one.
+pub(super) const fn width_fits(geometry: &Geometry, width: u16) -> bool {
+    match geometry.dies {
+        1 => width > 0 && width <= COPIES_MAX as u16,
+        dies => width > 0 && dies.is_multiple_of(width),
+    }
+}
+
+/// Segments as wide as possible while there are at least 64 of them, and as the copies of a page want it.
+fn default_width(geometry: &Geometry, copies: u16) -> u16 {
     let mut width = 1;
     while geometry.dies.is_multiple_of(width * 2)
         && width < 32
@@ -163,7 +227,9 @@ fn default_width(geometry: &Geometry) -> u16 {
     {
         width *= 2;
     }
-    width
+    (width.max(copies)..=geometry.dies.max(copies))
+        .find(|&width| width_fits(geometry, width))
+        .unwrap_or(width)
 }
 
 impl Parameters {
@@ -171,16 +237,44 @@ impl Parameters {
     ///
     /// # Errors
     /// What does not fit, with the numbers.
-    pub fn choose(geometry: &Geometry, options: &FormatOptions) -> Result<Self, ParameterError> {
+    pub fn choose(
+        geometry: &Geometry,
+        options: &FormatOptions<'_>,
+    ) -> Result<Self, ParameterError> {
         geometry.validate().map_err(ParameterError::Geometry)?;
         if geometry.pairing != Pairing::None {
             return Err(ParameterError::PairedPages);
         }
-        let width = options.width.unwrap_or_else(|| default_width(geometry));
-        if width == 0 || !geometry.dies.is_multiple_of(width) {
+        let copies = options.levels.iter().map(Level::copies).max().unwrap_or(1);
+        if geometry.dies > 1 && u16::from(copies) > geometry.dies {
+            return Err(ParameterError::Copies {
+                copies,
+                places: geometry.dies,
+            });
+        }
+        let width = options
+            .width
+            .unwrap_or_else(|| default_width(geometry, copies.into()));
+        if !width_fits(geometry, width) {
             return Err(ParameterError::Width {
                 width,
                 dies: geometry.dies,
+            });
+        }
+        if width < u16::from(copies) {
+            return Err(ParameterError::Copies {
+                copies,
+                places: width,
+            });
+        }
+        let places = match options.level_places {
+            Some(places) => usize::from(places),
+            None => options.levels.len().max(1),
+        };
+        if places == 0 || places > LEVELS_MAX || options.levels.len() > places {
+            return Err(ParameterError::Levels {
+                asked: options.levels.len(),
+                places,
             });
         }
         let segments = geometry.blocks() / u32::from(width);
@@ -196,9 +290,24 @@ impl Parameters {
             sector_bytes: default_sector_bytes(geometry),
             width,
             classes,
+            levels: places as u8,
+            copies,
         };
         let quota = Quota::new(geometry, &parameters)?;
-        let asked = options.capacity.unwrap_or(quota.capacity_max);
+        let layout =
+            PageLayout::new(geometry, parameters.sector_bytes).map_err(ParameterError::Layout)?;
+        let mut cost = SLOT_COST;
+        for (index, level) in options.levels.iter().enumerate() {
+            if options.levels[..index]
+                .iter()
+                .any(|other| other.name() == level.name())
+            {
+                return Err(ParameterError::LevelName(*level));
+            }
+            cost = cost.max(level_cost(&layout, level)?);
+        }
+        let default = u64::from(quota.capacity_max) * u64::from(SLOT_COST) / u64::from(cost);
+        let asked = options.capacity.unwrap_or(default as u32);
         if asked > quota.capacity_max || asked == 0 {
             return Err(ParameterError::Capacity {
                 asked,
@@ -210,10 +319,33 @@ impl Parameters {
     }
 }
 
+/// What a sector of a level takes up, in parts of a slot: [`SLOT_COST`] of them are one.
+///
+/// # Errors
+/// The code of the level does not fit the page, or is not in this build.
+pub(super) fn level_cost(layout: &PageLayout, level: &Level) -> Result<u32, ParameterError> {
+    let refused = |error| ParameterError::Level {
+        level: *level,
+        error,
+    };
+    let own = layout.with(level.ecc).map_err(refused)?;
+    if !own.is_built() {
+        return Err(refused(LayoutError::NotBuilt(level.ecc)));
+    }
+    Ok(SLOT_COST * u32::from(level.copies()) * own.units() / own.sectors())
+}
+
 impl Parameters {
     /// False when no format could have chosen them, whatever the part.
     pub(super) const fn are_possible(&self) -> bool {
-        self.width > 0 && self.classes > 0 && self.classes as usize <= CLASSES_MAX
+        self.width > 0
+            && self.classes > 0
+            && self.classes as usize <= CLASSES_MAX
+            && self.levels > 0
+            && self.levels as usize <= LEVELS_MAX
+            && self.copies > 0
+            && self.copies <= COPIES_MAX
+            && self.copies as u16 <= self.width
     }
 }
 
@@ -225,29 +357,39 @@ impl Quota {
     pub fn new(geometry: &Geometry, parameters: &Parameters) -> Result<Self, ParameterError> {
         let layout =
             PageLayout::new(geometry, parameters.sector_bytes).map_err(ParameterError::Layout)?;
-        if layout.sectors() > UNITS_MAX as u32 {
-            return Err(ParameterError::SectorsPerPage(layout.sectors()));
-        }
         let width = u32::from(parameters.width);
         let rows = u32::from(geometry.pages_per_block);
         let segments = geometry.blocks() / width;
         let segment_pages = rows * width;
-        let slots = segments * segment_pages * layout.sectors();
+        let slots = segments * segment_pages * layout.units();
         let location_bits = bits::width(slots + 1);
         let map_pages = slots.div_ceil(geometry.page_bytes * 8 / location_bits);
 
-        let stride = super::segment_table::stride(segment_pages * layout.sectors()) as u32;
-        let checkpoint_bytes =
-            HEAD_BYTES + 4 * map_pages + stride * segments + geometry.blocks().div_ceil(8);
+        let levels = u32::from(parameters.levels);
+        let stride =
+            super::segment_table::stride(segment_pages * layout.units(), parameters.levels) as u32;
+        let checkpoint_bytes = HEAD_BYTES
+            + levels * super::level::ENTRY_BYTES as u32
+            + 4 * map_pages
+            + stride * segments
+            + geometry.blocks().div_ceil(8);
         let checkpoint_pages = checkpoint_bytes.div_ceil(geometry.page_bytes);
         // The first pages of a place say who began to write there.
         let blocks_per_slot = (checkpoint_pages + super::anchor::PREFIX).div_ceil(rows);
-        let journal_group = if width > 1 {
+        // Where pages have copies, the journal's have them instead.
+        let copies = u32::from(parameters.copies);
+        let journal_group = if copies > 1 {
+            segment_pages
+        } else if width > 1 {
             width.min(16)
         } else {
             16.min(rows)
         };
-        let useful = segment_pages - segment_pages / journal_group;
+        let useful = if copies > 1 {
+            segment_pages / copies
+        } else {
+            segment_pages - segment_pages / journal_group
+        };
         let checkpoint_interval = segment_pages.clamp(8, 96).max(checkpoint_pages * 2);
         // An anchor block must not wear faster than the others (about 16 data pages follow one journal page).
         let ring_slots = (segments * checkpoint_pages)
@@ -256,20 +398,36 @@ impl Quota {
         let journal_segments =
             (2 * (map_pages + checkpoint_interval + checkpoint_pages)).div_ceil(useful) + 2;
 
-        let copies_share_segments = width > 1;
         let anchor_blocks = ring_slots * blocks_per_slot;
-        let anchor_segments = if copies_share_segments {
-            anchor_blocks
-        } else {
-            2 * anchor_blocks
+        let bad_blocks = geometry.bad_blocks_max_per_die * u32::from(geometry.dies);
+        let (anchor_segments, bad_segments) = match (geometry.dies, width) {
+            (_, 1) => (2 * anchor_blocks, bad_blocks),
+            // The rings lie one behind the other; a bad block may be anywhere.
+            (1, _) => ((2 * anchor_blocks).div_ceil(width) + 1, bad_blocks),
+            // The rings lie on two dies, in the same segments. So many bad blocks make a segment useless for the copies of a page.
+            _ => (anchor_blocks, bad_blocks / (width - copies + 1)),
         };
-        let bad_segments = geometry.bad_blocks_max_per_die * u32::from(geometry.dies) / width;
-        let streams = u32::from(parameters.classes) + 1;
-        let needed = anchor_segments + bad_segments + journal_segments + streams + RESERVE_SEGMENTS;
+        let streams = Streams::new(parameters);
+        // With margin for what is in flight on every die.
+        let delta_bits = 2 * location_bits;
+        let deltas =
+            journal::record_room(geometry.page_bytes, &streams, parameters.levels, delta_bits);
+        if deltas < usize::from(geometry.dies) * layout.units() as usize + RECORD_DELTAS_MIN {
+            return Err(ParameterError::RecordPage {
+                levels: parameters.levels,
+                page_bytes: geometry.page_bytes,
+            });
+        }
+        let needed = anchor_segments
+            + bad_segments
+            + journal_segments
+            + streams.of_data()
+            + RESERVE_SEGMENTS
+            + (levels - 1);
         if segments <= needed + 2 || blocks_per_slot * 3 > RING_BLOCKS_MAX as u32 {
             return Err(ParameterError::TooSmall { segments, needed });
         }
-        let data_slots = u64::from(segments - needed) * u64::from(segment_pages * layout.sectors());
+        let data_slots = u64::from(segments - needed) * u64::from(segment_pages * layout.units());
         let moves = u64::from(MOVES_PER_WRITE_MAX);
         let capacity_max = (data_slots * moves / (moves + 1)) as u32;
         Ok(Self {

@@ -11,8 +11,8 @@ use super::flight::Flight;
 use super::io;
 use super::job::{Job, Step};
 use super::map_page::FrameState;
-use super::read::TRIES_MAX;
-use super::{Volume, JOURNAL};
+use super::stream::JOURNAL;
+use super::Volume;
 use crate::codec::{Header, Kind};
 
 /// Frame used to sum up.
@@ -105,6 +105,9 @@ impl<N: Nand> Volume<'_, N> {
         segment: Segment,
         offset: u32,
     ) -> Result<Option<bool>, Error> {
+        if !self.has_journal_parity() {
+            return Ok(Some(false));
+        }
         let busy = self.dies.iter().any(|die| die.flight != Flight::None);
         let frame_free = matches!(
             self.frames.state(FRAME),
@@ -154,10 +157,10 @@ impl<N: Nand> Volume<'_, N> {
     /// A map page could not be read: it is read again a few times, then rebuilt, or its sectors are lost.
     pub(super) fn map_unreadable(&mut self, map: MapIndex, frame: usize) {
         self.map_tries += 1;
-        if self.map_tries < TRIES_MAX {
+        let location = self.directory[map.0 as usize].location;
+        if self.attempt(location, self.map_tries).is_some() {
             return;
         }
-        let location = self.directory[map.0 as usize].location;
         let (segment, offset, _) = self.shape.split(location);
         let rebuilt = if self.group_closed(segment, offset) {
             self.rebuild_journal_page(segment, offset)
@@ -180,8 +183,10 @@ impl<N: Nand> Volume<'_, N> {
     /// True when the parity page of a journal page's group was written.
     fn group_closed(&self, segment: Segment, offset: u32) -> bool {
         let end = (offset / self.quota.journal_group + 1) * self.quota.journal_group;
-        self.append_page(JOURNAL)
-            .is_none_or(|(open, next)| open != segment || next >= end)
+        self.has_journal_parity()
+            && self
+                .append_page(JOURNAL)
+                .is_none_or(|(open, next)| open != segment || next >= end)
     }
 
     fn move_sum_to(&mut self, frame: usize) {

@@ -7,7 +7,8 @@
 use cuesta_hal::Nand;
 
 use super::address::{Location, Segment};
-use super::{Volume, LEVELING};
+use super::stream::{JOURNAL, LEVELING};
+use super::Volume;
 
 /// log₂ in 1/256, linear between powers of two.
 const fn log2_256(value: u32) -> i32 {
@@ -36,7 +37,7 @@ impl<N: Nand> Volume<'_, N> {
     /// Keeps old stamps from coming round again: looks at one segment per host write.
     pub(super) fn sweep_stamps(&mut self) {
         let segment = Segment(self.host_writes % self.segments.len());
-        let data = usize::from(self.segments.stream(segment)) < super::STREAMS - 1;
+        let data = self.segments.class(segment) != JOURNAL;
         if data && self.age(segment) > 0x8000 {
             let stamp = self.stamp_now().wrapping_sub(0x8000);
             self.segments.set_stamp(segment, stamp);
@@ -54,12 +55,12 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     fn source_class(&self, segment: Segment) -> i32 {
-        let stream = self.segments.stream(segment);
-        if stream >= LEVELING {
-            self.top()
-        } else {
-            i32::from(stream).min(self.top())
+        let class = self.segments.class(segment);
+        if class >= LEVELING {
+            return self.top();
         }
+        let level = self.segments.level(segment);
+        i32::from(self.shape.streams.unscaled(level, class)).min(self.top())
     }
 
     fn dither(&mut self, class_256: i32) -> u8 {

@@ -97,7 +97,7 @@ impl<N: Nand> Volume<'_, N> {
         if self.session != Session::Active {
             return Ok(false);
         }
-        if self.free >= free || self.groom.exhausted {
+        if (self.free >= free && !self.ailing) || self.groom.exhausted {
             return Ok(false);
         }
         self.credit.idle_free = free;

@@ -174,10 +174,12 @@ impl<N: Nand> Volume<'_, N> {
                 }
                 Lookup::Known(location) => {
                     let (page, unit) = self.shape.address(location);
+                    let page = self.attempt(location, slot.tries).unwrap_or(page);
                     if !self.die_free(page.die()) || self.patience.keeps(page.die()) {
                         continue;
                     }
-                    let columns = self.shape.layout.unit_columns(unit);
+                    let level = self.segments.level(self.shape.segment(location));
+                    let columns = self.layout_of(level).unit_columns(unit);
                     if let Err(error) = self.nand.start_read(page, columns, Buffer::First) {
                         let error = self.nand_failed(&error);
                         self.free_slot(index);

@@ -3,7 +3,6 @@
 use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{Location, MapIndex, Sector, Segment};
-use super::credit::HOST_RESERVE;
 use super::error::{reload_failed, Error};
 use super::flight::{Flight, Origin, Unit};
 use super::index::Lookup;
@@ -11,9 +10,9 @@ use super::io;
 use super::job::Job;
 use super::map_page::FrameState;
 use super::segment_table::State;
+use super::stream::JOURNAL;
 use super::write::Source;
-use super::{Session, Volume, JOURNAL, TIME_JUMP};
-use crate::codec::crc::Seed;
+use super::{Session, Volume, TIME_JUMP};
 use crate::codec::Kind;
 
 /// Free segments that a new session looks at before it takes one.
@@ -50,15 +49,17 @@ impl<'m, N: Nand> Volume<'m, N> {
     /// True when the sector is in a page that the last cut may have touched.
     pub(super) fn is_suspect(&self, sector: Sector) -> bool {
         match self.lookup(sector) {
-            Lookup::Known(location) if location.is_mapped() => self.dies.iter().any(|die| {
-                die.suspect.is_mapped()
-                    && location.0 / self.shape.units == die.suspect.0 / self.shape.units
-            }),
+            Lookup::Known(location) if location.is_mapped() => self
+                .dies
+                .iter()
+                .any(|die| self.may_share_stripe(location, die.suspect)),
             Lookup::Known(_) => false,
             // A suspect data page is among the deltas; a suspect map page concerns every sector of its range.
             Lookup::Need(map) => {
                 let location = self.directory[map.0 as usize].location;
-                self.dies.iter().any(|die| die.suspect == location)
+                self.dies
+                    .iter()
+                    .any(|die| self.may_share_stripe(location, die.suspect))
             }
         }
     }
@@ -139,7 +140,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         // Committing must not cost a segment, or sessions that are cut early would use them up: what is opened here is freed here.
         if !clean {
             self.recount()?;
-            self.credit.idle_free = HOST_RESERVE + 2;
+            self.credit.idle_free = self.host_reserve() + 2;
             self.settle_until(|volume| {
                 volume.free + volume.journal_freed_by_commit() >= volume.credit.idle_free
                     || volume.groom.exhausted
@@ -199,7 +200,7 @@ impl<'m, N: Nand> Volume<'m, N> {
                     Err(kind) => return Err(self.fail(Error::Nand(kind))),
                 }
             }
-            if self.good_columns(segment) == 0 {
+            if self.is_used_up(segment) {
                 self.segments.set_state(segment, State::Retired);
                 self.free -= 1;
                 continue;
@@ -225,17 +226,32 @@ impl<'m, N: Nand> Volume<'m, N> {
         }
     }
 
-    /// Reads the current map page at a location, if there is one, into its frame.
+    /// Reads the current map page whose stripe has a page at a location, if there is one, from there into its frame.
     pub(super) fn hold_map(&mut self, at: Location) -> Result<Held, Error> {
-        let map = self.directory.iter().position(|entry| entry.location == at);
-        let Some(map) = map.map(|map| MapIndex(map as u32)) else {
-            return Ok(Held::NoMap);
-        };
-        let (page, _) = self.shape.address(at);
+        let (segment, offset, _) = self.shape.split(at);
+        let page = self.shape.page(segment, offset);
         let bytes = self.shape.layout.page_bytes() as usize;
         io::read(&mut self.nand, page, self.shape.layout.page_columns())
             .map_err(|kind| self.fail(Error::Nand(kind)))?;
-        if !self.decode_journal_page(page.die(), at, Kind::Map, map.0) {
+        let named = match self.owner(segment, offset) {
+            Ok((first, _)) => {
+                let first = self.shape.location(segment, first, 0);
+                self.directory
+                    .iter()
+                    .position(|entry| entry.location == first)
+            }
+            // What it was cannot be told.
+            Err(_) => self
+                .directory
+                .iter()
+                .position(|entry| self.may_share_stripe(entry.location, at)),
+        };
+        let Some(map) = named else {
+            return Ok(Held::NoMap);
+        };
+        let named = self.directory[map].location;
+        let map = MapIndex(map as u32);
+        if !self.decode_journal_page(page.die(), named, Kind::Map, map.0) {
             return Ok(Held::Unreadable);
         }
         let frame = self.frames.frame_of(map);
@@ -247,21 +263,20 @@ impl<'m, N: Nand> Volume<'m, N> {
 
     /// Copies what is valid in a suspect page of sector data into a fresh segment; false when it cannot be read any more.
     fn copy_suspect(&mut self, segment: Segment, offset: u32) -> Result<bool, Error> {
-        let stream = self.parameters.classes - 1;
+        let level = self.segments.level(segment);
+        let stream = self.shape.streams.of_level(level).end - 1;
+        let columns = self.shape.layout.page_columns();
+        let page = self.shape.page(segment, offset);
         for unit in 0..self.shape.units {
-            let location = self.shape.location(segment, offset, unit);
-            let page = self.shape.page(segment, offset);
-            let layout = self.shape.layout;
-            let seed = Seed {
-                volume: self.parameters.volume_id,
-                place: location.0,
+            io::read(&mut self.nand, page, columns).map_err(|kind| self.fail(Error::Nand(kind)))?;
+            let Ok((first, _)) = self.owner(segment, offset) else {
+                // A page that holds nothing is as it should be; one that the index names is not.
+                let page = self.shape.location(segment, offset, 0);
+                return Ok(!self.names(|location| self.may_share_stripe(location, page)));
             };
-            io::read(&mut self.nand, page, layout.page_columns())
-                .map_err(|kind| self.fail(Error::Nand(kind)))?;
-            let buffer = self.nand.buffer_mut(page.die(), Buffer::First);
-            let Ok((header, _)) = layout.decode_unit(buffer, unit, seed) else {
-                // A unit that holds nothing is as it should be; one that the index names is not.
-                if self.names(location) {
+            let location = self.shape.location(segment, first, unit);
+            let Ok((header, _)) = self.decode_data(page.die(), location) else {
+                if self.names(|named| named == location) {
                     return Ok(false);
                 }
                 continue;
@@ -290,11 +305,11 @@ impl<'m, N: Nand> Volume<'m, N> {
         Ok(true)
     }
 
-    /// True when a delta names the location: pages behind the last record page are known by their deltas only.
-    fn names(&self, location: Location) -> bool {
+    /// True when a delta names such a location: pages behind the last record page are known by their deltas only.
+    fn names(&self, such: impl Fn(Location) -> bool) -> bool {
         (0..self.deltas.places())
             .filter_map(|place| self.deltas.entry(place))
-            .any(|delta| delta.location == location)
+            .any(|delta| such(delta.location))
     }
 
     /// Settles what is in flight.
@@ -332,6 +347,7 @@ impl<'m, N: Nand> Volume<'m, N> {
     fn recount(&mut self) -> Result<(), Error> {
         self.pending.closed.clear();
         self.mapped = 0;
+        self.used = 0;
         for segment in self.segments.iter() {
             if self.segments.state(segment) != State::Journal {
                 self.segments.set_valid(segment, 0);
@@ -341,6 +357,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             let (first, end) = self.shape.map_range(MapIndex(map));
             for sector in first.0..end.0 {
                 let location = self.lookup_now(Sector(sector))?;
+                self.used += self.cost_at(location);
                 if location.is_mapped() {
                     self.mapped += 1;
                     self.validate(location);

@@ -1,4 +1,4 @@
-//! What is known of each segment: 5 bytes, or 7 where a segment has more than 255 slots.
+//! What is known of each segment: 5 bytes, or 7 where a segment has more than 255 slots; one more where there are several levels.
 
 use super::address::Segment;
 
@@ -20,6 +20,8 @@ pub enum State {
     Retired,
     /// Has a failing block: to be emptied first.
     Failing,
+    /// As closed, with a page that could not be read at once: to be emptied soon.
+    Ailing,
 }
 
 impl State {
@@ -31,6 +33,7 @@ impl State {
             3 => Self::Journal,
             4 => Self::Reserved,
             6 => Self::Failing,
+            7 => Self::Ailing,
             _ => Self::Retired,
         }
     }
@@ -44,36 +47,44 @@ impl State {
             Self::Reserved => 4,
             Self::Retired => 5,
             Self::Failing => 6,
+            Self::Ailing => 7,
         }
     }
 }
 
-/// Bytes of an entry for segments of this many slots.
-#[must_use]
-pub const fn stride(slots_per_segment: u32) -> usize {
+/// Bytes of the number of valid slots.
+const fn valid_bytes(slots_per_segment: u32) -> usize {
     if slots_per_segment <= 255 {
-        5
+        1
     } else {
-        7
+        3
     }
+}
+
+/// Bytes of an entry for segments of this many slots, on a volume with so many places for levels.
+#[must_use]
+pub const fn stride(slots_per_segment: u32, levels: u8) -> usize {
+    4 + valid_bytes(slots_per_segment) + (levels > 1) as usize
 }
 
 /// The table, in memory lent by the caller.
 ///
-/// Entry: state (4 bits), stream (4); relative wear (8); open stamp (16, in units chosen by the volume); valid slots (8 or 24).
+/// Entry: state (4 bits), class (4); relative wear (8); open stamp (16, in units chosen by the volume); valid slots (8 or 24); level (8).
 #[derive(Debug)]
 pub struct SegmentTable<'m> {
     bytes: &'m mut [u8],
     stride: usize,
+    valid_bytes: usize,
 }
 
 impl<'m> SegmentTable<'m> {
     /// Takes the memory as it is; [`clear`](Self::clear) makes it an empty table.
     #[must_use]
-    pub fn new(bytes: &'m mut [u8], slots_per_segment: u32) -> Self {
+    pub fn new(bytes: &'m mut [u8], slots_per_segment: u32, levels: u8) -> Self {
         Self {
             bytes,
-            stride: stride(slots_per_segment),
+            stride: stride(slots_per_segment, levels),
+            valid_bytes: valid_bytes(slots_per_segment),
         }
     }
 
@@ -134,16 +145,31 @@ impl<'m> SegmentTable<'m> {
         entry[0] = entry[0] & 0xF0 | state.code();
     }
 
-    /// Stream of a segment.
+    /// Class of a segment; 8 for wear leveling, 9 for the journal.
     #[must_use]
-    pub fn stream(&self, segment: Segment) -> u8 {
+    pub fn class(&self, segment: Segment) -> u8 {
         self.at(segment)[0] >> 4
     }
 
-    /// Sets the stream of a segment.
-    pub fn set_stream(&mut self, segment: Segment, stream: u8) {
+    /// Sets the class of a segment.
+    pub fn set_class(&mut self, segment: Segment, class: u8) {
         let entry = self.at_mut(segment);
-        entry[0] = entry[0] & 0x0F | stream << 4;
+        entry[0] = entry[0] & 0x0F | class << 4;
+    }
+
+    /// Level of what is in a segment.
+    #[must_use]
+    pub fn level(&self, segment: Segment) -> u8 {
+        let entry = self.at(segment);
+        entry.get(4 + self.valid_bytes).copied().unwrap_or(0)
+    }
+
+    /// Sets the level of what is in a segment.
+    pub fn set_level(&mut self, segment: Segment, level: u8) {
+        let at = 4 + self.valid_bytes;
+        if let Some(byte) = self.at_mut(segment).get_mut(at) {
+            *byte = level;
+        }
     }
 
     /// Erases beyond the table's base, saturating.
@@ -172,19 +198,16 @@ impl<'m> SegmentTable<'m> {
     /// Slots that the index names, or whose program is in flight.
     #[must_use]
     pub fn valid(&self, segment: Segment) -> u32 {
-        match *self.at(segment) {
-            [_, _, _, _, low] => u32::from(low),
-            [_, _, _, _, low, mid, high] => u32::from_le_bytes([low, mid, high, 0]),
-            _ => 0,
-        }
+        let mut bytes = [0; 4];
+        bytes[..self.valid_bytes].copy_from_slice(&self.at(segment)[4..4 + self.valid_bytes]);
+        u32::from_le_bytes(bytes)
     }
 
     /// Sets the number of valid slots.
     pub fn set_valid(&mut self, segment: Segment, valid: u32) {
         let bytes = valid.to_le_bytes();
-        let entry = self.at_mut(segment);
-        let width = entry.len() - 4;
-        entry[4..].copy_from_slice(&bytes[..width]);
+        let width = self.valid_bytes;
+        self.at_mut(segment)[4..4 + width].copy_from_slice(&bytes[..width]);
     }
 }
 
@@ -194,21 +217,23 @@ mod tests {
 
     #[test]
     fn fields_do_not_touch_each_other() {
-        for slots in [64, 4096] {
-            let mut bytes = [0u8; 70];
-            let used = 10 * stride(slots);
-            let mut table = SegmentTable::new(&mut bytes[..used], slots);
+        for (slots, levels) in [(64, 1), (4096, 1), (64, 3), (4096, 16)] {
+            let mut bytes = [0u8; 80];
+            let used = 10 * stride(slots, levels);
+            let mut table = SegmentTable::new(&mut bytes[..used], slots, levels);
             table.clear();
             assert_eq!(table.len(), 10);
             let segment = Segment(3);
             table.set_valid(segment, slots - 1);
             table.set_state(segment, State::Journal);
-            table.set_stream(segment, 9);
+            table.set_class(segment, 9);
+            table.set_level(segment, 11);
             table.set_wear(segment, 200);
             table.set_stamp(segment, 0xBEEF);
             assert_eq!(table.valid(segment), slots - 1);
             assert_eq!(table.state(segment), State::Journal);
-            assert_eq!(table.stream(segment), 9);
+            assert_eq!(table.class(segment), 9);
+            assert_eq!(table.level(segment), if levels > 1 { 11 } else { 0 });
             assert_eq!(table.wear(segment), 200);
             assert_eq!(table.stamp(segment), 0xBEEF);
             for other in [Segment(2), Segment(4)] {

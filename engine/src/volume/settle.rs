@@ -10,16 +10,17 @@ use super::index::Lookup;
 use super::map_page::FrameState;
 use super::read::TRIES_MAX;
 use super::segment_table::State;
+use super::stripe::Next;
 use super::Volume;
 use crate::codec::crc::Seed;
-use crate::codec::Kind;
+use crate::codec::{Header, Kind, PageError};
 
 impl<N: Nand> Volume<'_, N> {
     /// Settles what has ended on a die; true when something had, with what is to be handed out.
     pub(super) fn settle(&mut self, die: Die) -> (bool, Option<Outcome>) {
         let at = usize::from(die.0);
         match self.dies[at].flight {
-            Flight::None | Flight::Redrive(_) => return (false, None),
+            Flight::None | Flight::Redrive(..) => return (false, None),
             Flight::Settled(_) => return (true, self.next_settled(die)),
             _ => {}
         }
@@ -37,51 +38,116 @@ impl<N: Nand> Volume<'_, N> {
                 self.settle_map(die, map);
                 None
             }
-            Flight::Data {
-                segment,
-                offset,
-                units,
-                ..
-            } => {
-                if completion == Completion::Programmed {
-                    self.settle_data(die, segment, offset, units)
-                } else {
-                    self.data_failed(die, segment, offset, units);
-                    None
-                }
+            data @ Flight::Data { .. } => {
+                self.dies[at].flight = data;
+                let next = match &mut self.dies[at].flight {
+                    Flight::Data { stripe, .. } => {
+                        stripe.own_settled(completion == Completion::Programmed)
+                    }
+                    _ => Next::Wait,
+                };
+                self.stripe_settled(die, next)
             }
+            Flight::Copy { of, offset } => self.copy_settled(of, offset, completion),
             Flight::Job => {
                 self.settle_job(die, completion);
                 None
             }
-            Flight::None | Flight::Settled(_) | Flight::Redrive(_) => None,
+            Flight::None | Flight::Settled(_) | Flight::Redrive(..) => None,
         };
         (true, outcome)
     }
 
-    fn seed(&self, location: Location) -> Seed {
+    /// The program of a copy has settled.
+    fn copy_settled(&mut self, of: Die, offset: u32, completion: Completion) -> Option<Outcome> {
+        let good = completion == Completion::Programmed;
+        match &mut self.dies[usize::from(of.0)].flight {
+            Flight::Data { stripe, .. } => {
+                let next = stripe.copy_settled(offset, good);
+                self.stripe_settled(of, next)
+            }
+            _ => {
+                self.journal_copy_settled(of, offset, good);
+                None
+            }
+        }
+    }
+
+    /// A program of the stripe whose data is in flight on `die` has settled.
+    fn stripe_settled(&mut self, die: Die, next: Next) -> Option<Outcome> {
+        let at = usize::from(die.0);
+        match next {
+            Next::Wait => return None,
+            Next::Program(offset) => {
+                if let Flight::Data { segment, .. } = self.dies[at].flight {
+                    let page = self.shape.page(segment, offset);
+                    // What it fails with has stopped the volume.
+                    let _ = self.start_own(page);
+                }
+                return None;
+            }
+            Next::Done | Next::Failed(_) => {}
+        }
+        let Flight::Data {
+            segment,
+            offset,
+            units,
+            ..
+        } = core::mem::take(&mut self.dies[at].flight)
+        else {
+            return None;
+        };
+        match next {
+            Next::Failed(failed) => {
+                self.data_failed(die, segment, offset, failed, units);
+                None
+            }
+            _ => self.settle_data(die, segment, offset, units),
+        }
+    }
+
+    /// The seed of the checks of a unit of sector data.
+    pub(super) fn seed(&self, location: Location) -> Seed {
         Seed {
             volume: self.parameters.volume_id,
             place: location.0,
         }
     }
 
+    /// Corrects and checks the unit of sector data that belongs to a location, in the buffer of `die`. The page itself tells its level.
+    pub(super) fn decode_data(
+        &mut self,
+        die: Die,
+        location: Location,
+    ) -> Result<(Header, u32), PageError> {
+        let (_, _, unit) = self.shape.split(location);
+        let seed = self.seed(location);
+        let (layout, levels) = (self.shape.layout, &self.levels);
+        let page = self.nand.buffer_mut(die, Buffer::First);
+        layout.decode_unit_with(page, unit, seed, |level| {
+            levels
+                .get(level)
+                .and_then(|level| layout.with(level.ecc).ok())
+        })
+    }
+
     fn settle_read(&mut self, die: Die, index: usize) -> Option<Outcome> {
         let slot = self.slots[index];
         let location = slot.location?;
         let (_, _, unit) = self.shape.split(location);
-        let seed = self.seed(location);
-        let layout = self.shape.layout;
-        let page = self.nand.buffer_mut(die, Buffer::First);
-        match layout.decode_unit(page, unit, seed) {
+        match self.decode_data(die, location) {
             Ok((header, corrected)) if header.kind == Kind::Data && header.id == slot.sector.0 => {
                 self.stats.corrected_bits_max = self.stats.corrected_bits_max.max(corrected);
                 self.free_slot(index);
+                if slot.tries() > 0 {
+                    self.ails(location);
+                }
                 Some(Outcome::Data(slot.ticket, die, unit))
             }
             _ => {
                 let moved = self.lookup(slot.sector) != Lookup::Known(location);
-                if slot.tries() + 1 < TRIES_MAX || (moved && slot.tries() < 2 * TRIES_MAX) {
+                let more = self.attempt(location, slot.tries() + 1).is_some();
+                if more || (moved && slot.tries() < 2 * TRIES_MAX) {
                     self.slots[index].retry();
                     return None;
                 }
@@ -217,12 +283,12 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// A program failed: the segment is emptied first of all, the block is never used again, the data goes elsewhere.
-    fn data_failed(&mut self, die: Die, segment: Segment, offset: u32, units: Units) {
+    fn data_failed(&mut self, die: Die, segment: Segment, offset: u32, failed: u32, units: Units) {
         for index in 0..units.len() {
             let location = self.shape.location(segment, offset, index as u32);
             self.invalidate(location);
         }
-        self.block_failed(segment, offset % self.shape.width);
+        self.block_failed(segment, failed % self.shape.width);
         self.cancel_waiting_job();
         self.stats.redriven += 1;
         // Relocations can be made again from their source; host data is only here.
@@ -240,7 +306,8 @@ impl<N: Nand> Volume<'_, N> {
             kept = units;
         }
         if !kept.is_empty() {
-            self.dies[usize::from(die.0)].flight = Flight::Redrive(kept);
+            let level = self.segments.level(segment);
+            self.dies[usize::from(die.0)].flight = Flight::Redrive(kept, level);
         }
     }
 
@@ -258,34 +325,32 @@ impl<N: Nand> Volume<'_, N> {
         }
         if matches!(
             self.segments.state(segment),
-            State::Open | State::Closed | State::Failing
+            State::Open | State::Closed | State::Ailing | State::Failing
         ) {
             self.segments.set_state(segment, State::Failing);
+            self.ailing = true;
         }
     }
 
     /// Starts failed programs again, in another segment.
     pub(super) fn redrive(&mut self) -> Result<(), Error> {
         for at in 0..self.dies.len() {
-            let Flight::Redrive(units) = &self.dies[at].flight else {
+            let Flight::Redrive(units, level) = &self.dies[at].flight else {
                 continue;
             };
-            let units = units.clone();
+            let (units, level) = (units.clone(), *level);
             let from = Die(at as u16);
             let top = self.parameters.classes - 1;
-            let Some(stream) = self.stream_for(top, 0) else {
+            let Some(stream) = self.stream_for(level, top, 0) else {
                 if self.want_open.is_none() {
                     // Nowhere to go: the volume takes no more writes.
                     return Err(Error::NoSpace);
                 }
                 continue;
             };
-            let Some(to) = self.append_die(stream) else {
+            let Some(to) = self.ready_die(stream, Some(from)) else {
                 continue;
             };
-            if to != from && !self.die_free(to) {
-                continue;
-            }
             if to != from {
                 self.copy_page_between(from, to);
             }
@@ -304,7 +369,7 @@ impl<N: Nand> Volume<'_, N> {
                 Some(Outcome::Failed(ticket, error))
             }
             Flight::Data { units, .. } => {
-                self.dies[usize::from(die.0)].flight = Flight::Redrive(units);
+                self.dies[usize::from(die.0)].flight = Flight::Redrive(units, 0);
                 self.fail_writes(error)
             }
             _ => None,
@@ -314,7 +379,7 @@ impl<N: Nand> Volume<'_, N> {
     /// Fails a write whose program failed and for which there is no other place, one a call.
     pub(super) fn fail_redriven(&mut self) -> Option<Outcome> {
         for die in self.dies.iter_mut() {
-            let Flight::Redrive(units) = &mut die.flight else {
+            let Flight::Redrive(units, _) = &mut die.flight else {
                 continue;
             };
             while let Some(unit) = units.pop() {
@@ -333,7 +398,7 @@ impl<N: Nand> Volume<'_, N> {
             .dies
             .iter_mut()
             .filter_map(|die| match &mut die.flight {
-                Flight::Redrive(units) | Flight::Settled(units) | Flight::Data { units, .. } => {
+                Flight::Redrive(units, _) | Flight::Settled(units) | Flight::Data { units, .. } => {
                     Some(units)
                 }
                 _ => None,

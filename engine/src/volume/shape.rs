@@ -5,25 +5,28 @@ use cuesta_hal::{BlockAddress, Geometry, PageAddress};
 use super::address::{Location, MapIndex, Sector, Segment};
 use super::bits;
 use super::parameters::Parameters;
+use super::stream::Streams;
 use crate::codec::{LayoutError, PageLayout};
 
 /// Everything that follows from the geometry and the parameters stored with the volume.
 ///
-/// Segment `s` is block `s / groups` on the `width` dies of group `s % groups`. Its pages are numbered row by row: *offset* = row · width +
-/// column. Location = (segment · pages + offset) · sectors per page + unit.
+/// Segment `s` is block `s / groups` on the `width` dies of group `s % groups`; on a part of one die it is `width` blocks one behind the other. Its pages are
+/// numbered row by row: *offset* = row · width + column. Location = (segment · pages + offset) · units + unit.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
-    /// Layout of every page.
+    /// Layout of metadata, and of every header.
     pub layout: PageLayout,
+    /// How streams are numbered.
+    pub streams: Streams,
     /// Dies.
     pub dies: u16,
     /// Blocks of a die.
     pub blocks_per_die: u32,
     /// Pages of a block.
     pub rows: u32,
-    /// Blocks of a segment, each on a die of its own.
+    /// Blocks of a segment, each on a die of its own where there are several.
     pub width: u32,
-    /// Sectors in a page.
+    /// Slots of a page.
     pub units: u32,
     /// Segments of the part.
     pub segments: u32,
@@ -46,12 +49,13 @@ impl Shape {
         let layout = PageLayout::new(geometry, parameters.sector_bytes)?;
         let width = u32::from(parameters.width).max(1);
         let segments = geometry.blocks() / width;
-        let units = layout.sectors();
+        let units = layout.units();
         let slots = segments * width * u32::from(geometry.pages_per_block) * units;
         let location_bits = bits::width(slots + 1);
         let map_entries = geometry.page_bytes * 8 / location_bits;
         Ok(Self {
             layout,
+            streams: Streams::new(parameters),
             dies: geometry.dies,
             blocks_per_die: geometry.blocks_per_die,
             rows: u32::from(geometry.pages_per_block),
@@ -86,16 +90,31 @@ impl Shape {
     /// The block of a segment in a column.
     #[must_use]
     pub const fn block(&self, segment: Segment, column: u32) -> BlockAddress {
-        let groups = self.dies as u32 / self.width;
+        if self.dies == 1 {
+            return BlockAddress::new(0, segment.0 * self.width + column);
+        }
+        let groups = self.groups();
         let die = (segment.0 % groups) * self.width + column;
         BlockAddress::new(die as u16, segment.0 / groups)
     }
 
-    /// The segment that a block belongs to.
+    /// Groups of dies that segments lie on.
+    #[must_use]
+    pub const fn groups(&self) -> u32 {
+        if self.dies == 1 {
+            1
+        } else {
+            self.dies as u32 / self.width
+        }
+    }
+
+    /// The segment that a block belongs to; one beyond the last for blocks that are left over.
     #[must_use]
     pub const fn segment_of(&self, block: BlockAddress) -> Segment {
-        let groups = self.dies as u32 / self.width;
-        Segment(block.block.0 * groups + block.die.0 as u32 / self.width)
+        if self.dies == 1 {
+            return Segment(block.block.0 / self.width);
+        }
+        Segment(block.block.0 * self.groups() + block.die.0 as u32 / self.width)
     }
 
     /// Number of a block among all: die by die.

@@ -8,11 +8,11 @@ use super::flight::Flight;
 use super::index::Lookup;
 use super::io;
 use super::job::Job;
+use super::level::LevelIndex;
 use super::recover::Decayed;
 use super::segment_table::State;
 use super::{Session, Volume};
-use crate::codec::crc::Seed;
-use crate::codec::{HeaderState, Kind};
+use crate::codec::{Header, HeaderState, Kind};
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,13 +96,7 @@ impl<N: Nand> Volume<'_, N> {
         report: &mut dyn FnMut(Finding),
         progress: &mut dyn FnMut(u32, u32),
     ) -> Result<Verified, Error> {
-        self.check_alive()?;
-        if self.dies.iter().any(|die| die.flight != Flight::None) {
-            return Err(Error::Nand(cuesta_hal::NandErrorKind::Busy));
-        }
-        if matches!(self.job, Job::Retry { .. }) {
-            return Err(Error::Nand(cuesta_hal::NandErrorKind::Busy));
-        }
+        self.check_idle()?;
         // What only waits gives its buffer and frame up.
         self.groom.let_go();
         self.cancel_waiting_job();
@@ -151,6 +145,35 @@ impl<N: Nand> Volume<'_, N> {
         Ok(())
     }
 
+    /// The level of a sector; `None` if nothing is written there. Nothing may be in flight.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`], [`Error::Lost`]; the NAND failed, or requests are in flight.
+    pub fn level_of(&mut self, sector: Sector) -> Result<Option<LevelIndex>, Error> {
+        if sector.0 >= self.shape.capacity {
+            let capacity = self.shape.capacity;
+            return Err(Error::OutOfRange { sector, capacity });
+        }
+        self.check_idle()?;
+        match self.lookup_now(sector)? {
+            Location::UNMAPPED => Ok(None),
+            Location::LOST => Err(Error::Lost(sector)),
+            location => {
+                let segment = self.shape.segment(location);
+                Ok(Some(LevelIndex(self.segments.level(segment))))
+            }
+        }
+    }
+
+    fn check_idle(&self) -> Result<(), Error> {
+        self.check_alive()?;
+        let busy = self.dies.iter().any(|die| die.flight != Flight::None);
+        if busy || matches!(self.job, Job::Retry { .. }) {
+            return Err(Error::Nand(cuesta_hal::NandErrorKind::Busy));
+        }
+        Ok(())
+    }
+
     /// Where a sector is, its map page read if need be. Nothing else may be in flight.
     pub(super) fn lookup_now(&mut self, sector: Sector) -> Result<Location, Error> {
         for _ in 0..1_000_000u32 {
@@ -188,18 +211,15 @@ impl<N: Nand> Volume<'_, N> {
             report(Finding::Lost { sector });
             return Ok(());
         }
-        let (page, unit) = self.shape.address(location);
-        let layout = self.shape.layout;
-        let seed = Seed {
-            volume: self.parameters.volume_id,
-            place: location.0,
-        };
+        let (_, unit) = self.shape.address(location);
+        let layout = self.layout_of(self.segments.level(self.shape.segment(location)));
         let mut readable = false;
-        for _ in 0..super::read::TRIES_MAX {
+        let mut tries = 0;
+        while let Some(page) = self.attempt(location, tries) {
+            tries += 1;
             io::read(&mut self.nand, page, layout.unit_columns(unit))
                 .map_err(|kind| self.fail(Error::Nand(kind)))?;
-            let buffer = self.nand.buffer_mut(page.die(), Buffer::First);
-            match layout.decode_unit(buffer, unit, seed) {
+            match self.decode_data(page.die(), location) {
                 Ok((header, corrected)) if header.kind == Kind::Data && header.id == sector.0 => {
                     verified.corrected_bits_max = verified.corrected_bits_max.max(corrected);
                     readable = true;
@@ -219,6 +239,28 @@ impl<N: Nand> Volume<'_, N> {
         Ok(())
     }
 
+    /// The header of a unit, from the first page of its stripe or from one behind it.
+    fn verify_header(
+        &mut self,
+        segment: Segment,
+        offset: u32,
+        unit: u32,
+    ) -> Result<Option<Header>, Error> {
+        let location = self.shape.location(segment, offset, unit);
+        for at in self.stripe_pages(segment, offset) {
+            let page = self.shape.page(segment, at);
+            io::read(&mut self.nand, page, self.shape.layout.header_columns())
+                .map_err(|kind| self.fail(Error::Nand(kind)))?;
+            let buffer = self.nand.buffer(page.die(), Buffer::First);
+            match self.shape.layout.read_header(buffer, unit, location.0) {
+                HeaderState::Valid(header) => return Ok(Some(header)),
+                HeaderState::Erased => return Ok(None),
+                HeaderState::Bad => {}
+            }
+        }
+        Ok(None)
+    }
+
     fn verify_segment(
         &mut self,
         segment: Segment,
@@ -228,24 +270,17 @@ impl<N: Nand> Volume<'_, N> {
         let state = self.segments.state(segment);
         let counted = match state {
             State::Free => 0,
-            State::Open | State::Closed if self.counts_are_exact() => self.segments.valid(segment),
+            State::Open | State::Closed | State::Ailing if self.counts_are_exact() => {
+                self.segments.valid(segment)
+            }
             _ => return Ok(()),
         };
         let mut found = 0;
         for offset in 0..self.shape.pages_per_segment() {
-            let page = self.shape.page(segment, offset);
-            if self.is_bad(self.shape.block_number(page.block)) {
-                continue;
-            }
             for unit in 0..self.shape.units {
                 // Looking a sector up may use the buffer.
-                io::read(&mut self.nand, page, self.shape.layout.header_columns())
-                    .map_err(|kind| self.fail(Error::Nand(kind)))?;
                 let location = self.shape.location(segment, offset, unit);
-                let buffer = self.nand.buffer(page.die(), Buffer::First);
-                if let HeaderState::Valid(header) =
-                    self.shape.layout.read_header(buffer, unit, location.0)
-                {
+                if let Some(header) = self.verify_header(segment, offset, unit)? {
                     if header.kind == Kind::Data
                         && header.id < self.shape.capacity
                         && self.lookup_now(Sector(header.id))? == location

@@ -2,8 +2,8 @@
 
 use cuesta_hal::Nand;
 
-use super::address::Segment;
-use super::credit::HOST_RESERVE;
+use super::address::{Location, Segment};
+use super::credit::PROGRAM_US;
 use super::segment_table::State;
 use super::Volume;
 
@@ -17,30 +17,28 @@ impl<N: Nand> Volume<'_, N> {
     ///
     /// Failing segments first; then, now and then, a segment that lags in wear; else the largest (1 − u) / u · age.
     pub(super) fn choose_victim(&mut self) -> Option<(Segment, bool)> {
-        if let Some(failing) = self
-            .segments
-            .iter()
-            .find(|&segment| self.eligible(segment, State::Failing))
-        {
-            return Some((failing, false));
+        for state in [State::Failing, State::Ailing] {
+            let found = self
+                .segments
+                .iter()
+                .find(|&segment| self.eligible(segment, state));
+            if let Some(segment) = found {
+                return Some((segment, false));
+            }
         }
+        self.ailing = false;
         if self.stats.victims % LEVELING_SHARE == LEVELING_SHARE - 1 {
             if let Some(lagging) = self.lagging() {
                 return Some((lagging, true));
             }
         }
-        let slots = self.shape.slots_per_segment();
         let mut best = None;
         let mut best_score = 0u64;
         for segment in self.segments.iter() {
             if !self.eligible(segment, State::Closed) {
                 continue;
             }
-            let good = if self.shape.width == 1 {
-                slots
-            } else {
-                self.good_columns(segment) * self.shape.rows * self.shape.units
-            };
+            let good = self.slots_of(segment);
             let valid = self.segments.valid(segment).min(good);
             if valid == good {
                 continue;
@@ -50,7 +48,11 @@ impl<N: Nand> Volume<'_, N> {
             }
             let age = u64::from(self.age(segment)) + 1;
             // Where little is free the emptiest segment goes first, whatever its age: its room is needed now.
-            let age = if self.free <= HOST_RESERVE { 1 } else { age };
+            let age = if self.free <= self.host_reserve() {
+                1
+            } else {
+                age
+            };
             let score = ((u64::from(good - valid) * age) << 16) / u64::from(valid);
             if score > best_score {
                 best_score = score;
@@ -58,6 +60,35 @@ impl<N: Nand> Volume<'_, N> {
             }
         }
         best.map(|segment| (segment, false))
+    }
+
+    /// A page of a segment could not be read at once, though it could in the end: its segment is to be emptied soon.
+    pub(super) fn ails(&mut self, location: Location) {
+        let segment = self.shape.segment(location);
+        if self.segments.state(segment) == State::Closed {
+            self.segments.set_state(segment, State::Ailing);
+        }
+        if self.segments.state(segment) == State::Ailing {
+            self.ailing = true;
+            // Reads alone get it done, too.
+            self.credit.debt_us = self.credit.debt_us.saturating_add(PROGRAM_US as i32);
+        }
+    }
+
+    /// Sectors that a segment has room for, at the level that it has.
+    pub(super) fn slots_of(&self, segment: Segment) -> u32 {
+        let columns = match self.shape.width {
+            1 => 1,
+            _ => self.good_columns(segment),
+        };
+        let pages = columns * self.shape.rows;
+        match (self.parameters.levels, self.segments.level(segment)) {
+            (1, _) if self.parameters.copies == 1 => pages * self.layout_of(0).sectors(),
+            (_, level) => {
+                let copies = self.levels.get(level).map_or(1, |level| level.copies());
+                pages / u32::from(copies) * self.layout_of(level).sectors()
+            }
+        }
     }
 
     fn eligible(&self, segment: Segment, state: State) -> bool {

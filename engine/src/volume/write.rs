@@ -1,14 +1,16 @@
 //! Host writes: acceptance, placement, and the start of a page's program.
 
 use cuesta_hal::{Buffer, Die, Nand};
+use heapless::Vec;
 
 use super::address::{Location, Sector, Segment, Ticket};
-use super::credit::HOST_RESERVE;
 use super::error::Error;
 use super::flight::{Flight, Origin, Unit, Units};
 use super::index::Lookup;
+use super::level::LevelIndex;
+use super::parameters::{SLOT_COST, UNITS_MAX};
+use super::stripe::Offsets;
 use super::{Session, Volume};
-use crate::codec::crc::Seed;
 use crate::codec::header::{FLAG_BATCH, FLAG_RELOCATED};
 use crate::codec::{Header, Kind};
 
@@ -37,13 +39,27 @@ impl<N: Nand> Volume<'_, N> {
     /// # Errors
     /// `WouldBlock`: call [`poll`](Self::poll) and try again. Any other error: the request was refused and nothing was done.
     pub fn submit_write(&mut self, sector: Sector, data: &[u8]) -> nb::Result<Ticket, Error> {
-        self.accept_write(sector, data, false)
+        self.accept_write(sector, data, LevelIndex(0), false)
+    }
+
+    /// Writes a sector at a level: as [`submit_write`](Self::submit_write), which takes the first. The sector keeps the level until it is written again.
+    ///
+    /// # Errors
+    /// [`Error::NoLevel`], and those of [`submit_write`](Self::submit_write).
+    pub fn submit_write_at(
+        &mut self,
+        sector: Sector,
+        data: &[u8],
+        level: LevelIndex,
+    ) -> nb::Result<Ticket, Error> {
+        self.accept_write(sector, data, level, false)
     }
 
     pub(super) fn accept_write(
         &mut self,
         sector: Sector,
         data: &[u8],
+        level: LevelIndex,
         batch: bool,
     ) -> nb::Result<Ticket, Error> {
         self.check_sector(sector)?;
@@ -53,6 +69,9 @@ impl<N: Nand> Volume<'_, N> {
                 expected: self.sector_bytes(),
             }));
         }
+        if self.levels.get(level.0).is_none() {
+            return Err(nb::Error::Other(Error::NoLevel(level)));
+        }
         self.ready_to_write()?;
         if self.host_must_wait() || self.sector_busy(sector) || self.read_waits_for(sector) {
             return Err(nb::Error::WouldBlock);
@@ -61,8 +80,11 @@ impl<N: Nand> Volume<'_, N> {
             Some(old) => old,
             None => return Err(nb::Error::WouldBlock),
         };
+        if self.used + self.cost(level.0) > self.room() + self.cost_at(old) {
+            return Err(nb::Error::Other(Error::NoSpace));
+        }
         let class = self.class_for_write(old);
-        let Some(stream) = self.stream_for(class, HOST_RESERVE) else {
+        let Some(stream) = self.stream_for(level.0, class, self.host_reserve()) else {
             return match self.out_of_space() {
                 true => Err(nb::Error::Other(Error::NoSpace)),
                 false => Err(nb::Error::WouldBlock),
@@ -142,34 +164,56 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    /// A stream for a class: its own if it has or may open a segment, else the nearest that has one.
+    /// A stream of a level for a class of the first one: its own if it has or may open a segment, else the nearest that has one.
     ///
-    /// Where little is free only one stream is open at a time: `reserve` bounds the opening of the last one.
-    pub(super) fn stream_for(&mut self, class: u8, reserve: u32) -> Option<u8> {
-        if self.appends[usize::from(class)].is_some() {
-            return Some(class);
+    /// Where little is free only one stream of a level is open at a time: `reserve` bounds the opening of the last one.
+    pub(super) fn stream_for(&mut self, level: u8, class: u8, reserve: u32) -> Option<u8> {
+        let streams = self.shape.streams.of_level(level);
+        let wanted = streams.start + self.shape.streams.scaled(level, class);
+        if self.appends[usize::from(wanted)].is_some() {
+            return Some(wanted);
         }
-        let nearest = (0..self.parameters.classes)
+        let nearest = streams
             .filter(|&other| self.appends[usize::from(other)].is_some())
-            .min_by_key(|&other| other.abs_diff(class));
+            .min_by_key(|&other| other.abs_diff(wanted));
         let least = match nearest {
-            Some(_) => reserve.max(HOST_RESERVE),
+            Some(_) => reserve.max(self.host_reserve()),
             None => reserve,
         };
         if self.erasable() > least {
-            self.want_open = Some(class);
+            self.want_open = Some(wanted);
             return None;
         }
         nearest
     }
 
+    /// What the mapped sectors may take up.
+    fn room(&self) -> u64 {
+        u64::from(self.quota.capacity_max) * u64::from(SLOT_COST)
+    }
+
+    /// What the sector at a location takes up. One that is lost counts as one of one copy, whether its mapping was lost or its data.
+    pub(super) fn cost_at(&self, location: Location) -> u64 {
+        match location {
+            Location::UNMAPPED => 0,
+            Location::LOST => SLOT_COST.into(),
+            location => self.cost(self.segments.level(self.shape.segment(location))),
+        }
+    }
+
     /// True when a unit can be appended to the stream now.
     pub(super) fn can_append(&self, stream: u8) -> bool {
         match self.stages.get(usize::from(stream)) {
-            Some(stage) => stage.units.len() < self.shape.units as usize,
-            None => self
-                .append_die(stream)
-                .is_some_and(|die| self.die_free(die)),
+            Some(stage) => stage.units.len() < self.sectors_of(stream),
+            None => self.ready_die(stream, None).is_some(),
+        }
+    }
+
+    /// Sectors of a page of a stream.
+    fn sectors_of(&self, stream: u8) -> usize {
+        match self.appends[usize::from(stream)] {
+            Some(open) => self.layout_of(self.segments.level(open.segment)).sectors() as usize,
+            None => self.layout_of(self.shape.streams.level(stream)).sectors() as usize,
         }
     }
 
@@ -203,6 +247,7 @@ impl<N: Nand> Volume<'_, N> {
             let _ = units.push(unit);
             return self.program_units(stream, die, units);
         }
+        let full = self.sectors_of(stream);
         let stage = &mut self.stages[usize::from(stream)];
         let at = usize::from(stream) * self.shape.layout.page_bytes() as usize
             + stage.units.len() * bytes;
@@ -216,14 +261,19 @@ impl<N: Nand> Volume<'_, N> {
         }
         let _ = stage.units.push(unit);
         stage.age = 0;
-        if stage.units.len() == self.shape.units as usize {
+        if stage.units.len() >= full {
             stage.push = true;
         }
         self.push_stage(stream)
     }
 
+    /// Copies the main area of the page in a die's buffer into that of another.
     pub(super) fn copy_page_between(&mut self, from: Die, to: Die) {
-        let len = self.shape.layout.page_bytes() as usize;
+        self.copy_between(from, to, self.shape.layout.page_bytes() as usize);
+    }
+
+    /// Copies the first bytes of a die's buffer into that of another.
+    pub(super) fn copy_between(&mut self, from: Die, to: Die, len: usize) {
         let mut chunk = [0u8; 256];
         let mut at = 0;
         while at < len {
@@ -242,13 +292,13 @@ impl<N: Nand> Volume<'_, N> {
         if !stage.push || stage.units.is_empty() {
             return Ok(());
         }
-        let Some(die) = self.append_die(stream) else {
+        if self.append_die(stream).is_none() {
             self.want_open = Some(stream);
             return Ok(());
-        };
-        if !self.die_free(die) {
-            return Ok(());
         }
+        let Some(die) = self.ready_die(stream, None) else {
+            return Ok(());
+        };
         let bytes = self.shape.layout.page_bytes() as usize;
         let from = usize::from(stream) * bytes;
         self.nand.buffer_mut(die, Buffer::First)[..bytes]
@@ -283,65 +333,63 @@ impl<N: Nand> Volume<'_, N> {
         die: Die,
         units: Units,
     ) -> Result<(), Error> {
-        let Some((segment, offset)) = self.take_page(stream) else {
+        let Some((segment, offsets)) = self.take_stripe(stream) else {
             return Err(Error::NoSpace);
         };
+        let Some(&offset) = offsets.first() else {
+            return Err(Error::NoSpace);
+        };
+        let span = Self::span(&offsets);
         let time = self.take_time();
         let erases = self.erases_of(segment);
-        let layout = self.shape.layout;
-        let page = self.nand.buffer_mut(die, Buffer::First);
-        layout.clear_spare(page);
-        for (index, unit) in units.iter().enumerate() {
-            let location = self.shape.location(segment, offset, index as u32);
-            let flags = match unit.origin {
-                Origin::Host { .. } => 0,
-                Origin::Batch { .. } => FLAG_BATCH,
-                Origin::Relocation { .. } => FLAG_RELOCATED,
-            };
-            let header = Header {
+        let level = self.segments.level(segment);
+        let class = self.segments.class(segment);
+        let headers: Vec<Header, UNITS_MAX> = units
+            .iter()
+            .map(|unit| Header {
                 kind: Kind::Data,
-                level: 0,
-                flags,
+                level,
+                flags: match unit.origin {
+                    Origin::Host { .. } => 0,
+                    Origin::Batch { .. } => FLAG_BATCH,
+                    Origin::Relocation { .. } => FLAG_RELOCATED,
+                },
+                span,
                 time,
+                stream: class,
+                erases,
                 id: unit.sector.0,
                 birth: unit.birth,
-                stream,
-                erases,
-            };
-            let seed = Seed {
-                volume: self.parameters.volume_id,
-                place: location.0,
-            };
-            layout.encode_unit(page, index as u32, &header, seed);
-        }
-        self.start_data(die, segment, offset, time, units)
+            })
+            .collect();
+        let seed = self.seed(self.shape.location(segment, offset, 0));
+        let layout = self.layout_of(level);
+        layout.encode(self.nand.buffer_mut(die, Buffer::First), &headers, seed);
+        self.start_data(die, segment, &offsets, time, units)
     }
 
     fn start_data(
         &mut self,
         die: Die,
         segment: Segment,
-        offset: u32,
+        offsets: &Offsets,
         time: u64,
         units: Units,
     ) -> Result<(), Error> {
+        let offset = offsets.first().copied().unwrap_or(0);
         for index in 0..units.len() {
             let location = self.shape.location(segment, offset, index as u32);
             self.validate(location);
         }
-        let page = self.shape.page(segment, offset);
-        match self.nand.start_program(page, Buffer::First) {
-            Ok(()) => {
-                self.stats.data_pages += 1;
-                self.dies[usize::from(die.0)].flight = Flight::Data {
-                    segment,
-                    offset,
-                    time,
-                    units,
-                };
-                Ok(())
-            }
-            Err(error) => Err(self.nand_failed(&error)),
-        }
+        let stripe = self.start_stripe(segment, offsets)?;
+        self.stats.data_pages += offsets.len() as u32;
+        self.dies[usize::from(die.0)].flight = Flight::Data {
+            segment,
+            offset,
+            time,
+            units,
+            stripe,
+        };
+        Ok(())
     }
 }

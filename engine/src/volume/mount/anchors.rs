@@ -173,14 +173,17 @@ impl<N: Nand> Volume<'_, N> {
         let start = id * bytes;
         let payload = &self.nand.buffer(page.die(), Buffer::First)[..bytes as usize];
         let head = if id == 0 { Head::decode(payload) } else { None };
-        let table_start = HEAD_BYTES + 4 * self.directory.len() as u32;
+        let directory_start = HEAD_BYTES + self.levels.bytes().len() as u32;
+        let table_start = directory_start + 4 * self.directory.len() as u32;
         let bad_start = table_start + self.segments.bytes().len() as u32;
         for (index, &byte) in payload.iter().enumerate() {
             let at = start + index as u32;
             if at < HEAD_BYTES {
                 continue;
+            } else if at < directory_start {
+                self.levels.bytes_mut()[(at - HEAD_BYTES) as usize] = byte;
             } else if at < table_start {
-                let at = (at - HEAD_BYTES) as usize;
+                let at = (at - directory_start) as usize;
                 let entry = &mut self.directory[at / 4].location;
                 let mut le = entry.0.to_le_bytes();
                 le[at % 4] = byte;
@@ -200,6 +203,7 @@ impl<N: Nand> Volume<'_, N> {
         self.host_writes = head.host_writes;
         self.wear_base = head.wear_base;
         self.mapped = head.mapped;
+        self.used = head.used;
         self.random ^= head.time as u32 | 1;
         let slots = self.shape.slots();
         for entry in self.directory.iter_mut() {
@@ -208,6 +212,9 @@ impl<N: Nand> Volume<'_, N> {
             }
         }
         for segment in self.segments.iter() {
+            if self.segments.level(segment) >= self.parameters.levels {
+                self.segments.set_level(segment, 0);
+            }
             let valid = self.segments.valid(segment);
             if valid > self.shape.slots_per_segment() {
                 self.segments

@@ -5,24 +5,26 @@ use heapless::Vec;
 
 use super::insert_delta;
 use super::journal::Covers;
-use crate::codec::crc::Seed;
 use crate::codec::header::FLAG_BATCH;
 use crate::codec::{Header, HeaderState, Kind, PageError};
 use crate::volume::address::{MapIndex, Sector, Segment};
 use crate::volume::error::MountError;
-use crate::volume::memory::STREAMS;
 use crate::volume::parameters::UNITS_MAX;
 use crate::volume::segment_table::State;
-use crate::volume::{bits, io, Volume, JOURNAL};
+use crate::volume::stream::{JOURNAL, STREAMS_MAX};
+use crate::volume::{bits, io, Volume};
 
 /// Segments that may hold data pages behind the last record page: named or open.
-const CURSORS_MAX: usize = 16 + STREAMS;
+const CURSORS_MAX: usize = 16 + STREAMS_MAX;
 
 /// Where the scan of a segment is: its next page, which was read.
 #[derive(Debug, Clone)]
 struct Cursor {
     segment: Segment,
+    /// The page that was read.
     offset: u32,
+    /// The first page of its stripe.
+    first: u32,
     header: Header,
     /// What each unit holds.
     units: Vec<Option<Header>, UNITS_MAX>,
@@ -37,8 +39,9 @@ impl<N: Nand> Volume<'_, N> {
     ) -> Result<bool, MountError> {
         let mut cursors: Vec<Cursor, CURSORS_MAX> = Vec::new();
         let unsettled = core::mem::replace(&mut self.unsettled, false);
-        for stream in 0..JOURNAL {
-            let Some(append) = self.appends[usize::from(stream)] else {
+        for stream in 0..self.appends.len() {
+            let Some(append) = self.appends[stream].filter(|_| stream != usize::from(JOURNAL))
+            else {
                 continue;
             };
             self.unsettled |= self.header_at(append.segment, append.next)? != HeaderState::Erased;
@@ -54,7 +57,8 @@ impl<N: Nand> Volume<'_, N> {
             if let Some(cursor) = self.cursor(segment, 0, record_time)? {
                 let _ = opened.push(segment);
                 self.segments.set_state(segment, State::Open);
-                self.segments.set_stream(segment, cursor.header.stream);
+                self.segments.set_class(segment, cursor.header.stream);
+                self.segments.set_level(segment, cursor.header.level);
                 self.set_erases(segment, cursor.header.erases);
                 let stamp = self.stamp_now();
                 self.segments.set_stamp(segment, stamp);
@@ -72,7 +76,8 @@ impl<N: Nand> Volume<'_, N> {
             };
             found = true;
             let mut cursor = cursors[index].clone();
-            let next = self.cursor(cursor.segment, cursor.offset + 1, cursor.header.time)?;
+            let behind = cursor.first + u32::from(cursor.header.span) + 1;
+            let next = self.cursor(cursor.segment, behind, cursor.header.time)?;
             // Behind a page of the same block it was finished; the last one may be torn.
             if next.is_none() || self.shape.width > 1 {
                 self.check_data(&mut cursor)?;
@@ -89,8 +94,7 @@ impl<N: Nand> Volume<'_, N> {
             if self.pending.closed.is_full() {
                 break;
             }
-            let stream = self.segments.stream(segment);
-            let _ = self.pending.closed.push((segment, stream));
+            let _ = self.pending.closed.push(segment);
         }
         Ok(found)
     }
@@ -111,16 +115,17 @@ impl<N: Nand> Volume<'_, N> {
             }
             let page = self.shape.page(segment, offset);
             io::read(&mut self.nand, page, layout.header_columns()).map_err(MountError::Nand)?;
-            let place = self.shape.location(segment, offset, 0);
-            let buffer = self.nand.buffer(page.die(), Buffer::First);
-            match layout.read_header(buffer, 0, place.0) {
-                HeaderState::Valid(header)
+            match self.owner(segment, offset) {
+                Ok((first, header))
                     if header.kind == Kind::Data
                         && header.time > after
                         && header.time < self.void_from
-                        && usize::from(header.stream) < STREAMS - 1
+                        && header.stream < JOURNAL
+                        && self.levels.get(header.level).is_some()
                         && !self.is_void(segment, offset) =>
                 {
+                    let place = self.shape.location(segment, first, 0);
+                    let buffer = self.nand.buffer(page.die(), Buffer::First);
                     let mut units = Vec::new();
                     for unit in 0..self.shape.units {
                         let header = match layout.read_header(buffer, unit, place.0 + unit) {
@@ -132,12 +137,13 @@ impl<N: Nand> Volume<'_, N> {
                     return Ok(Some(Cursor {
                         segment,
                         offset,
+                        first,
                         header,
                         units,
                     }));
                 }
                 state if !self.in_bad_block(segment, offset) => {
-                    self.unsettled |= state == HeaderState::Bad;
+                    self.unsettled |= state == Err(HeaderState::Bad);
                     missed += 1;
                 }
                 _ => {}
@@ -154,13 +160,8 @@ impl<N: Nand> Volume<'_, N> {
         for (unit, header) in cursor.units.iter_mut().enumerate() {
             let location = self
                 .shape
-                .location(cursor.segment, cursor.offset, unit as u32);
-            let seed = Seed {
-                volume: self.parameters.volume_id,
-                place: location.0,
-            };
-            let buffer = self.nand.buffer_mut(page.die(), Buffer::First);
-            let decoded = layout.decode_unit(buffer, unit as u32, seed);
+                .location(cursor.segment, cursor.first, unit as u32);
+            let decoded = self.decode_data(page.die(), location);
             self.unsettled |= matches!(decoded, Err(PageError::Uncorrectable));
             *header = decoded.ok().map(|(header, _)| header);
         }
@@ -196,7 +197,7 @@ impl<N: Nand> Volume<'_, N> {
                 self.directory,
                 &shape,
                 sector,
-                shape.location(cursor.segment, cursor.offset, unit as u32),
+                shape.location(cursor.segment, cursor.first, unit as u32),
                 false,
             )?;
         }

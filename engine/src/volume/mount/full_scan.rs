@@ -14,10 +14,12 @@ use crate::volume::anchor::Head;
 use crate::volume::anchor_scan::Anchors;
 use crate::volume::error::MountError;
 use crate::volume::journal::Identity;
-use crate::volume::parameters::{default_sector_bytes, Parameters, Quota};
+use crate::volume::level::COPIES_MAX;
+use crate::volume::parameters::{default_sector_bytes, width_fits, Parameters, Quota};
 use crate::volume::segment_table::State;
 use crate::volume::shape::Shape;
-use crate::volume::{io, Session, Volume, JOURNAL};
+use crate::volume::stream::JOURNAL;
+use crate::volume::{io, Session, Volume};
 
 /// Checkpoints that attempts nobody knows of any more may have numbered.
 const SEQUENCES_SKIPPED: u32 = 1 << 16;
@@ -31,13 +33,16 @@ pub(in crate::volume) fn find_parameters<N: Nand>(
         return Ok(None);
     };
     let mut best: Option<(u64, Parameters)> = None;
-    for width in (1..=geometry.dies).filter(|&width| geometry.dies.is_multiple_of(width)) {
+    let widths = 1..=geometry.dies.max(COPIES_MAX.into());
+    for width in widths.filter(|&width| width_fits(&geometry, width)) {
         let assumed = Parameters {
             volume_id: 0,
             capacity: 1,
             sector_bytes: layout.sector_bytes(),
             width,
             classes: 1,
+            levels: 1,
+            copies: 1,
         };
         let Ok(shape) = Shape::new(&geometry, &assumed) else {
             continue;
@@ -92,6 +97,8 @@ fn identity_in<N: Nand>(
             sector_bytes: layout.sector_bytes(),
             width: identity.width,
             classes: identity.classes,
+            levels: identity.levels,
+            copies: identity.copies,
         };
         let fits = u32::from(identity.width) == shape.width
             && parameters.are_possible()
@@ -174,22 +181,28 @@ impl<N: Nand> Volume<'_, N> {
             else {
                 continue;
             };
-            for offset in from..self.shape.pages_per_segment() {
-                let Some(header) = self.log_header(segment, offset)? else {
+            for at in from..self.shape.pages_per_segment() {
+                let Some((offset, header)) = self.log_header(segment, at)? else {
                     continue;
                 };
                 if header.kind != Kind::Record
                     || newest.is_some_and(|(time, _)| time >= header.time)
-                    || !self.read_journal(segment, offset, &header)?
                 {
                     continue;
                 }
-                let page = self.shape.page(segment, offset);
+                let Some(die) = self.read_journal(segment, offset, &header)? else {
+                    continue;
+                };
                 let bytes = self.shape.layout.page_bytes() as usize;
-                let payload = &self.nand.buffer(page.die(), Buffer::First)[..bytes];
+                let payload = &self.nand.buffer(die, Buffer::First)[..bytes];
                 let identity = Identity::decode(payload)
                     .filter(|identity| identity.volume_id == self.parameters.volume_id);
                 if let Some(identity) = identity {
+                    let levels = Identity::levels(payload).unwrap_or(&[]);
+                    let table = self.levels.bytes_mut();
+                    if levels.len() == table.len() {
+                        table.copy_from_slice(levels);
+                    }
                     newest = Some((header.time, identity));
                 }
             }
@@ -214,7 +227,9 @@ impl<N: Nand> Volume<'_, N> {
                 continue;
             };
             self.set_erases(segment, first.erases);
-            self.segments.set_stream(segment, first.stream);
+            self.segments.set_class(segment, first.stream);
+            let level = self.levels.get(first.level).map_or(0, |_| first.level);
+            self.segments.set_level(segment, level);
             worn += u64::from(self.segments.wear(segment));
             known += 1;
             if first.stream == JOURNAL {
@@ -249,7 +264,7 @@ impl<N: Nand> Volume<'_, N> {
             if missed > self.shape.width {
                 break;
             }
-            if let Some(header) = self.log_header(segment, offset)? {
+            if let Some((_, header)) = self.log_header(segment, offset)? {
                 return Ok(Some((offset, header)));
             }
             missed += u32::from(!self.in_bad_block(segment, offset));
@@ -257,19 +272,20 @@ impl<N: Nand> Volume<'_, N> {
         Ok(None)
     }
 
-    /// The header of a page of data or of the journal.
-    fn log_header(&mut self, segment: Segment, offset: u32) -> Result<Option<Header>, MountError> {
+    /// The header of a page of data or of the journal, and the first page of its stripe.
+    fn log_header(
+        &mut self,
+        segment: Segment,
+        offset: u32,
+    ) -> Result<Option<(u32, Header)>, MountError> {
         if self.is_void(segment, offset) {
             return Ok(None);
         }
-        Ok(match self.header_at(segment, offset)? {
-            HeaderState::Valid(header)
-                if header.kind != Kind::Anchor && header.time < self.void_from =>
-            {
-                Some(header)
-            }
-            _ => None,
-        })
+        self.header_at(segment, offset)?;
+        Ok(self
+            .owner(segment, offset)
+            .ok()
+            .filter(|(_, header)| header.kind != Kind::Anchor && header.time < self.void_from))
     }
 
     /// Takes the map pages of a journal segment into the directory, where they are newer than what it names.
@@ -279,8 +295,8 @@ impl<N: Nand> Volume<'_, N> {
         from: u32,
         until: u64,
     ) -> Result<(), MountError> {
-        for offset in from..self.shape.pages_per_segment() {
-            let Some(header) = self.log_header(segment, offset)? else {
+        for at in from..self.shape.pages_per_segment() {
+            let Some((offset, header)) = self.log_header(segment, at)? else {
                 continue;
             };
             if header.kind != Kind::Map || header.time >= until {
@@ -292,9 +308,12 @@ impl<N: Nand> Volume<'_, N> {
             };
             if known.is_mapped() {
                 let (segment, offset, _) = self.shape.split(known);
-                let newer = self
-                    .log_header(segment, offset)?
-                    .is_some_and(|known| known.time >= header.time);
+                let mut newer = false;
+                for page in self.stripe_pages(segment, offset) {
+                    if let Some((first, known)) = self.log_header(segment, page)? {
+                        newer |= first == offset && known.time >= header.time;
+                    }
+                }
                 if newer {
                     continue;
                 }

@@ -1,6 +1,6 @@
 //! The journal behind the checkpoint, replayed page by page.
 
-use cuesta_hal::{Buffer, Nand};
+use cuesta_hal::{Buffer, Die, Nand};
 use heapless::Vec;
 
 use super::insert_delta;
@@ -8,11 +8,12 @@ use crate::codec::{Header, HeaderState, Kind};
 use crate::volume::address::{MapIndex, Sector, Segment};
 use crate::volume::anchor::{Head, Position};
 use crate::volume::anchor_scan;
-use crate::volume::append_point::Append;
+use crate::volume::append_point::AppendPoint;
 use crate::volume::error::MountError;
 use crate::volume::journal::{Identity, Record};
 use crate::volume::segment_table::State;
-use crate::volume::{io, Volume, JOURNAL};
+use crate::volume::stream::JOURNAL;
+use crate::volume::{io, Volume};
 
 /// What the journal told.
 #[derive(Debug, Clone, Copy)]
@@ -25,77 +26,117 @@ pub(super) struct Replayed {
     pub exact: bool,
 }
 
+/// A journal page that was found.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    segment: Segment,
+    offset: u32,
+    /// The page of its stripe that was read.
+    at: u32,
+    header: Header,
+}
+
 /// Map pages behind the last record page, and the log time up to which each covers its range.
 pub(super) type Covers = Vec<(MapIndex, u64), 64>;
 
 impl<N: Nand> Volume<'_, N> {
-    /// Reads and checks a journal page into the buffer of its die.
+    /// Reads and checks a journal page, or one of its copies; gives the die in whose buffer it is.
     pub(in crate::volume) fn read_journal(
         &mut self,
         segment: Segment,
         offset: u32,
         header: &Header,
-    ) -> Result<bool, MountError> {
-        let page = self.shape.page(segment, offset);
+    ) -> Result<Option<Die>, MountError> {
         let place = self.shape.location(segment, offset, 0);
-        io::read(&mut self.nand, page, self.shape.layout.page_columns())
-            .map_err(MountError::Nand)?;
-        Ok(self.decode_journal_page(page.die(), place, header.kind, header.id))
+        for at in offset..=offset + u32::from(header.span) {
+            if at >= self.shape.pages_per_segment() || self.is_void(segment, at) {
+                continue;
+            }
+            let page = self.shape.page(segment, at);
+            io::read(&mut self.nand, page, self.shape.layout.page_columns())
+                .map_err(MountError::Nand)?;
+            if self.decode_journal_page(page.die(), place, header.kind, header.id) {
+                return Ok(Some(page.die()));
+            }
+        }
+        Ok(None)
     }
 
+    /// The header of the journal page that begins at an offset, from there or from one of its copies, and where it was read.
     fn journal_header(
         &mut self,
         segment: Segment,
         offset: u32,
         after: u64,
-    ) -> Result<Option<Header>, MountError> {
-        if self.is_void(segment, offset) {
-            return Ok(None);
+    ) -> Result<Option<(u32, Header)>, MountError> {
+        let reach = match self.parameters.copies {
+            1 => 1,
+            _ => self.shape.width,
+        };
+        let end = (offset + reach).min(self.shape.pages_per_segment());
+        for at in offset..end {
+            if self.is_void(segment, at) {
+                continue;
+            }
+            self.header_at(segment, at)?;
+            match self.owner(segment, at) {
+                Ok((first, header))
+                    if first == offset
+                        && matches!(header.kind, Kind::Map | Kind::Record | Kind::Parity)
+                        && header.stream == JOURNAL
+                        && header.time > after
+                        && header.time < self.void_from =>
+                {
+                    return Ok(Some((at, header)));
+                }
+                Err(HeaderState::Bad) => {
+                    self.unsettled |= !self.in_bad_block(segment, at);
+                }
+                _ => {}
+            }
         }
-        Ok(match self.header_at(segment, offset)? {
-            HeaderState::Valid(header)
-                if matches!(header.kind, Kind::Map | Kind::Record | Kind::Parity)
-                    && header.stream == JOURNAL
-                    && header.time > after
-                    && header.time < self.void_from =>
-            {
-                Some(header)
-            }
-            state => {
-                self.unsettled |= state == HeaderState::Bad && !self.in_bad_block(segment, offset);
-                None
-            }
-        })
+        Ok(None)
     }
 
     /// The next journal page: in the same segment, or the first one of a named segment that was opened for the journal.
     fn next_journal_page(
         &mut self,
         segment: Segment,
-        offset: u32,
+        behind: u32,
         after: u64,
-    ) -> Result<Option<(Segment, u32, Header)>, MountError> {
+    ) -> Result<Option<Found>, MountError> {
         // One page that cannot be read does not end the journal in this segment: two do, and a failed program ends it too.
         let mut missed = 0;
-        for next in offset + 1..self.shape.pages_per_segment() {
-            if let Some(header) = self.journal_header(segment, next, after)? {
-                return Ok(Some((segment, next, header)));
+        for offset in behind..self.shape.pages_per_segment() {
+            if let Some((at, header)) = self.journal_header(segment, offset, after)? {
+                return Ok(Some(Found {
+                    segment,
+                    offset,
+                    at,
+                    header,
+                }));
             }
+            let next = offset;
             missed += u32::from(!self.in_bad_block(segment, next));
             if missed > 1 {
                 break;
             }
         }
         let named = self.pending.named.clone();
-        let mut best: Option<(Segment, u32, Header)> = None;
+        let mut best: Option<Found> = None;
         for candidate in named {
             if candidate == segment {
                 continue;
             }
             for first in 0..self.shape.pages_per_segment() {
-                if let Some(header) = self.journal_header(candidate, first, after)? {
-                    if best.is_none_or(|(_, _, found)| header.time < found.time) {
-                        best = Some((candidate, first, header));
+                if let Some((at, header)) = self.journal_header(candidate, first, after)? {
+                    if best.is_none_or(|found| header.time < found.header.time) {
+                        best = Some(Found {
+                            segment: candidate,
+                            offset: first,
+                            at,
+                            header,
+                        });
                     }
                     break;
                 }
@@ -123,15 +164,26 @@ impl<N: Nand> Volume<'_, N> {
             changed: false,
             exact: false,
         };
-        let Some(first) = self.journal_header(from.segment, from.offset, 0)? else {
+        let Some((at, header)) = self.journal_header(from.segment, from.offset, 0)? else {
             return Err(MountError::Damaged);
         };
-        let mut at = Some((from.segment, from.offset, first));
+        let mut found = Some(Found {
+            segment: from.segment,
+            offset: from.offset,
+            at,
+            header,
+        });
         let mut position = from.segment;
         let mut end = from;
         let limit = self.shape.segments * self.shape.pages_per_segment();
         for _ in 0..limit {
-            let Some((segment, offset, header)) = at else {
+            let Some(Found {
+                segment,
+                offset,
+                at,
+                header,
+            }) = found
+            else {
                 break;
             };
             if segment != position {
@@ -142,14 +194,17 @@ impl<N: Nand> Volume<'_, N> {
             replayed.changed |= header.time >= head.time;
             // A record page comes first: it may name the segment in which the journal goes on.
             let mut record = false;
-            if header.kind == Kind::Record && self.read_journal(segment, offset, &header)? {
-                let exact = self.directory_checks(segment, offset);
-                record = self.take_record(segment, offset)?;
-                if record {
-                    replayed.exact = exact;
+            if header.kind == Kind::Record {
+                if let Some(die) = self.read_journal(segment, offset, &header)? {
+                    let exact = self.directory_checks(die);
+                    record = self.take_record(die)?;
+                    if record {
+                        replayed.exact = exact;
+                    }
                 }
             }
-            let next = self.next_journal_page(segment, offset, header.time)?;
+            let behind = offset + u32::from(header.span) + 1;
+            let next = self.next_journal_page(segment, behind, header.time)?;
             let good = match header.kind {
                 Kind::Record => {
                     if record {
@@ -160,7 +215,8 @@ impl<N: Nand> Volume<'_, N> {
                 }
                 // Only the last page can be torn; what others hold is checked when it is used.
                 Kind::Map => {
-                    let good = next.is_some() || self.read_journal(segment, offset, &header)?;
+                    let good =
+                        next.is_some() || self.read_journal(segment, offset, &header)?.is_some();
                     if good {
                         let map = MapIndex(header.id);
                         self.doubt_superseded(map);
@@ -179,19 +235,19 @@ impl<N: Nand> Volume<'_, N> {
             };
             self.unsettled |= !good;
             if good {
-                self.note_newest(segment, offset, header.time);
+                self.note_newest(segment, at, header.time);
                 end = Position {
                     segment,
-                    offset,
+                    offset: behind - 1,
                     sequence: self.journal_sequence,
                 };
             } else if next.is_some() && header.kind == Kind::Record {
                 self.rebuild_record(segment, offset)?;
             }
-            at = next;
+            found = next;
         }
         let next = self.usable_from(end.segment, end.offset + 1);
-        self.appends[usize::from(JOURNAL)] = next.map(|next| Append {
+        self.appends[usize::from(JOURNAL)] = next.map(|next| AppendPoint {
             segment: end.segment,
             next,
         });
@@ -207,26 +263,36 @@ impl<N: Nand> Volume<'_, N> {
                 let die = self.shape.page(segment, offset).die();
                 let page = self.nand.buffer_mut(die, Buffer::First);
                 page[..bytes].copy_from_slice(self.frames.bytes(frame));
-                self.take_record(segment, offset)?;
+                self.take_record(die)?;
                 Ok(())
             }
             _ => Err(MountError::Damaged),
         }
     }
 
-    /// True when the directory is as the record page in the buffer of its die says.
-    fn directory_checks(&mut self, segment: Segment, offset: u32) -> bool {
-        let die = self.shape.page(segment, offset).die();
+    /// True when the directory is as the record page in the buffer of a die says.
+    fn directory_checks(&mut self, die: Die) -> bool {
         let bytes = self.shape.layout.page_bytes() as usize;
         let payload = &self.nand.buffer(die, Buffer::First)[..bytes];
         Identity::decode(payload).is_some_and(|identity| identity.directory == self.directory_crc())
+    }
+
+    fn set_stream(&mut self, segment: Segment, class: u8, level: u8) {
+        self.segments.set_class(segment, class);
+        let level = if level < self.parameters.levels {
+            level
+        } else {
+            0
+        };
+        self.segments.set_level(segment, level);
     }
 
     /// A segment belongs to the journal.
     fn enter_journal(&mut self, segment: Segment, sequence: u16, header: Option<&Header>) {
         self.segments.set_state(segment, State::Journal);
         self.segments.set_stamp(segment, sequence);
-        self.segments.set_stream(segment, JOURNAL);
+        self.segments.set_class(segment, JOURNAL);
+        self.segments.set_level(segment, 0);
         self.pending.named.retain(|&named| named != segment);
         if let Some(header) = header {
             self.set_erases(segment, header.erases);
@@ -259,10 +325,9 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    /// Takes the record page in the buffer of its die; false when it is none of this volume.
-    fn take_record(&mut self, segment: Segment, offset: u32) -> Result<bool, MountError> {
+    /// Takes the record page in the buffer of a die; false when it is none of this volume.
+    fn take_record(&mut self, die: Die) -> Result<bool, MountError> {
         let shape = self.shape;
-        let die = shape.page(segment, offset).die();
         let bytes = shape.layout.page_bytes() as usize;
         let payload = &self.nand.buffer(die, Buffer::First)[..bytes];
         let Some(record) = Record::decode(payload, &shape) else {
@@ -292,13 +357,13 @@ impl<N: Nand> Volume<'_, N> {
         let named = record.named;
         let appends = record.appends;
         let unknown = shape.slots_per_segment() - 1;
-        for (segment, stream) in closed {
+        for (segment, class, level) in closed {
             if self.segments.state(segment) == State::Free {
                 self.segments.set_valid(segment, unknown);
             }
             if matches!(self.segments.state(segment), State::Free | State::Open) {
                 self.segments.set_state(segment, State::Closed);
-                self.segments.set_stream(segment, stream);
+                self.set_stream(segment, class, level);
             }
         }
         for segment in freed {
@@ -316,21 +381,25 @@ impl<N: Nand> Volume<'_, N> {
             let segment = shape.segment_of(block);
             match self.segments.state(segment) {
                 State::Open | State::Closed => self.segments.set_state(segment, State::Failing),
-                State::Free if self.good_columns(segment) == 0 => {
+                State::Free if self.is_used_up(segment) => {
                     self.segments.set_state(segment, State::Retired);
                 }
                 _ => {}
             }
         }
-        for (stream, append) in appends.iter().enumerate() {
-            let Some(append) = append else { continue };
-            if stream as u8 == JOURNAL {
+        self.appends.fill(None);
+        for (append, class, level) in appends {
+            let Some(stream) = self.shape.streams.number(level, class) else {
+                continue;
+            };
+            self.appends[usize::from(stream)] = Some(append);
+            if stream == JOURNAL {
                 continue;
             }
             if self.segments.state(append.segment) != State::Failing {
                 self.segments.set_state(append.segment, State::Open);
             }
-            self.segments.set_stream(append.segment, stream as u8);
+            self.set_stream(append.segment, class, level);
         }
         for segment in &named {
             if !matches!(
@@ -342,7 +411,6 @@ impl<N: Nand> Volume<'_, N> {
         }
         self.pending.durable = named.len();
         self.pending.named = named;
-        self.appends = appends;
         Ok(true)
     }
 }

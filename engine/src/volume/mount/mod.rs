@@ -15,8 +15,9 @@ use super::checkpoint::Checkpoint;
 use super::delta::{Delta, DeltaTable};
 use super::error::MountError;
 use super::flight::{DieState, Stage};
+use super::level::LevelTable;
 use super::map_page::{DirectoryEntry, Frames};
-use super::memory::{Memory, Plan, STREAMS};
+use super::memory::{Memory, Plan};
 use super::parameters::{ParameterError, Parameters};
 use super::read::Slot;
 use super::recover::Decayed;
@@ -102,7 +103,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         self.directory.fill(DirectoryEntry::default());
         self.deltas.clear();
         self.frames.clear();
-        self.appends = [None; STREAMS];
+        self.appends.fill(None);
         self.want_open = None;
         self.pending = Pending::default();
         self.doubtful.clear();
@@ -140,8 +141,11 @@ impl<'m, N: Nand> Volume<'m, N> {
         let mut segments = SegmentTable::new(
             &mut memory.segments[..least.segment_bytes],
             shape.slots_per_segment(),
+            parameters.levels,
         );
         segments.clear();
+        let appends = &mut memory.appends[..least.append_points];
+        appends.fill(None);
         let directory = &mut memory.directory[..least.directory_entries];
         directory.fill(DirectoryEntry::default());
         memory.slots.fill(Slot::default());
@@ -156,6 +160,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             shape,
             parameters,
             quota,
+            levels: LevelTable::new(&mut memory.levels[..least.level_bytes]),
             segments,
             directory,
             deltas: DeltaTable::new(memory.deltas, &shape),
@@ -183,10 +188,12 @@ impl<'m, N: Nand> Volume<'m, N> {
             host_writes: 0,
             wear_base: 0,
             mapped: 0,
+            used: 0,
             free: 0,
+            ailing: false,
             journal_segments: 0,
             journal_sequence: 0,
-            appends: [None; STREAMS],
+            appends,
             want_open: None,
             pending: Pending::default(),
             rings: [Ring::default(), Ring::default()],
@@ -227,16 +234,15 @@ impl<'m, N: Nand> Volume<'m, N> {
                     let limit = self.shape.slots_per_segment() - 1;
                     let valid = self.segments.valid(segment).min(limit);
                     self.segments.set_valid(segment, valid);
-                    let stream = self.segments.stream(segment);
-                    if !self.pending.closed.iter().any(|(at, _)| *at == segment) {
-                        let _ = self.pending.closed.push((segment, stream));
+                    if !self.pending.closed.contains(&segment) {
+                        let _ = self.pending.closed.push(segment);
                     }
                 }
                 _ => {}
             }
         }
         if !clean {
-            self.appends = [None; STREAMS];
+            self.appends.fill(None);
         } else {
             self.pending.closed.clear();
         }
@@ -253,6 +259,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         self.free_dead_journal();
         self.free = self.count(State::Free);
         self.journal_segments = self.count(State::Journal);
+        self.ailing = self.count(State::Failing) + self.count(State::Ailing) > 0;
         self.pending
             .named
             .retain(|&segment| self.segments.state(segment) == State::Free);

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use cuesta::volume::{Budget, FormatOptions, ParameterError, Parameters};
+use cuesta::codec::PageLayout;
+use cuesta::hal::Geometry;
+use cuesta::volume::{Budget, FormatOptions, Level, ParameterError, Parameters};
 use cuesta_sim::{chip, chips, Chip};
 
 use crate::failure::{tell, Failure};
@@ -58,6 +60,34 @@ pub fn utilization(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
         _ => Err("a share of the raw pages is above 0 and at most 1, such as 0.70".to_owned()),
+    }
+}
+
+/// Levels, as `--level` gives them: the code that is left out is the one that the part's data sheet asks for.
+#[derive(Debug, clap::Args)]
+pub struct Levels {
+    /// A level, NAME=CODE,REDUNDANCY, such as safe=bch8,mirror=2; repeat for more. The first is for writes that ask for none.
+    /// Codes: crc, secded, bch4, bch8, bch16, bch24, bch40, bch64; redundancies: single, mirror=2, mirror=3
+    /// [default: one level, with the code that the part's data sheet asks for]
+    #[arg(long = "level", value_name = "LEVEL")]
+    levels: Vec<String>,
+}
+
+impl Levels {
+    /// The levels for a part.
+    pub fn on(&self, geometry: &Geometry) -> Result<Vec<Level>, Failure> {
+        if self.levels.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ecc = PageLayout::required(geometry)
+            .map_err(|error| Failure::new(format!("--level: {error}")))?;
+        self.levels
+            .iter()
+            .map(|text| {
+                Level::parse(text, ecc)
+                    .map_err(|error| Failure::usage(format!("--level {text}: {error}")))
+            })
+            .collect()
     }
 }
 

@@ -29,6 +29,11 @@ pub struct Arguments {
     /// Classes of lifetime that are kept apart, 1 to 8 [default: by the part]
     #[arg(long, value_name = "K")]
     classes: Option<u8>,
+    #[command(flatten)]
+    levels: arguments::Levels,
+    /// Places of the level table, for levels to be added later [default: as many as there are levels]
+    #[arg(long, value_name = "N")]
+    level_places: Option<u8>,
     /// Replace a file that is there already
     #[arg(long)]
     force: bool,
@@ -77,11 +82,14 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
                 .map_err(|_| Failure::usage(format!("--capacity: {bytes} bytes are too many")))?,
         ),
     };
+    let levels = arguments.levels.on(&geometry)?;
     let options = FormatOptions {
         volume_id: RandomState::new().hash_one(&arguments.disk),
         capacity,
         width: arguments.width,
         classes: arguments.classes,
+        levels: &levels,
+        level_places: arguments.level_places,
     };
     // All that can be wrong with the wishes is found before a file is touched.
     let impossible = |error| Failure::new(format!("{}: {error}", arguments.chip.name));

@@ -11,6 +11,7 @@ mod failure;
 mod format;
 mod import;
 mod info;
+mod levels;
 mod plan;
 mod progress;
 mod ram_table;
@@ -48,6 +49,8 @@ enum Command {
     Format(format::Arguments),
     /// Tell what a disk image holds; writes nothing
     Info(info::Arguments),
+    /// List the levels of a disk image and how much is stored at each; writes nothing
+    Levels(levels::Arguments),
     /// Read all that a disk image holds and check it against itself; writes nothing
     Check(check::Arguments),
     /// Replace the contents of the disk by a raw image
@@ -81,6 +84,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
     match command {
         Command::Format(arguments) => format::run(&arguments, out)?,
         Command::Info(arguments) => info::run(&arguments, out)?,
+        Command::Levels(arguments) => levels::run(&arguments, out)?,
         Command::Check(arguments) => check::run(&arguments, out)?,
         Command::Import(arguments) => import::run(&arguments, out)?,
         Command::Export(arguments) => export::run(&arguments, out)?,

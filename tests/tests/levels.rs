@@ -1,0 +1,267 @@
+//! Levels: what is written at each of them is protected as it says, survives what it says, and stays readable whatever comes after.
+
+use cuesta::codec::Ecc;
+use cuesta::volume::{
+    Budget, Error, FormatOptions, Level, LevelIndex, ParameterError, Parameters, Sector,
+};
+use cuesta_hal::Geometry;
+use cuesta_sim::{chip, CutPlan, EmulatedNand, SplitMix64};
+use cuesta_tests::aftermath::holds;
+use cuesta_tests::aged::{session, Making};
+use cuesta_tests::change::{filling, mixture};
+use cuesta_tests::model::{fill, Model};
+use cuesta_tests::oracle::within;
+use cuesta_tests::rig::{Rig, RigDisk};
+use cuesta_tests::verdict;
+
+fn levels(texts: &[&str]) -> Vec<Level> {
+    let level = |text: &&str| Level::parse(text, Ecc::Bch4).map_err(|error| error.to_string());
+    texts
+        .iter()
+        .map(|text| level(text).expect("a level"))
+        .collect()
+}
+
+/// Four dies with room for a few levels.
+const FOUR: Making = Making::of("tiny4", Budget::Full);
+
+fn write_at(disk: &mut RigDisk<'_>, sector: u32, version: u64, level: u8) -> Result<(), Error> {
+    let mut data = vec![0; disk.volume().sector_bytes()];
+    fill(sector, version, &mut data);
+    disk.write_at(Sector(sector), &data, LevelIndex(level))
+}
+
+fn reads(disk: &mut RigDisk<'_>, sector: u32, version: u64) -> Result<(), Error> {
+    let bytes = disk.volume().sector_bytes();
+    let (mut data, mut expected) = (vec![0; bytes], vec![0; bytes]);
+    fill(sector, version, &mut expected);
+    assert!(
+        disk.read(Sector(sector), &mut data)?,
+        "sector {sector} is unwritten"
+    );
+    assert!(data == expected, "sector {sector} reads as something else");
+    Ok(())
+}
+
+const fn multi(budget: Budget) -> Making {
+    Making {
+        page_bytes: Some(8192),
+        depth: 5,
+        ..Making::of("tiny-multi", budget)
+    }
+}
+
+/// Level tables, and parts that have room for them.
+const MAKINGS: [Making; 7] = [
+    Making::of("tiny", Budget::Full).with_levels(72, &["plain", "safe=mirror=2"]),
+    Making::of("tiny", Budget::Minimum).with_levels(96, &["plain=crc", "safe=bch4,mirror=3"]),
+    Making::of("tiny2", Budget::Full).with_levels(40, &["safe=mirror=2", "fast=secded"]),
+    Making::of("tiny4", Budget::Minimum)
+        .with_levels(24, &["a=crc", "b=mirror=2", "c=secded,mirror=2"]),
+    Making::of("tiny4", Budget::Full).with_levels(32, &["a", "b=mirror=3"]),
+    multi(Budget::Full).with_levels(24, &["a=bch8", "b=mirror=2", "c=crc"]),
+    multi(Budget::Minimum).with_levels(20, &["a=bch4", "b=bch16"]),
+];
+
+#[test]
+fn disks_with_several_levels_live_and_are_recovered() {
+    within(300, "lives with levels", || {
+        for making in MAKINGS {
+            for seed in 0..3 {
+                let mut rig = making.make(seed);
+                let mut model = Model::new();
+                let mut random = SplitMix64::new(seed);
+                let capacity = rig.parameters.capacity;
+                let mut changes = filling(capacity);
+                for turn in 0..12 {
+                    let what = format!("{making:?}, seed {seed}, session {turn}");
+                    eprintln!("{what}");
+                    rig.nand.power_cycle();
+                    model.power_cycled();
+                    if turn % 3 > 0 {
+                        let at = random.below(u64::from(capacity));
+                        rig.nand.plan_cut(CutPlan::during(at, random.next()));
+                    }
+                    // The cut may come too late.
+                    let _ = session(&mut rig, &mut model, making.depth, &changes);
+                    holds(&mut rig, &mut model, &making, &mut random);
+                    changes = mixture(&mut random, capacity, capacity);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_sector_takes_the_level_that_it_is_written_at_and_keeps_it() {
+    within(100, "the level of a sector", || {
+        let making = FOUR.with_levels(32, &["a=crc", "b=bch4,mirror=2", "c=secded"]);
+        let mut rig = making.make(7);
+        let mut disk = rig.mount().expect("a volume");
+        for sector in 0..60 {
+            write_at(&mut disk, sector, 1, (sector % 3) as u8).expect("room");
+        }
+        let refused = write_at(&mut disk, 5, 2, 3);
+        assert_eq!(refused, Err(Error::NoLevel(LevelIndex(3))));
+        let mut random = SplitMix64::new(1);
+        for _ in 0..4000 {
+            let sector = 60 + random.below(40) as u32;
+            write_at(&mut disk, sector, 1, 0).expect("room");
+        }
+        for turn in 0..2 {
+            for sector in 0..60 {
+                reads(&mut disk, sector, 1).expect("data");
+                let level = disk
+                    .volume_mut()
+                    .level_of(Sector(sector))
+                    .expect("an index");
+                assert_eq!(
+                    level,
+                    Some(LevelIndex((sector % 3) as u8)),
+                    "sector {sector}, {turn}"
+                );
+            }
+            assert_eq!(disk.volume_mut().level_of(Sector(200)), Ok(None));
+            disk.unmount().map_err(|(_, error)| error).expect("an end");
+            disk = rig.mount().expect("a volume");
+        }
+    });
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_the_sum() {
+    let choose = |name: &str, texts: &[&str], width, places| {
+        let levels = levels(texts);
+        let options = FormatOptions {
+            levels: &levels,
+            width,
+            level_places: places,
+            ..FormatOptions::default()
+        };
+        let geometry = chip(name).expect("a chip of the table").geometry;
+        Parameters::choose(&geometry, &options)
+    };
+    let error = choose("tiny2", &["a=mirror=3"], None, None).unwrap_err();
+    assert_eq!(
+        error,
+        ParameterError::Copies {
+            copies: 3,
+            places: 2
+        }
+    );
+    let error = choose("tiny4", &["a=mirror=2"], Some(1), None).unwrap_err();
+    assert_eq!(
+        error,
+        ParameterError::Copies {
+            copies: 2,
+            places: 1
+        }
+    );
+    let error = choose("w25n01gv", &["a", "b=bch16"], None, None).unwrap_err();
+    let said = error.to_string();
+    for part in [
+        "b=bch16",
+        "2 of the marker",
+        "34 of the header",
+        "104 of parity",
+        "64",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    let error = choose("w25n01gv", &["a", "b", "a=crc"], None, None).unwrap_err();
+    assert!(matches!(error, ParameterError::LevelName(level) if level.name() == "a"));
+    let error = choose("w25n01gv", &["a", "b"], None, Some(1)).unwrap_err();
+    assert_eq!(
+        error,
+        ParameterError::Levels {
+            asked: 2,
+            places: 1
+        }
+    );
+    let error = choose("w25n01gv", &[], None, Some(17)).unwrap_err();
+    assert_eq!(
+        error,
+        ParameterError::Levels {
+            asked: 0,
+            places: 17
+        }
+    );
+    let all: Vec<String> = (0..16).map(|index| format!("level-{index}=crc")).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    assert_eq!(
+        choose("w25n01gv", &all, None, None).expect("room").levels,
+        16
+    );
+    let error = choose("tiny", &all, None, None).unwrap_err();
+    assert!(
+        matches!(error, ParameterError::RecordPage { levels: 16, .. }),
+        "{error}"
+    );
+    // As many sectors as there is room for at the level that takes most of it.
+    let single = choose("w25n01gv", &["a"], Some(2), None)
+        .expect("room")
+        .capacity;
+    let mirrored = choose("w25n01gv", &["a", "b=mirror=2"], None, None)
+        .expect("room")
+        .capacity;
+    assert!(
+        mirrored * 2 <= single && mirrored * 9 / 4 > single,
+        "{mirrored} of {single}"
+    );
+}
+
+#[test]
+fn a_disk_can_be_larger_than_what_fits_with_copies_and_says_when_it_is_full() {
+    within(100, "larger disks", || {
+        let geometry = Geometry {
+            blocks_per_die: 24,
+            page_bytes: 1024,
+            ..chip("tiny4").expect("a chip").geometry
+        };
+        let builder = EmulatedNand::builder("tiny4").expect("a chip").strict(true);
+        let builder = builder.geometry(geometry);
+        let levels = levels(&["a", "b=mirror=2"]);
+        let most = |capacity| FormatOptions {
+            levels: &levels,
+            capacity,
+            ..FormatOptions::default()
+        };
+        let default = Parameters::choose(&geometry, &most(None))
+            .expect("room")
+            .capacity;
+        let asked = default + default / 2;
+        let mut rig = Rig::new(builder, &most(Some(asked)), Budget::Full);
+        let mut disk = rig.mount().expect("a volume");
+        let mut written = 0;
+        let full = loop {
+            match write_at(&mut disk, written, 1, 1) {
+                Ok(()) => written += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(full, Error::NoSpace);
+        assert!(written >= default, "{written} of {default}");
+        // What is there can be overwritten for ever, at its level, and given room by writing it at another.
+        let mut random = SplitMix64::new(3);
+        for turn in 0..3 * u64::from(written) {
+            let sector = random.below(u64::from(written)) as u32;
+            write_at(&mut disk, sector, 2 + turn, 1).expect("room");
+        }
+        assert_eq!(write_at(&mut disk, written, 1, 1), Err(Error::NoSpace));
+        for sector in 0..written {
+            write_at(&mut disk, sector, 1, 0).expect("room");
+        }
+        for sector in written..asked {
+            write_at(&mut disk, sector, 1, 0).expect("room");
+        }
+        for sector in 0..asked {
+            reads(&mut disk, sector, 1).expect("data");
+        }
+        disk.unmount().map_err(|(_, error)| error).expect("an end");
+        let mut disk = rig.mount().expect("a volume");
+        for sector in 0..asked {
+            reads(&mut disk, sector, 1).expect("data");
+        }
+        verdict::verifies(&mut disk, "after a full life");
+    });
+}
