@@ -4,7 +4,7 @@ use crate::aging::{Aging, AgingModel};
 use crate::chips::{chip, Chip, Timing, UnknownChip};
 use crate::clock::{Clock, Ticks};
 use crate::counters::{Counters, Wear};
-use crate::factory::mark_bad_blocks;
+use crate::factory::{mark_bad_blocks, BadBlocks};
 use crate::faults::{Fault, Faults};
 use crate::media::{Media, RamMedia};
 use crate::power::{CutPlan, Power};
@@ -77,16 +77,6 @@ pub struct Builder {
     watch_after_torn: bool,
     bad: BadBlocks,
     aging: Option<AgingModel>,
-}
-
-/// Which blocks the factory marks.
-#[derive(Debug, Clone, Default)]
-pub(crate) enum BadBlocks {
-    #[default]
-    None,
-    Listed(Vec<BlockAddress>),
-    /// So many of each die.
-    Drawn(u32),
 }
 
 impl Builder {
