@@ -14,6 +14,7 @@
 //! so that at rated wear a code of 4 bits in 512 B (SLC), 12 bits in 512 B (MLC) or 40 bits in 1 KiB (TLC) is enough; they describe
 //! no particular part.
 
+use crate::arrivals::arrivals;
 use crate::clock::Ticks;
 use crate::media::Place;
 use crate::prng::SplitMix64;
@@ -90,24 +91,6 @@ pub(crate) struct Aging {
     noise: SplitMix64,
 }
 
-/// A factor between `low` and `high`, evenly on a logarithmic scale.
-fn between(prng: &mut SplitMix64, low: f64, high: f64) -> f64 {
-    low * (high / low).powf(prng.unit())
-}
-
-/// Appends `bits`-bounded positions until the arrivals of a Poisson process of rate 1 exceed `expected`. A larger `expected` gives the
-/// same positions and more.
-fn arrivals(prng: &mut SplitMix64, expected: f64, bits: u32, wrong: &mut Vec<u32>) {
-    let mut sum = 0.0;
-    while wrong.len() < bits as usize {
-        sum -= (1.0 - prng.unit()).ln();
-        if sum > expected {
-            return;
-        }
-        wrong.push(prng.below(u64::from(bits)) as u32);
-    }
-}
-
 impl Aging {
     pub(crate) fn new(model: AgingModel, seed: u64, geometry: &Geometry) -> Self {
         Self {
@@ -134,7 +117,7 @@ impl Aging {
     /// True when a block erased so often has outlived its life.
     pub(crate) fn is_worn_out(&self, block: u32, erases: u32) -> bool {
         let (low, high) = self.model.life;
-        let life = self.endurance * between(&mut self.of_block(block), low, high);
+        let life = self.endurance * self.of_block(block).log_between(low, high);
         f64::from(erases) >= life
     }
 
@@ -154,7 +137,7 @@ impl Aging {
         let mut prng = self.of_block(block);
         // The first draw is the block's life.
         let _ = prng.unit();
-        let spread = between(&mut prng, 1.0 / model.spread, model.spread);
+        let spread = prng.log_between(1.0 / model.spread, model.spread);
         let rate = model.fresh * (model.worn / model.fresh).powf(wear)
             + wear * (model.retention_per_day * days)
             + wear * (model.disturb_per_read * f64::from(age.reads));

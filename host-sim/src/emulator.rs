@@ -376,11 +376,7 @@ impl<M: Media> Emulator<M> {
     #[must_use]
     pub fn true_bytes(&self, page: PageAddress) -> Vec<u8> {
         let mut bytes = vec![0xFF; self.geometry.raw_page_bytes() as usize];
-        if let (true, Some(block)) = (self.geometry.has_page(page), self.index(page.block)) {
-            let place = crate::Place {
-                block,
-                page: page.page.0,
-            };
+        if let Some(place) = crate::Place::of(&self.geometry, page) {
             if self.media.load(place, 0, &mut bytes).is_err() {
                 bytes.fill(0xFF);
             }

@@ -41,6 +41,7 @@
 //! ```
 
 mod aging;
+mod arrivals;
 pub mod bench;
 mod chips;
 mod clock;

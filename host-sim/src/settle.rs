@@ -12,11 +12,7 @@ use std::sync::Arc;
 
 impl<M: Media> Emulator<M> {
     fn place(&self, page: PageAddress) -> Option<Place> {
-        let block = self.index(page.block)?;
-        self.geometry.has_page(page).then_some(Place {
-            block,
-            page: page.page.0,
-        })
+        Place::of(&self.geometry, page)
     }
 
     pub(crate) fn note(&mut self, number: u64, block: u32, deed: Deed) {
