@@ -3,7 +3,8 @@
 //! The rate of wrong bits of a read is `(wear + retention + disturb) · spread of the block`:
 //!
 //! * wear grows from [`fresh`](AgingModel::fresh) to [`worn`](AgingModel::worn) at the rated cycles and on, geometrically;
-//! * retention grows with the time since the block's first program, and with its wear;
+//! * retention grows with the time since the block's first program, and with its wear; time in storage counts more or less by its
+//!   [temperature](crate::Arrhenius);
 //! * disturb grows with the reads of the block since its erase, and with its wear.
 //!
 //! Most of the wrong bits are cells that stay wrong, and more join them as the rate grows; the rest are noise of each read. A block whose
@@ -78,7 +79,15 @@ impl AgingModel {
 #[derive(Debug, Clone, Copy, Default)]
 struct BlockAge {
     reads: u32,
-    programmed_at: Option<Ticks>,
+    programmed_at: Option<Age>,
+}
+
+/// A moment of a part's life, as retention counts it.
+#[derive(Debug, Clone, Copy)]
+struct Age {
+    clock: Ticks,
+    /// See [`Aging::heat_days`].
+    heat_days: f64,
 }
 
 /// Aging switched on: the model and what it remembers of each block.
@@ -88,6 +97,8 @@ pub(crate) struct Aging {
     seed: u64,
     endurance: f64,
     blocks: Vec<BlockAge>,
+    /// Days of retention that heat added to those of the clock; cold takes some away.
+    heat_days: f64,
     noise: SplitMix64,
 }
 
@@ -98,6 +109,7 @@ impl Aging {
             seed,
             endurance: f64::from(geometry.endurance_cycles.max(1)),
             blocks: vec![BlockAge::default(); geometry.blocks() as usize],
+            heat_days: 0.0,
             noise: SplitMix64::derive(seed, 0xA6E),
         }
     }
@@ -111,7 +123,16 @@ impl Aging {
     }
 
     pub(crate) fn programmed(&mut self, block: u32, now: Ticks) {
-        self.blocks[block as usize].programmed_at.get_or_insert(now);
+        let age = Age {
+            clock: now,
+            heat_days: self.heat_days,
+        };
+        self.blocks[block as usize].programmed_at.get_or_insert(age);
+    }
+
+    /// Lets what is programmed age by so many days that the clock does not count.
+    pub(crate) const fn heat(&mut self, days: f64) {
+        self.heat_days += days;
     }
 
     /// True when a block erased so often has outlived its life.
@@ -131,9 +152,9 @@ impl Aging {
         let model = &self.model;
         let age = self.blocks[block as usize];
         let wear = f64::from(erases) / self.endurance;
-        let days = age
-            .programmed_at
-            .map_or(0.0, |at| (now - at).as_us() / (86_400.0 * 1e6));
+        let days = age.programmed_at.map_or(0.0, |at| {
+            (now - at.clock).as_us() / (86_400.0 * 1e6) + self.heat_days - at.heat_days
+        });
         let mut prng = self.of_block(block);
         // The first draw is the block's life.
         let _ = prng.unit();

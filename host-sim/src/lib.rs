@@ -65,6 +65,7 @@ mod referee;
 mod settle;
 #[cfg(test)]
 mod steps;
+mod temperature;
 pub mod theory;
 pub mod workload;
 
@@ -80,6 +81,7 @@ pub use media::{BlockState, Condition, Media, PageState, Place, RamMedia};
 pub use power::{CutPhase, CutPlan, CutPoint, OperationClass, PairDamage, TornErase, TornProgram};
 pub use prng::SplitMix64;
 pub use referee::{Deed, Record, Rule, Violation};
+pub use temperature::Arrhenius;
 
 #[doc = include_str!("../../README.md")]
 #[cfg(doctest)]
