@@ -35,7 +35,7 @@ impl<M: Media> Emulator<M> {
             // The file of an image may be unwritable; then the cut leaves what it left.
             let _ = match progress {
                 Progress::Arriving => Ok(()),
-                _ if self.faults.is_dead(Die(die)) => Ok(()),
+                _ if self.is_silent(Die(die)) => Ok(()),
                 Progress::Done => {
                     if !matches!(flight.operation, Operation::Read { .. }) {
                         let _ = self.settle(flight);

@@ -6,10 +6,12 @@ use crate::clock::{Clock, Ticks};
 use crate::counters::{Counters, Wear};
 use crate::factory::{mark_bad_blocks, BadBlocks};
 use crate::faults::{Fault, Faults};
+use crate::losses::Losses;
 use crate::media::{Media, RamMedia};
 use crate::power::{CutPlan, Power};
 use crate::prng::SplitMix64;
 use crate::referee::{Referee, Violation};
+use crate::region::Region;
 use cuesta_hal::{BlockAddress, Buffer, Columns, Die, Geometry, PageAddress};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -61,6 +63,7 @@ pub struct Emulator<M> {
     pub(crate) counts: Counters,
     pub(crate) power: Power,
     pub(crate) faults: Faults,
+    pub(crate) losses: Losses,
     pub(crate) aging: Option<Aging>,
     pub(crate) noise: SplitMix64,
 }
@@ -208,6 +211,7 @@ impl Builder {
             counts: Counters::default(),
             power: Power::default(),
             faults: Faults::none(self.seed, geometry.blocks_per_die),
+            losses: Losses::none(self.seed),
             aging: self
                 .aging
                 .map(|model| Aging::new(model, self.seed, &geometry)),
@@ -344,6 +348,32 @@ impl<M: Media> Emulator<M> {
     /// The faults, to inject or to clear.
     pub const fn faults(&mut self) -> &mut Faults {
         &mut self.faults
+    }
+
+    /// Loses a die for good; its logic still answers. From now on, for what is in flight as well, reads of it fill the buffer with
+    /// garbage (`Uncorrectable` with on-die ECC; without, a read that went well), programs settle as `ProgramFailed` and erases as
+    /// `EraseFailed`.
+    ///
+    /// Neither [`power_cycle`](Self::power_cycle) nor [`Faults::clear`] brings it back; an image file that is opened again holds a whole
+    /// part. The referee goes on as with any operation that fails. [`true_bytes`](Self::true_bytes) still tells what was there.
+    pub fn lose_die(&mut self, die: Die) {
+        self.losses.lose(Region::Die(die));
+    }
+
+    /// Loses the blocks `b` of a die with `b mod planes = plane`, as [`lose_die`](Self::lose_die) loses all.
+    pub fn lose_plane(&mut self, die: Die, plane: u8) {
+        self.losses.lose(Region::Plane(die, plane));
+    }
+
+    /// Loses a die for good, and it does not answer: every operation on it, those in flight included, times out and changes nothing.
+    /// [`Faults::kill_die`] does the same until the die is revived.
+    pub fn lose_die_silently(&mut self, die: Die) {
+        self.losses.silence(die);
+    }
+
+    /// True when no operation on the die will ever end.
+    pub(crate) fn is_silent(&self, die: Die) -> bool {
+        self.faults.is_dead(die) || self.losses.is_silent(die)
     }
 
     /// Lays a plan for a power cut; it replaces an earlier one. A moment that has passed cuts at once.

@@ -54,6 +54,7 @@ mod factory;
 mod faults;
 pub mod footprint;
 mod image;
+mod losses;
 mod media;
 pub mod memory;
 pub mod nbd;
@@ -62,6 +63,7 @@ mod operations;
 mod power;
 mod prng;
 mod referee;
+mod region;
 mod settle;
 #[cfg(test)]
 mod steps;
@@ -81,6 +83,7 @@ pub use media::{BlockState, Condition, Media, PageState, Place, RamMedia};
 pub use power::{CutPhase, CutPlan, CutPoint, OperationClass, PairDamage, TornErase, TornProgram};
 pub use prng::SplitMix64;
 pub use referee::{Deed, Record, Rule, Violation};
+pub use region::Region;
 pub use temperature::Arrhenius;
 
 #[doc = include_str!("../../README.md")]

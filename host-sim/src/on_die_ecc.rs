@@ -17,6 +17,14 @@ pub(crate) fn clean(geometry: &Geometry) -> ReadOutcome {
     })
 }
 
+/// The outcome of a read of garbage: a part without ECC of its own does not notice.
+pub(crate) fn gave_up(geometry: &Geometry) -> ReadStatus {
+    match enabled(geometry) {
+        Some(_) => ReadStatus::Uncorrectable,
+        None => ReadStatus::Ok(ReadOutcome::RAW),
+    }
+}
+
 /// Removes from `wrong` what the part corrects and says how it went.
 ///
 /// A codeword is [`ChipEcc::codeword_bytes`] of the main area and its share of the spare. A page whose stored bytes are no codeword

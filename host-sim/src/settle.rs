@@ -39,10 +39,21 @@ impl<M: Media> Emulator<M> {
                 .settle_read(page, columns, buffer, fault)
                 .map(Completion::Read),
             Operation::Program { page, bytes, .. } => {
+                let lost = self.is_lost(page).then_some(Fault::ProgramFails);
+                let fault = lost.or(fault);
                 self.settle_program(page, &bytes, number, fault)
             }
-            Operation::Erase { block } => self.settle_erase(block, number, fault),
+            Operation::Erase { block } => {
+                let lost = self.is_lost(block.page(0)).then_some(Fault::EraseFails);
+                self.settle_erase(block, number, lost.or(fault))
+            }
         }
+    }
+
+    /// True when the page is lost on a die that answers.
+    fn is_lost(&self, page: PageAddress) -> bool {
+        self.place(page)
+            .is_some_and(|place| self.losses.holds(&self.geometry, place))
     }
 
     fn settle_read(
@@ -52,6 +63,13 @@ impl<M: Media> Emulator<M> {
         buffer: Buffer,
         fault: Option<Fault>,
     ) -> Result<ReadStatus, SimError> {
+        if let (true, Some(index)) = (self.is_lost(page), self.buffer_index(page.die(), buffer)) {
+            for (start, len) in ranges(columns) {
+                self.losses
+                    .fill(&mut self.buffers[index][start..start + len]);
+            }
+            return Ok(on_die_ecc::gave_up(&self.geometry));
+        }
         let clean = ReadStatus::Ok(on_die_ecc::clean(&self.geometry));
         let source = match fault {
             Some(Fault::StaleRead) => return Ok(clean),
