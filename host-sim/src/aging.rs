@@ -165,18 +165,20 @@ impl Aging {
         (rate * spread).min(0.5)
     }
 
-    /// Counts a read and appends the bits it shows wrong.
+    /// Counts a read and appends the bits it shows wrong, at the rate of the block times `factor`.
     pub(crate) fn flips_of_read(
         &mut self,
         place: Place,
         erases: u32,
         now: Ticks,
+        factor: f64,
         bits: u32,
         wrong: &mut Vec<u32>,
     ) {
         let age = &mut self.blocks[place.block as usize];
         age.reads = age.reads.saturating_add(1);
-        let expected = self.rate(place.block, erases, now) * f64::from(bits);
+        let rate = (self.rate(place.block, erases, now) * factor).min(0.5);
+        let expected = rate * f64::from(bits);
         let page = u64::from(place.block) << 16 | u64::from(place.page);
         // Each erase draws the weak cells anew; between two erases they stay the same.
         let mut cells = SplitMix64::derive(self.seed ^ page.rotate_left(20), u64::from(erases));

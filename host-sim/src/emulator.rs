@@ -4,6 +4,7 @@ use crate::aging::{Aging, AgingModel};
 use crate::chips::{chip, Chip, Timing, UnknownChip};
 use crate::clock::{Clock, Ticks};
 use crate::counters::{Counters, Wear};
+use crate::defects::Defects;
 use crate::factory::{mark_bad_blocks, BadBlocks};
 use crate::faults::{Fault, Faults};
 use crate::losses::Losses;
@@ -64,6 +65,7 @@ pub struct Emulator<M> {
     pub(crate) power: Power,
     pub(crate) faults: Faults,
     pub(crate) losses: Losses,
+    pub(crate) defects: Defects,
     pub(crate) aging: Option<Aging>,
     pub(crate) noise: SplitMix64,
 }
@@ -212,6 +214,7 @@ impl Builder {
             power: Power::default(),
             faults: Faults::none(self.seed, geometry.blocks_per_die),
             losses: Losses::none(self.seed),
+            defects: Defects::none(self.seed, &geometry),
             aging: self
                 .aging
                 .map(|model| Aging::new(model, self.seed, &geometry)),
@@ -348,6 +351,11 @@ impl<M: Media> Emulator<M> {
     /// The faults, to inject or to clear.
     pub const fn faults(&mut self) -> &mut Faults {
         &mut self.faults
+    }
+
+    /// The defects of the array, to place, to scatter or to clear.
+    pub const fn defects(&mut self) -> &mut Defects {
+        &mut self.defects
     }
 
     /// Loses a die for good; its logic still answers. From now on, for what is in flight as well, reads of it fill the buffer with

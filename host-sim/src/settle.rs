@@ -89,10 +89,11 @@ impl<M: Media> Emulator<M> {
         let bits = self.geometry.raw_page_bytes() * 8;
         let mut wrong = Vec::new();
         self.flips_of_condition(place, bits, &mut wrong);
-        self.faults.flips_of_read(place, bits, &mut wrong);
+        let factor = self.defects.rate_factor(place);
+        self.faults.flips_of_read(place, factor, bits, &mut wrong);
         if let Some(aging) = &mut self.aging {
             let erases = self.media.block(place.block).erases;
-            aging.flips_of_read(place, erases, self.clock.now(), bits, &mut wrong);
+            aging.flips_of_read(place, erases, self.clock.now(), factor, bits, &mut wrong);
         }
         if fault == Some(Fault::Uncorrectable) {
             wrong.extend((0..bits / 16).map(|_| self.noise.below(u64::from(bits)) as u32));

@@ -1,0 +1,143 @@
+use super::*;
+use crate::steps::{assert_rate, at, distance, erase, program, read};
+use crate::{AgingModel, EmulatedNand, Rule, SimError};
+
+const RAW: usize = 2112;
+const BITS: u64 = RAW as u64 * 8;
+
+fn part(seed: u64) -> EmulatedNand {
+    EmulatedNand::builder("w25n01gv")
+        .expect("in the table")
+        .seed(seed)
+        .build()
+}
+
+/// Bits that `reads` reads of an erased page show wrong.
+fn wrong_bits(nand: &mut EmulatedNand, block: u32, page: u16, reads: u64) -> u64 {
+    (0..reads)
+        .map(|_| read(nand, at(block, page)).expect("reads"))
+        .map(|bytes| u64::from(distance(&bytes, &[0xFF; RAW])))
+        .sum()
+}
+
+#[test]
+fn a_hot_block_has_its_factor_and_its_neighbours_have_none() {
+    let mut nand = part(1);
+    nand.faults().bit_error_rate(1e-3);
+    nand.defects().hot_block(BlockAddress::new(0, 5), 8.0);
+    for (block, rate) in [(4, 1e-3), (5, 8e-3), (6, 1e-3)] {
+        assert_rate(wrong_bits(&mut nand, block, 0, 100), 100 * BITS, rate);
+    }
+    nand.defects().clear();
+    assert_rate(wrong_bits(&mut nand, 5, 0, 100), 100 * BITS, 1e-3);
+}
+
+#[test]
+fn a_hot_block_ages_faster() {
+    let mut nand = EmulatedNand::builder("w25n01gv")
+        .expect("in the table")
+        .aging(AgingModel {
+            fresh: 1e-3,
+            worn: 1e-3,
+            spread: 1.0,
+            ..AgingModel::SLC
+        })
+        .build();
+    nand.defects().hot_block(BlockAddress::new(0, 5), 5.0);
+    for (block, rate) in [(4, 1e-3), (5, 5e-3)] {
+        // One read of each page: the cells of a page that are weak stay so.
+        let wrong = (0..64)
+            .map(|page| wrong_bits(&mut nand, block, page, 1))
+            .sum();
+        assert_rate(wrong, 64 * BITS, rate);
+    }
+}
+
+#[test]
+fn hot_blocks_are_scattered_by_the_seed_and_as_many_as_asked() {
+    let drawn = |seed| part(seed).defects().scatter_hot_blocks(20, 10.0);
+    let one = drawn(1);
+    assert_eq!(one.len(), 20);
+    assert!(one.windows(2).all(|pair| pair[0] < pair[1]));
+    assert_eq!(one, drawn(1));
+    assert_ne!(one, drawn(2));
+    let mut nand = part(1);
+    nand.faults().bit_error_rate(1e-3);
+    let hot = nand.defects().scatter_hot_blocks(2, 10.0)[1];
+    let wrong = wrong_bits(&mut nand, hot.block.0, 0, 100);
+    assert_rate(wrong, 100 * BITS, 1e-2);
+    assert_eq!(nand.defects().scatter_hot_blocks(5000, 1.0).len(), 1024);
+}
+
+#[test]
+fn rows_differ_within_the_spread_and_alike_in_every_block() {
+    let spread = RowSpread {
+        spread: 4.0,
+        pages_per_row: 4,
+    };
+    let factors = |seed, block| -> Vec<f64> {
+        let mut nand = part(seed);
+        nand.defects().spread_rows(spread);
+        (0..64)
+            .map(|page| nand.defects.rate_factor(Place { block, page }))
+            .collect()
+    };
+    let one = factors(3, 0);
+    assert!(one.iter().all(|factor| (0.25..=4.0).contains(factor)));
+    assert!(one.chunks(4).all(|row| row.iter().all(|f| *f == row[0])));
+    assert!(one.iter().any(|&f| f < 0.6) && one.iter().any(|&f| f > 1.6));
+    assert_eq!(one, factors(3, 77));
+    assert_ne!(one, factors(4, 0));
+}
+
+#[test]
+fn a_row_shows_errors_at_the_rate_times_its_factor_and_that_of_its_block() {
+    let mut nand = part(9);
+    nand.faults().bit_error_rate(1e-3);
+    nand.defects()
+        .spread_rows(RowSpread {
+            spread: 3.0,
+            pages_per_row: 1,
+        })
+        .hot_block(BlockAddress::new(0, 1), 2.0);
+    for block in 0..2 {
+        for page in 0..4 {
+            let factor = nand.defects.rate_factor(Place { block, page });
+            let wrong = wrong_bits(&mut nand, block, page, 50);
+            assert_rate(wrong, 50 * BITS, 1e-3 * factor);
+        }
+    }
+}
+
+#[test]
+fn without_defects_every_rate_is_exactly_as_asked() {
+    let nand = part(1);
+    let place = Place { block: 3, page: 5 };
+    assert_eq!(nand.defects.rate_factor(place).to_bits(), 1f64.to_bits());
+}
+
+/// A part with every defect that has been built.
+fn broken() -> EmulatedNand {
+    let mut nand = part(2);
+    nand.defects()
+        .spread_rows(RowSpread {
+            spread: 2.0,
+            pages_per_row: 1,
+        })
+        .hot_block(BlockAddress::new(0, 0), 9.0);
+    nand
+}
+
+#[test]
+fn the_referee_objects_on_a_broken_array_as_on_a_sound_one() {
+    let mut nand = broken();
+    program(&mut nand, at(0, 3), 0).expect("programs");
+    let refused = program(&mut nand, at(0, 2), 0);
+    assert_eq!(refused, Err(SimError::Forbidden(Rule::OutOfOrder)));
+    erase(&mut nand, BlockAddress::new(0, 0)).expect("erases");
+    for page in 0..64 {
+        program(&mut nand, at(0, page), 0x5A).expect("programs");
+        read(&mut nand, at(0, page)).expect("reads");
+    }
+    assert_eq!(nand.violation_count(), 1);
+}
