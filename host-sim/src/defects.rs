@@ -3,11 +3,13 @@
 //! A model that has a rate, here or elsewhere, has it times the factor of the row and the factor of the block.
 
 mod hot_blocks;
+mod interference;
 mod row_spread;
 
+pub use interference::Interference;
 pub use row_spread::RowSpread;
 
-use crate::media::Place;
+use crate::media::{Media, Place};
 use crate::prng::SplitMix64;
 use cuesta_hal::{BlockAddress, Geometry};
 use hot_blocks::HotBlocks;
@@ -25,6 +27,7 @@ pub struct Defects {
     scatter: SplitMix64,
     rows: Option<RowSpread>,
     hot: HotBlocks,
+    interference: Option<Interference>,
 }
 
 impl Defects {
@@ -35,6 +38,7 @@ impl Defects {
             scatter: SplitMix64::derive(seed, 0xDEF),
             rows: None,
             hot: HotBlocks::default(),
+            interference: None,
         }
     }
 
@@ -77,9 +81,36 @@ impl Defects {
         drawn.iter().map(|&block| self.address(block)).collect()
     }
 
+    /// Lets programs disturb the page before. Whether the program failed or was torn makes no difference.
+    pub const fn interfere(&mut self, interference: Interference) -> &mut Self {
+        self.interference = Some(interference);
+        self
+    }
+
     /// Makes the array sound.
     pub fn clear(&mut self) {
         *self = Self::none(self.seed, &self.geometry);
+    }
+
+    /// Appends the bits of `place` that programs of the next page made wrong.
+    pub(crate) fn flips_of_interference<M: Media>(
+        &self,
+        place: Place,
+        media: &M,
+        bits: u32,
+        wrong: &mut Vec<u32>,
+    ) {
+        let (Some(interference), Some(page)) = (self.interference, place.page.checked_add(1))
+        else {
+            return;
+        };
+        if page >= self.geometry.pages_per_block {
+            return;
+        }
+        let programs = media.page(Place { page, ..place }).programs;
+        let rate = interference.rate(programs) * self.rate_factor(place);
+        let life = media.block(place.block).erases;
+        interference::flips(self.seed, place, life, rate, bits, wrong);
     }
 
     /// What every rate is multiplied with at a place; exactly 1 where nothing was said.

@@ -95,6 +95,8 @@ impl<M: Media> Emulator<M> {
             let erases = self.media.block(place.block).erases;
             aging.flips_of_read(place, erases, self.clock.now(), factor, bits, &mut wrong);
         }
+        self.defects
+            .flips_of_interference(place, &self.media, bits, &mut wrong);
         if fault == Some(Fault::Uncorrectable) {
             wrong.extend((0..bits / 16).map(|_| self.noise.below(u64::from(bits)) as u32));
         }

@@ -124,8 +124,72 @@ fn broken() -> EmulatedNand {
             spread: 2.0,
             pages_per_row: 1,
         })
-        .hot_block(BlockAddress::new(0, 0), 9.0);
+        .hot_block(BlockAddress::new(0, 0), 9.0)
+        .interfere(Interference { per_program: 1e-3 });
     nand
+}
+
+/// Reads pages that hold zeros and gives the wrong bits of each.
+fn wrong_of_zeros(nand: &mut EmulatedNand, block: u32) -> Vec<u64> {
+    (0..64)
+        .map(|page| read(nand, at(block, page)).expect("reads"))
+        .map(|bytes| u64::from(distance(&bytes, &[0; RAW])))
+        .collect()
+}
+
+#[test]
+fn a_program_disturbs_the_page_before_it_erased_or_not_and_no_other() {
+    let mut nand = part(4);
+    nand.defects().interfere(Interference { per_program: 1e-2 });
+    program(&mut nand, at(0, 7), 0).expect("pages may be left out");
+    assert_rate(wrong_bits(&mut nand, 0, 6, 1), BITS, 1e-2);
+    for page in (0..64).filter(|page| ![6, 7].contains(page)) {
+        assert_eq!(wrong_bits(&mut nand, 0, page, 1), 0, "page {page}");
+    }
+    let newest = read(&mut nand, at(0, 7)).expect("reads");
+    assert_eq!(newest, [0; RAW]);
+}
+
+#[test]
+fn interference_has_its_rate_and_its_cells_stay_wrong_until_the_erase() {
+    let mut nand = part(4);
+    nand.defects().interfere(Interference { per_program: 1e-3 });
+    let mut lives = Vec::new();
+    for _ in 0..2 {
+        for page in 0..64 {
+            program(&mut nand, at(0, page), 0).expect("programs");
+            let newest = read(&mut nand, at(0, page)).expect("reads");
+            assert_eq!(newest, [0; RAW], "nothing was programmed after it");
+        }
+        let wrong = wrong_of_zeros(&mut nand, 0);
+        assert_eq!(wrong[63], 0);
+        assert_rate(wrong.iter().sum(), 63 * BITS, 1e-3);
+        assert_eq!(wrong, wrong_of_zeros(&mut nand, 0));
+        assert_eq!(nand.true_bytes(at(0, 5)), [0; RAW]);
+        lives.push(read(&mut nand, at(0, 5)).expect("reads"));
+        erase(&mut nand, BlockAddress::new(0, 0)).expect("erases");
+        assert_eq!(wrong_bits(&mut nand, 0, 5, 1), 0);
+    }
+    assert_ne!(lives[0], lives[1], "after an erase other cells are hit");
+}
+
+#[test]
+fn interference_follows_from_the_seed_and_grows_with_each_program() {
+    let disturbed = |seed, programs| {
+        let mut nand = part(seed);
+        nand.defects().interfere(Interference { per_program: 5e-3 });
+        program(&mut nand, at(0, 0), 0).expect("programs");
+        for _ in 0..programs {
+            program(&mut nand, at(0, 1), 0).expect("programs");
+        }
+        read(&mut nand, at(0, 0)).expect("reads")
+    };
+    let wrong = |page: &[u8]| u64::from(distance(page, &[0; RAW]));
+    let (once, thrice) = (disturbed(1, 1), disturbed(1, 3));
+    assert_eq!(once, disturbed(1, 1));
+    assert_ne!(once, disturbed(2, 1));
+    assert_rate(wrong(&once), BITS, 5e-3);
+    assert_rate(wrong(&thrice), BITS, 15e-3);
 }
 
 #[test]
