@@ -76,7 +76,7 @@ pub use aging::AgingModel;
 pub use chips::{chip, chips, Chip, Timing, UnknownChip};
 pub use clock::{Clock, Course, Progress, Ticks, TICKS_PER_NS};
 pub use counters::{Counters, Wear};
-pub use defects::{Defects, Interference, RowSpread};
+pub use defects::{Defects, Interference, RowSpread, StuckBit, Weakness};
 pub use emulator::{Builder, EmulatedNand, Emulator};
 pub use error::SimError;
 pub use faults::{Fault, Faults, Trigger};

@@ -100,6 +100,8 @@ impl<M: Media> Emulator<M> {
         if fault == Some(Fault::Uncorrectable) {
             wrong.extend((0..bits / 16).map(|_| self.noise.below(u64::from(bits)) as u32));
         }
+        self.defects.flips_of_columns(place, &mut wrong);
+        self.defects.stick_in_read(place, &self.media, &mut wrong)?;
         let status = on_die_ecc::correct(&self.geometry, &mut wrong, beyond_ecc);
         for bit in wrong {
             let at = (bit / 8) as usize;
