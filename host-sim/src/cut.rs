@@ -207,13 +207,16 @@ impl<M: Media> Emulator<M> {
         };
         match variant {
             TornErase::OldData => self.media.set_block(index, torn),
-            TornErase::LooksErasedButWeak | TornErase::Drawn => self.media.erase(
-                index,
-                BlockState {
-                    next_page: 0,
-                    ..torn
-                },
-            ),
+            TornErase::LooksErasedButWeak | TornErase::Drawn => {
+                self.bit_flips.erased(index);
+                self.media.erase(
+                    index,
+                    BlockState {
+                        next_page: 0,
+                        ..torn
+                    },
+                )
+            }
             TornErase::Mixture => {
                 self.media.set_block(index, torn)?;
                 for page in 0..self.geometry.pages_per_block {

@@ -1,6 +1,7 @@
 //! The emulated part: how it is made and what it tells about itself.
 
 use crate::aging::{Aging, AgingModel};
+use crate::bit_flips::BitFlips;
 use crate::chips::{chip, Chip, Timing, UnknownChip};
 use crate::clock::{Clock, Ticks};
 use crate::counters::{Counters, Wear};
@@ -66,6 +67,7 @@ pub struct Emulator<M> {
     pub(crate) faults: Faults,
     pub(crate) losses: Losses,
     pub(crate) defects: Defects,
+    pub(crate) bit_flips: BitFlips,
     pub(crate) aging: Option<Aging>,
     pub(crate) noise: SplitMix64,
 }
@@ -215,6 +217,7 @@ impl Builder {
             faults: Faults::none(self.seed, geometry.blocks_per_die),
             losses: Losses::none(self.seed),
             defects: Defects::none(self.seed, &geometry),
+            bit_flips: BitFlips::default(),
             aging: self
                 .aging
                 .map(|model| Aging::new(model, self.seed, &geometry)),
@@ -356,6 +359,25 @@ impl<M: Media> Emulator<M> {
     /// The defects of the array, to place, to scatter or to clear.
     pub const fn defects(&mut self) -> &mut Defects {
         &mut self.defects
+    }
+
+    /// Flips exactly `count` random bits among the bytes `bytes` of a raw page (all that are not flipped yet, if these are fewer) until its
+    /// block is erased, and gives them in order. Bit `b` is bit `b mod 8` of byte `b / 8`.
+    ///
+    /// Which bits follows from `seed` alone. Every read shows them, after power cycles as well; an image file does not keep them. The truth
+    /// that [`true_bytes`](Self::true_bytes) tells does not change.
+    pub fn flip_bits(
+        &mut self,
+        page: PageAddress,
+        bytes: std::ops::Range<u32>,
+        count: u32,
+        seed: u64,
+    ) -> Vec<u32> {
+        let raw = self.geometry.raw_page_bytes();
+        let bits = bytes.start.min(raw) * 8..bytes.end.min(raw) * 8;
+        crate::Place::of(&self.geometry, page).map_or_else(Vec::new, |place| {
+            self.bit_flips.flip(place, bits, count, seed)
+        })
     }
 
     /// Loses a die for good; its logic still answers. From now on, for what is in flight as well, reads of it fill the buffer with

@@ -34,6 +34,12 @@ pub enum Fault {
     FalseUncorrectable,
     /// The part's own ECC reports a clean read, though it is past correction (on-die ECC only).
     FalseClean,
+    /// The part's own ECC reports that it corrected as many bits as it can, though there were none (on-die ECC only).
+    FalseCorrected,
+    /// The part's own ECC turns one codeword into another one and reports that it corrected as many bits as it can (on-die ECC only):
+    /// `2 t + 1` bits of a random codeword's main bytes are wrong, where `t` is the strength. That is how far the codewords of
+    /// such a code are apart at least (S. Lin, D. Costello, "Error Control Coding", on bounded-distance decoding of BCH codes).
+    Miscorrected,
 }
 
 impl Fault {

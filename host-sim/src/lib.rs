@@ -6,7 +6,10 @@
 //! * [`ImageNand`] is the same part in a file, where it outlives the process.
 //! * [`CutPlan`] cuts the power at any operation or moment and leaves what real cuts leave.
 //! * [`AgingModel`] lets bit errors and failures come with wear, time and reads.
-//! * [`Faults`] injects bit errors, failed, lost and misdirected operations, dead dies.
+//! * [`Arrhenius`] says what time in storage at a temperature is worth ([`Emulator::store`]).
+//! * [`Defects`] of the array: uneven rows, hot blocks, stuck bits, weak columns, programs that disturb the page before.
+//! * [`Faults`] injects bit errors, failed, lost and misdirected operations, dead dies, on-die ECC that lies.
+//! * [`Emulator::flip_bits`] flips bits of a stored page; [`Emulator::lose_die`] and [`Emulator::lose_plane`] are for good.
 //!
 //! # Example
 //!
@@ -43,6 +46,7 @@
 mod aging;
 mod arrivals;
 pub mod bench;
+mod bit_flips;
 mod chips;
 mod clock;
 pub mod content;

@@ -89,6 +89,7 @@ impl<M: Media> Emulator<M> {
         let bits = self.geometry.raw_page_bytes() * 8;
         let mut wrong = Vec::new();
         self.flips_of_condition(place, bits, &mut wrong);
+        self.bit_flips.of_read(place, &mut wrong);
         let factor = self.defects.rate_factor(place);
         self.faults.flips_of_read(place, factor, bits, &mut wrong);
         if let Some(aging) = &mut self.aging {
@@ -103,6 +104,9 @@ impl<M: Media> Emulator<M> {
         self.defects.flips_of_columns(place, &mut wrong);
         self.defects.stick_in_read(place, &self.media, &mut wrong)?;
         let status = on_die_ecc::correct(&self.geometry, &mut wrong, beyond_ecc);
+        if fault == Some(Fault::Miscorrected) {
+            on_die_ecc::miscorrect(&self.geometry, &mut wrong, &mut self.noise);
+        }
         for bit in wrong {
             let at = (bit / 8) as usize;
             if ranges(columns)
@@ -116,6 +120,9 @@ impl<M: Media> Emulator<M> {
         Ok(match fault {
             Some(Fault::FalseUncorrectable) if has_ecc => ReadStatus::Uncorrectable,
             Some(Fault::FalseClean) if has_ecc => clean,
+            Some(Fault::FalseCorrected | Fault::Miscorrected) => {
+                on_die_ecc::at_strength(&self.geometry)
+            }
             _ => status,
         })
     }
@@ -289,6 +296,7 @@ impl<M: Media> Emulator<M> {
             }
             _ => {
                 self.media.erase(index, fresh)?;
+                self.bit_flips.erased(index);
                 self.note(number, index, Deed::Erased);
                 Ok(Completion::Erased)
             }
