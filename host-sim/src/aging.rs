@@ -3,7 +3,8 @@
 //! The rate of wrong bits of a read is `(wear + retention + disturb) · spread of the block`:
 //!
 //! * wear grows from [`fresh`](AgingModel::fresh) to [`worn`](AgingModel::worn) at the rated cycles and on, geometrically;
-//! * retention grows with the time since the block's first program, and with its wear;
+//! * retention grows with the time since the block's first program, and with its wear; time in storage counts more or less by its
+//!   [temperature](crate::Arrhenius);
 //! * disturb grows with the reads of the block since its erase, and with its wear.
 //!
 //! Most of the wrong bits are cells that stay wrong, and more join them as the rate grows; the rest are noise of each read. A block whose
@@ -14,6 +15,7 @@
 //! so that at rated wear a code of 4 bits in 512 B (SLC), 12 bits in 512 B (MLC) or 40 bits in 1 KiB (TLC) is enough; they describe
 //! no particular part.
 
+use crate::arrivals::arrivals;
 use crate::clock::Ticks;
 use crate::media::Place;
 use crate::prng::SplitMix64;
@@ -77,7 +79,15 @@ impl AgingModel {
 #[derive(Debug, Clone, Copy, Default)]
 struct BlockAge {
     reads: u32,
-    programmed_at: Option<Ticks>,
+    programmed_at: Option<Age>,
+}
+
+/// A moment of a part's life, as retention counts it.
+#[derive(Debug, Clone, Copy)]
+struct Age {
+    clock: Ticks,
+    /// See [`Aging::heat_days`].
+    heat_days: f64,
 }
 
 /// Aging switched on: the model and what it remembers of each block.
@@ -87,25 +97,9 @@ pub(crate) struct Aging {
     seed: u64,
     endurance: f64,
     blocks: Vec<BlockAge>,
+    /// Days of retention that heat added to those of the clock; cold takes some away.
+    heat_days: f64,
     noise: SplitMix64,
-}
-
-/// A factor between `low` and `high`, evenly on a logarithmic scale.
-fn between(prng: &mut SplitMix64, low: f64, high: f64) -> f64 {
-    low * (high / low).powf(prng.unit())
-}
-
-/// Appends `bits`-bounded positions until the arrivals of a Poisson process of rate 1 exceed `expected`. A larger `expected` gives the
-/// same positions and more.
-fn arrivals(prng: &mut SplitMix64, expected: f64, bits: u32, wrong: &mut Vec<u32>) {
-    let mut sum = 0.0;
-    while wrong.len() < bits as usize {
-        sum -= (1.0 - prng.unit()).ln();
-        if sum > expected {
-            return;
-        }
-        wrong.push(prng.below(u64::from(bits)) as u32);
-    }
 }
 
 impl Aging {
@@ -115,6 +109,7 @@ impl Aging {
             seed,
             endurance: f64::from(geometry.endurance_cycles.max(1)),
             blocks: vec![BlockAge::default(); geometry.blocks() as usize],
+            heat_days: 0.0,
             noise: SplitMix64::derive(seed, 0xA6E),
         }
     }
@@ -128,13 +123,22 @@ impl Aging {
     }
 
     pub(crate) fn programmed(&mut self, block: u32, now: Ticks) {
-        self.blocks[block as usize].programmed_at.get_or_insert(now);
+        let age = Age {
+            clock: now,
+            heat_days: self.heat_days,
+        };
+        self.blocks[block as usize].programmed_at.get_or_insert(age);
+    }
+
+    /// Lets what is programmed age by so many days that the clock does not count.
+    pub(crate) const fn heat(&mut self, days: f64) {
+        self.heat_days += days;
     }
 
     /// True when a block erased so often has outlived its life.
     pub(crate) fn is_worn_out(&self, block: u32, erases: u32) -> bool {
         let (low, high) = self.model.life;
-        let life = self.endurance * between(&mut self.of_block(block), low, high);
+        let life = self.endurance * self.of_block(block).log_between(low, high);
         f64::from(erases) >= life
     }
 
@@ -148,31 +152,33 @@ impl Aging {
         let model = &self.model;
         let age = self.blocks[block as usize];
         let wear = f64::from(erases) / self.endurance;
-        let days = age
-            .programmed_at
-            .map_or(0.0, |at| (now - at).as_us() / (86_400.0 * 1e6));
+        let days = age.programmed_at.map_or(0.0, |at| {
+            (now - at.clock).as_us() / (86_400.0 * 1e6) + self.heat_days - at.heat_days
+        });
         let mut prng = self.of_block(block);
         // The first draw is the block's life.
         let _ = prng.unit();
-        let spread = between(&mut prng, 1.0 / model.spread, model.spread);
+        let spread = prng.log_between(1.0 / model.spread, model.spread);
         let rate = model.fresh * (model.worn / model.fresh).powf(wear)
             + wear * (model.retention_per_day * days)
             + wear * (model.disturb_per_read * f64::from(age.reads));
         (rate * spread).min(0.5)
     }
 
-    /// Counts a read and appends the bits it shows wrong.
+    /// Counts a read and appends the bits it shows wrong, at the rate of the block times `factor`.
     pub(crate) fn flips_of_read(
         &mut self,
         place: Place,
         erases: u32,
         now: Ticks,
+        factor: f64,
         bits: u32,
         wrong: &mut Vec<u32>,
     ) {
         let age = &mut self.blocks[place.block as usize];
         age.reads = age.reads.saturating_add(1);
-        let expected = self.rate(place.block, erases, now) * f64::from(bits);
+        let rate = (self.rate(place.block, erases, now) * factor).min(0.5);
+        let expected = rate * f64::from(bits);
         let page = u64::from(place.block) << 16 | u64::from(place.page);
         // Each erase draws the weak cells anew; between two erases they stay the same.
         let mut cells = SplitMix64::derive(self.seed ^ page.rotate_left(20), u64::from(erases));

@@ -35,7 +35,7 @@ impl<M: Media> Emulator<M> {
             // The file of an image may be unwritable; then the cut leaves what it left.
             let _ = match progress {
                 Progress::Arriving => Ok(()),
-                _ if self.faults.is_dead(Die(die)) => Ok(()),
+                _ if self.is_silent(Die(die)) => Ok(()),
                 Progress::Done => {
                     if !matches!(flight.operation, Operation::Read { .. }) {
                         let _ = self.settle(flight);
@@ -207,13 +207,16 @@ impl<M: Media> Emulator<M> {
         };
         match variant {
             TornErase::OldData => self.media.set_block(index, torn),
-            TornErase::LooksErasedButWeak | TornErase::Drawn => self.media.erase(
-                index,
-                BlockState {
-                    next_page: 0,
-                    ..torn
-                },
-            ),
+            TornErase::LooksErasedButWeak | TornErase::Drawn => {
+                self.bit_flips.erased(index);
+                self.media.erase(
+                    index,
+                    BlockState {
+                        next_page: 0,
+                        ..torn
+                    },
+                )
+            }
             TornErase::Mixture => {
                 self.media.set_block(index, torn)?;
                 for page in 0..self.geometry.pages_per_block {

@@ -1,15 +1,19 @@
 //! The emulated part: how it is made and what it tells about itself.
 
 use crate::aging::{Aging, AgingModel};
+use crate::bit_flips::BitFlips;
 use crate::chips::{chip, Chip, Timing, UnknownChip};
 use crate::clock::{Clock, Ticks};
 use crate::counters::{Counters, Wear};
-use crate::factory::mark_bad_blocks;
+use crate::defects::Defects;
+use crate::factory::{mark_bad_blocks, BadBlocks};
 use crate::faults::{Fault, Faults};
+use crate::losses::Losses;
 use crate::media::{Media, RamMedia};
 use crate::power::{CutPlan, Power};
 use crate::prng::SplitMix64;
 use crate::referee::{Referee, Violation};
+use crate::region::Region;
 use cuesta_hal::{BlockAddress, Buffer, Columns, Die, Geometry, PageAddress};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -61,6 +65,9 @@ pub struct Emulator<M> {
     pub(crate) counts: Counters,
     pub(crate) power: Power,
     pub(crate) faults: Faults,
+    pub(crate) losses: Losses,
+    pub(crate) defects: Defects,
+    pub(crate) bit_flips: BitFlips,
     pub(crate) aging: Option<Aging>,
     pub(crate) noise: SplitMix64,
 }
@@ -77,16 +84,6 @@ pub struct Builder {
     watch_after_torn: bool,
     bad: BadBlocks,
     aging: Option<AgingModel>,
-}
-
-/// Which blocks the factory marks.
-#[derive(Debug, Clone, Default)]
-pub(crate) enum BadBlocks {
-    #[default]
-    None,
-    Listed(Vec<BlockAddress>),
-    /// So many of each die.
-    Drawn(u32),
 }
 
 impl Builder {
@@ -218,6 +215,9 @@ impl Builder {
             counts: Counters::default(),
             power: Power::default(),
             faults: Faults::none(self.seed, geometry.blocks_per_die),
+            losses: Losses::none(self.seed),
+            defects: Defects::none(self.seed, &geometry),
+            bit_flips: BitFlips::default(),
             aging: self
                 .aging
                 .map(|model| Aging::new(model, self.seed, &geometry)),
@@ -356,6 +356,56 @@ impl<M: Media> Emulator<M> {
         &mut self.faults
     }
 
+    /// The defects of the array, to place, to scatter or to clear.
+    pub const fn defects(&mut self) -> &mut Defects {
+        &mut self.defects
+    }
+
+    /// Flips exactly `count` random bits among the bytes `bytes` of a raw page (all that are not flipped yet, if these are fewer) until its
+    /// block is erased, and gives them in order. Bit `b` is bit `b mod 8` of byte `b / 8`.
+    ///
+    /// Which bits follows from `seed` alone. Every read shows them, after power cycles as well; an image file does not keep them. The truth
+    /// that [`true_bytes`](Self::true_bytes) tells does not change.
+    pub fn flip_bits(
+        &mut self,
+        page: PageAddress,
+        bytes: std::ops::Range<u32>,
+        count: u32,
+        seed: u64,
+    ) -> Vec<u32> {
+        let raw = self.geometry.raw_page_bytes();
+        let bits = bytes.start.min(raw) * 8..bytes.end.min(raw) * 8;
+        crate::Place::of(&self.geometry, page).map_or_else(Vec::new, |place| {
+            self.bit_flips.flip(place, bits, count, seed)
+        })
+    }
+
+    /// Loses a die for good; its logic still answers. From now on, for what is in flight as well, reads of it fill the buffer with
+    /// garbage (`Uncorrectable` with on-die ECC; without, a read that went well), programs settle as `ProgramFailed` and erases as
+    /// `EraseFailed`.
+    ///
+    /// Neither [`power_cycle`](Self::power_cycle) nor [`Faults::clear`] brings it back; an image file that is opened again holds a whole
+    /// part. The referee goes on as with any operation that fails. [`true_bytes`](Self::true_bytes) still tells what was there.
+    pub fn lose_die(&mut self, die: Die) {
+        self.losses.lose(Region::Die(die));
+    }
+
+    /// Loses the blocks `b` of a die with `b mod planes = plane`, as [`lose_die`](Self::lose_die) loses all.
+    pub fn lose_plane(&mut self, die: Die, plane: u8) {
+        self.losses.lose(Region::Plane(die, plane));
+    }
+
+    /// Loses a die for good, and it does not answer: every operation on it, those in flight included, times out and changes nothing.
+    /// [`Faults::kill_die`] does the same until the die is revived.
+    pub fn lose_die_silently(&mut self, die: Die) {
+        self.losses.silence(die);
+    }
+
+    /// True when no operation on the die will ever end.
+    pub(crate) fn is_silent(&self, die: Die) -> bool {
+        self.faults.is_dead(die) || self.losses.is_silent(die)
+    }
+
     /// Lays a plan for a power cut; it replaces an earlier one. A moment that has passed cuts at once.
     pub fn plan_cut(&mut self, plan: CutPlan) {
         if !self.power.lost {
@@ -386,11 +436,7 @@ impl<M: Media> Emulator<M> {
     #[must_use]
     pub fn true_bytes(&self, page: PageAddress) -> Vec<u8> {
         let mut bytes = vec![0xFF; self.geometry.raw_page_bytes() as usize];
-        if let (true, Some(block)) = (self.geometry.has_page(page), self.index(page.block)) {
-            let place = crate::Place {
-                block,
-                page: page.page.0,
-            };
+        if let Some(place) = crate::Place::of(&self.geometry, page) {
             if self.media.load(place, 0, &mut bytes).is_err() {
                 bytes.fill(0xFF);
             }

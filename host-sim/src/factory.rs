@@ -1,12 +1,21 @@
 //! Bad blocks as the factory leaves them: which, and the marks in them.
 
-use crate::emulator::BadBlocks;
 use crate::media::{Media, PageState, Place};
 use crate::prng::SplitMix64;
-use cuesta_hal::{Geometry, MarkerPages};
+use cuesta_hal::{BlockAddress, Geometry, MarkerPages};
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
+
+/// Which blocks the factory marks.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum BadBlocks {
+    #[default]
+    None,
+    Listed(Vec<BlockAddress>),
+    /// So many of each die.
+    Drawn(u32),
+}
 
 /// Marks the blocks that `bad` names.
 pub(crate) fn mark_bad_blocks<M: Media>(

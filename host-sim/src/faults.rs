@@ -34,6 +34,12 @@ pub enum Fault {
     FalseUncorrectable,
     /// The part's own ECC reports a clean read, though it is past correction (on-die ECC only).
     FalseClean,
+    /// The part's own ECC reports that it corrected as many bits as it can, though there were none (on-die ECC only).
+    FalseCorrected,
+    /// The part's own ECC turns one codeword into another one and reports that it corrected as many bits as it can (on-die ECC only):
+    /// `2 t + 1` bits of a random codeword's main bytes are wrong, where `t` is the strength. That is how far the codewords of
+    /// such a code are apart at least (S. Lin, D. Costello, "Error Control Coding", on bounded-distance decoding of BCH codes).
+    Miscorrected,
 }
 
 impl Fault {
@@ -215,16 +221,23 @@ impl Faults {
         drawn
     }
 
-    /// Appends the bits of a raw page of `bits` bits that this read of `place` shows wrong.
-    pub(crate) fn flips_of_read(&mut self, place: Place, bits: u32, wrong: &mut Vec<u32>) {
+    /// Appends the bits of a raw page of `bits` bits that this read of `place` shows wrong; its rate is multiplied with `factor`.
+    pub(crate) fn flips_of_read(
+        &mut self,
+        place: Place,
+        factor: f64,
+        bits: u32,
+        wrong: &mut Vec<u32>,
+    ) {
         if !self.flips.is_empty() {
             if let Some(fixed) = self.flips.get(&place) {
                 wrong.extend(fixed.iter().copied().filter(|&bit| bit < bits));
             }
         }
-        if self.bit_error_rate > 0.0 {
+        let rate = (self.bit_error_rate * factor).min(0.5);
+        if rate > 0.0 {
             // The gaps between errors of independent bits are geometric: one draw an error instead of one a bit.
-            let scale = 1.0 / (-self.bit_error_rate).ln_1p();
+            let scale = 1.0 / (-rate).ln_1p();
             let mut at = 0.0;
             loop {
                 at += ((1.0 - self.prng.unit()).ln() * scale).floor();

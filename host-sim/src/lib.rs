@@ -6,7 +6,10 @@
 //! * [`ImageNand`] is the same part in a file, where it outlives the process.
 //! * [`CutPlan`] cuts the power at any operation or moment and leaves what real cuts leave.
 //! * [`AgingModel`] lets bit errors and failures come with wear, time and reads.
-//! * [`Faults`] injects bit errors, failed, lost and misdirected operations, dead dies.
+//! * [`Arrhenius`] says what time in storage at a temperature is worth ([`Emulator::store`]).
+//! * [`Defects`] of the array: uneven rows, hot blocks, stuck bits, weak columns, programs that disturb the page before.
+//! * [`Faults`] injects bit errors, failed, lost and misdirected operations, dead dies, on-die ECC that lies.
+//! * [`Emulator::flip_bits`] flips bits of a stored page; [`Emulator::lose_die`] and [`Emulator::lose_plane`] are for good.
 //!
 //! # Example
 //!
@@ -41,18 +44,22 @@
 //! ```
 
 mod aging;
+mod arrivals;
 pub mod bench;
+mod bit_flips;
 mod chips;
 mod clock;
 pub mod content;
 mod counters;
 mod cut;
+mod defects;
 mod emulator;
 mod error;
 mod factory;
 mod faults;
 pub mod footprint;
 mod image;
+mod losses;
 mod media;
 pub mod memory;
 pub mod nbd;
@@ -61,9 +68,11 @@ mod operations;
 mod power;
 mod prng;
 mod referee;
+mod region;
 mod settle;
 #[cfg(test)]
 mod steps;
+mod temperature;
 pub mod theory;
 pub mod workload;
 
@@ -71,6 +80,7 @@ pub use aging::AgingModel;
 pub use chips::{chip, chips, Chip, Timing, UnknownChip};
 pub use clock::{Clock, Course, Progress, Ticks, TICKS_PER_NS};
 pub use counters::{Counters, Wear};
+pub use defects::{Defects, Interference, RowSpread, StuckBit, Weakness};
 pub use emulator::{Builder, EmulatedNand, Emulator};
 pub use error::SimError;
 pub use faults::{Fault, Faults, Trigger};
@@ -79,6 +89,8 @@ pub use media::{BlockState, Condition, Media, PageState, Place, RamMedia};
 pub use power::{CutPhase, CutPlan, CutPoint, OperationClass, PairDamage, TornErase, TornProgram};
 pub use prng::SplitMix64;
 pub use referee::{Deed, Record, Rule, Violation};
+pub use region::Region;
+pub use temperature::Arrhenius;
 
 #[doc = include_str!("../../README.md")]
 #[cfg(doctest)]

@@ -1,5 +1,6 @@
 //! The true contents of the array, apart from what a read returns.
 
+use cuesta_hal::{Geometry, PageAddress};
 use std::io;
 use std::sync::Arc;
 
@@ -10,6 +11,16 @@ pub struct Place {
     pub block: u32,
     /// Page in the block.
     pub page: u16,
+}
+
+impl Place {
+    /// The place of a page, if `geometry` has the page.
+    pub(crate) fn of(geometry: &Geometry, page: PageAddress) -> Option<Self> {
+        geometry.has_page(page).then(|| Self {
+            block: u32::from(page.block.die.0) * geometry.blocks_per_die + page.block.block.0,
+            page: page.page.0,
+        })
+    }
 }
 
 /// How a page's cells are.

@@ -1,5 +1,6 @@
 //! The part's own error correction: counts the wrong bits of each codeword, as the emulator knows the truth.
 
+use crate::prng::SplitMix64;
 use cuesta_hal::{ChipEcc, Geometry, ReadOutcome, ReadStatus};
 
 fn enabled(geometry: &Geometry) -> Option<ChipEcc> {
@@ -15,6 +16,45 @@ pub(crate) fn clean(geometry: &Geometry) -> ReadOutcome {
         strength: ecc.strength,
         refresh_advised: false,
     })
+}
+
+/// The outcome of a read in which some codeword had as many wrong bits as the part corrects.
+pub(crate) fn at_strength(geometry: &Geometry) -> ReadStatus {
+    ReadStatus::Ok(
+        enabled(geometry).map_or(ReadOutcome::RAW, |ecc| ReadOutcome {
+            corrected_bits_max: ecc.strength,
+            strength: ecc.strength,
+            refresh_advised: true,
+        }),
+    )
+}
+
+/// Makes another codeword of a random one: `2 t + 1` bits of its main bytes are wrong then, whatever was wrong in them before.
+pub(crate) fn miscorrect(geometry: &Geometry, wrong: &mut Vec<u32>, prng: &mut SplitMix64) {
+    let Some(ecc) = enabled(geometry) else {
+        return;
+    };
+    let word_bytes = u32::from(ecc.codeword_bytes);
+    let words = geometry.page_bytes.div_ceil(word_bytes);
+    let start = prng.below(u64::from(words)) as u32 * word_bytes;
+    let end = (start + word_bytes).min(geometry.page_bytes);
+    wrong.retain(|bit| !(start..end).contains(&(bit / 8)));
+    let apart = (2 * u32::from(ecc.strength) + 1).min((end - start) * 8);
+    let others = wrong.len();
+    while wrong.len() < others + apart as usize {
+        let bit = start * 8 + prng.below(u64::from(end - start) * 8) as u32;
+        if !wrong[others..].contains(&bit) {
+            wrong.push(bit);
+        }
+    }
+}
+
+/// The outcome of a read of garbage: a part without ECC of its own does not notice.
+pub(crate) fn gave_up(geometry: &Geometry) -> ReadStatus {
+    match enabled(geometry) {
+        Some(_) => ReadStatus::Uncorrectable,
+        None => ReadStatus::Ok(ReadOutcome::RAW),
+    }
 }
 
 /// Removes from `wrong` what the part corrects and says how it went.

@@ -262,7 +262,7 @@ impl<M: Media> Nand for Emulator<M> {
             return Err(nb::Error::WouldBlock);
         };
         self.clock.finish(die);
-        if self.faults.is_dead(die) {
+        if self.is_silent(die) {
             return Err(nb::Error::Other(SimError::Timeout));
         }
         self.settle(flight).map_err(nb::Error::Other)

@@ -36,6 +36,11 @@ impl SplitMix64 {
         (self.next() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 
+    /// A number between `low` and `high` (both above 0), evenly on a logarithmic scale.
+    pub fn log_between(&mut self, low: f64, high: f64) -> f64 {
+        low * (high / low).powf(self.unit())
+    }
+
     /// True `numerator` times in `denominator`.
     pub const fn chance(&mut self, numerator: u64, denominator: u64) -> bool {
         self.below(denominator) < numerator

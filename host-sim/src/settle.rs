@@ -12,11 +12,7 @@ use std::sync::Arc;
 
 impl<M: Media> Emulator<M> {
     fn place(&self, page: PageAddress) -> Option<Place> {
-        let block = self.index(page.block)?;
-        self.geometry.has_page(page).then_some(Place {
-            block,
-            page: page.page.0,
-        })
+        Place::of(&self.geometry, page)
     }
 
     pub(crate) fn note(&mut self, number: u64, block: u32, deed: Deed) {
@@ -43,10 +39,21 @@ impl<M: Media> Emulator<M> {
                 .settle_read(page, columns, buffer, fault)
                 .map(Completion::Read),
             Operation::Program { page, bytes, .. } => {
+                let lost = self.is_lost(page).then_some(Fault::ProgramFails);
+                let fault = lost.or(fault);
                 self.settle_program(page, &bytes, number, fault)
             }
-            Operation::Erase { block } => self.settle_erase(block, number, fault),
+            Operation::Erase { block } => {
+                let lost = self.is_lost(block.page(0)).then_some(Fault::EraseFails);
+                self.settle_erase(block, number, lost.or(fault))
+            }
         }
+    }
+
+    /// True when the page is lost on a die that answers.
+    fn is_lost(&self, page: PageAddress) -> bool {
+        self.place(page)
+            .is_some_and(|place| self.losses.holds(&self.geometry, place))
     }
 
     fn settle_read(
@@ -56,6 +63,13 @@ impl<M: Media> Emulator<M> {
         buffer: Buffer,
         fault: Option<Fault>,
     ) -> Result<ReadStatus, SimError> {
+        if let (true, Some(index)) = (self.is_lost(page), self.buffer_index(page.die(), buffer)) {
+            for (start, len) in ranges(columns) {
+                self.losses
+                    .fill(&mut self.buffers[index][start..start + len]);
+            }
+            return Ok(on_die_ecc::gave_up(&self.geometry));
+        }
         let clean = ReadStatus::Ok(on_die_ecc::clean(&self.geometry));
         let source = match fault {
             Some(Fault::StaleRead) => return Ok(clean),
@@ -75,15 +89,24 @@ impl<M: Media> Emulator<M> {
         let bits = self.geometry.raw_page_bytes() * 8;
         let mut wrong = Vec::new();
         self.flips_of_condition(place, bits, &mut wrong);
-        self.faults.flips_of_read(place, bits, &mut wrong);
+        self.bit_flips.of_read(place, &mut wrong);
+        let factor = self.defects.rate_factor(place);
+        self.faults.flips_of_read(place, factor, bits, &mut wrong);
         if let Some(aging) = &mut self.aging {
             let erases = self.media.block(place.block).erases;
-            aging.flips_of_read(place, erases, self.clock.now(), bits, &mut wrong);
+            aging.flips_of_read(place, erases, self.clock.now(), factor, bits, &mut wrong);
         }
+        self.defects
+            .flips_of_interference(place, &self.media, bits, &mut wrong);
         if fault == Some(Fault::Uncorrectable) {
             wrong.extend((0..bits / 16).map(|_| self.noise.below(u64::from(bits)) as u32));
         }
+        self.defects.flips_of_columns(place, &mut wrong);
+        self.defects.stick_in_read(place, &self.media, &mut wrong)?;
         let status = on_die_ecc::correct(&self.geometry, &mut wrong, beyond_ecc);
+        if fault == Some(Fault::Miscorrected) {
+            on_die_ecc::miscorrect(&self.geometry, &mut wrong, &mut self.noise);
+        }
         for bit in wrong {
             let at = (bit / 8) as usize;
             if ranges(columns)
@@ -97,6 +120,9 @@ impl<M: Media> Emulator<M> {
         Ok(match fault {
             Some(Fault::FalseUncorrectable) if has_ecc => ReadStatus::Uncorrectable,
             Some(Fault::FalseClean) if has_ecc => clean,
+            Some(Fault::FalseCorrected | Fault::Miscorrected) => {
+                on_die_ecc::at_strength(&self.geometry)
+            }
             _ => status,
         })
     }
@@ -270,6 +296,7 @@ impl<M: Media> Emulator<M> {
             }
             _ => {
                 self.media.erase(index, fresh)?;
+                self.bit_flips.erased(index);
                 self.note(number, index, Deed::Erased);
                 Ok(Completion::Erased)
             }

@@ -68,3 +68,16 @@ pub(crate) fn distance(one: &[u8], other: &[u8]) -> u32 {
         .map(|(a, b)| (a ^ b).count_ones())
         .sum()
 }
+
+/// Checks that so many of `bits` independent bits were wrong as a rate asks for: within five standard deviations of the binomial
+/// distribution, which one in a million honest samples misses.
+pub(crate) fn assert_rate(wrong: u64, bits: u64, rate: f64) {
+    let expected = bits as f64 * rate;
+    let deviation = (expected * (1.0 - rate)).sqrt();
+    let off = (wrong as f64 - expected).abs();
+    assert!(expected > 50.0, "{expected} bits would show nothing");
+    assert!(
+        off < 5.0 * deviation,
+        "{wrong} of {bits} bits, not {expected:.0} by {deviation:.0}"
+    );
+}

@@ -1,5 +1,5 @@
 use super::*;
-use crate::steps::{at, distance, erase, program, read};
+use crate::steps::{assert_rate, at, distance, erase, program, read};
 use crate::EmulatedNand;
 use cuesta_hal::{BlockAddress, Completion};
 
@@ -92,4 +92,28 @@ fn blocks_fail_after_their_rated_cycles_and_not_before() {
             .count();
         assert_eq!(failed, expected);
     }
+}
+
+#[test]
+fn erased_pages_show_wrong_bits_at_the_rate_of_their_block() {
+    let mut nand = EmulatedNand::builder("mlc")
+        .expect("in the table")
+        .seed(3)
+        .aging(AgingModel {
+            fresh: 2e-4,
+            worn: 2e-4,
+            spread: 1.0,
+            ..AgingModel::MLC
+        })
+        .build();
+    erase(&mut nand, BlockAddress::new(0, 1)).expect("erases");
+    // Block 0 is as the factory left it, block 1 was erased.
+    for block in 0..2 {
+        let wrong = (0..64)
+            .map(|page| read(&mut nand, at(block, page)).expect("reads"))
+            .map(|bytes| u64::from(distance(&bytes, &[0xFF; 4320])))
+            .sum();
+        assert_rate(wrong, 64 * 4320 * 8, 2e-4);
+    }
+    assert_eq!(nand.true_bytes(at(1, 0)), [0xFF; 4320]);
 }

@@ -221,3 +221,69 @@ fn on_die_ecc_can_lie_both_ways() {
     assert_eq!(nand.buffer(Die(0), Buffer::First)[0], !0x5A);
     assert_eq!(read_status(&mut nand, whole), gave_up);
 }
+
+#[test]
+fn a_miscorrection_reports_success_and_returns_another_codeword() {
+    let mut nand = with_ecc();
+    let whole = Columns::whole(nand.geometry());
+    nand.faults()
+        .times(Trigger::Always, Fault::Miscorrected, 40);
+    // One codeword is past correction, and miscorrected now and then.
+    for bit in 0..20 {
+        nand.faults().flip(at(0, 0), bit);
+    }
+    let mut words = [0; 4];
+    for _ in 0..40 {
+        assert_eq!(read_status(&mut nand, whole), outcome(4));
+        let bytes = nand.buffer(Die(0), Buffer::First);
+        let wrong: Vec<u32> = bytes
+            .chunks(512)
+            .map(|word| distance(word, &[0x5A; 512]))
+            .collect();
+        let hit = wrong.iter().position(|&bits| bits == 9).expect("2 · 4 + 1");
+        words[hit] += 1;
+        let left = if hit == 0 { 0 } else { 20 };
+        assert_eq!(wrong.iter().sum::<u32>(), 9 + left);
+    }
+    assert!(words.iter().all(|&hits| hits > 0), "{words:?}");
+    let gave_up = Completion::Read(ReadStatus::Uncorrectable);
+    assert_eq!(read_status(&mut nand, whole), gave_up);
+}
+
+#[test]
+fn a_miscorrection_follows_from_the_seed_and_needs_ecc_on_the_die() {
+    let miscorrected = |ecc, seed| {
+        let mut nand = EmulatedNand::builder("gd5f1gq5")
+            .expect("in the table")
+            .chip_ecc(ecc)
+            .seed(seed)
+            .build();
+        nand.faults().once(Trigger::Nth(0), Fault::Miscorrected);
+        read(&mut nand, at(0, 0)).expect("reads")
+    };
+    assert_eq!(miscorrected(true, 1), miscorrected(true, 1));
+    assert_ne!(miscorrected(true, 1), miscorrected(true, 2));
+    assert!(all(&miscorrected(false, 1), 0xFF));
+}
+
+#[test]
+fn on_die_ecc_can_report_corrections_where_nothing_was_wrong() {
+    let mut nand = with_ecc();
+    let whole = Columns::whole(nand.geometry());
+    nand.faults().once(Trigger::Nth(0), Fault::FalseCorrected);
+    assert_eq!(read_status(&mut nand, whole), outcome(4));
+    assert!(all(nand.buffer(Die(0), Buffer::First), 0x5A));
+    assert_eq!(read_status(&mut nand, whole), outcome(0));
+}
+
+#[test]
+fn on_die_ecc_corrects_the_bits_that_a_test_flipped() {
+    let mut nand = with_ecc();
+    let whole = Columns::whole(nand.geometry());
+    nand.flip_bits(at(0, 0), 512..1024, 4, 3);
+    assert_eq!(read_status(&mut nand, whole), outcome(4));
+    assert!(all(nand.buffer(Die(0), Buffer::First), 0x5A));
+    nand.flip_bits(at(0, 0), 512..1024, 1, 3);
+    let gave_up = Completion::Read(ReadStatus::Uncorrectable);
+    assert_eq!(read_status(&mut nand, whole), gave_up);
+}
