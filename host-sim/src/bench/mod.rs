@@ -2,15 +2,30 @@
 //!
 //! Everything, but the speed of the codes ([`measure_ecc`]), is counted in operations and virtual time, so a run gives the same figures on every machine. After the measured phase every
 //! sector is read back and compared; a run that finds a wrong one has no figures.
+//!
+//! Two are about the codes alone: [`measure_strength`] and [`overload`] damage codewords and see what becomes of them.
 
+mod binomial;
 mod ecc;
 mod host;
+mod miscorrection;
+mod overload;
 mod queue;
 mod report;
+mod shard;
+mod strength;
+mod strength_plot;
+mod wrong_bits;
 
 pub use ecc::{ecc_variants, measure_ecc, Codewords, EccReport, EccVariant};
+pub use overload::{overload, OverloadOptions, OverloadReport};
 pub use queue::{run_queue, QueueOptions, QueueReport};
 pub use report::{Latencies, Report};
+pub use shard::Shard;
+pub use strength::{
+    measure_strength, repairing_codes, StrengthOptions, StrengthReport, CONFIDENCE,
+};
+pub use strength_plot::strength_plot;
 
 use cuesta::volume::{
     Budget, Error, FormatError, FormatOptions, MountError, Parameters, Shape, Stats, Volume,

@@ -1,12 +1,18 @@
 //! `cuesta bench`: figures of the engine on an emulated part.
 
 mod ecc;
+mod overload;
+mod strength;
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use cuesta::codec::PageLayout;
 use cuesta::volume::{default_sector_bytes, Budget, FormatOptions, Parameters};
-use cuesta_sim::bench::{bound, run_queue, Options, QueueOptions, QueueReport, Report};
+use cuesta_sim::bench::{
+    bound, run_queue, Options, OverloadOptions, QueueOptions, QueueReport, Report, Shard,
+    StrengthOptions,
+};
 use cuesta_sim::workload::{UnknownWorkload, Workload};
 use cuesta_sim::{chip, Chip};
 
@@ -38,6 +44,8 @@ Workloads:
   queue        on many dies: random reads at a depth, sequential writes, and both together
   ram-table    uniform and rand-read at several budgets of memory, as a table in Markdown
   ecc          the codes, on this machine's clock
+  strength     how often each code cannot repair a codeword, measured beside the binomial distribution; fails where they differ
+  overload     each code with more wrong bits than it repairs; fails if wrong data gets past it and the check of the page
 
 Every page that is programmed counts in WA, what the engine writes for itself included; \"bound\" is the least that theory \
 allows any log. All figures are counts and virtual time of the emulated part: the same on any machine.
@@ -48,6 +56,13 @@ fn after_help() -> String {
 }
 /// The name of the bench of the codes.
 const ECC: &str = "ecc";
+/// The name of the comparison of the codes with the binomial distribution.
+const STRENGTH: &str = "strength";
+/// The name of the campaign of more wrong bits than the codes repair.
+const OVERLOAD: &str = "overload";
+
+/// Where the draws of strength and overload start.
+const CODES_SEED: u64 = 0x0BAD_B175;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help())]
@@ -55,7 +70,7 @@ pub struct Arguments {
     /// What to run: see below
     #[arg(required_unless_present = "all", conflicts_with = "all", value_parser = what)]
     workload: Option<What>,
-    /// All workloads but queue, ram-table and ecc, one after the other
+    /// All workloads but queue, ram-table, ecc, strength and overload, one after the other
     #[arg(long)]
     all: bool,
     /// The part [default: w25n01gv; for queue ssd-tlc]
@@ -80,6 +95,18 @@ pub struct Arguments {
     /// Reads that queue keeps out at a time
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
     depth: u32,
+    /// Codewords that strength draws for each point [default: 50000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    words: Option<u64>,
+    /// Patterns that overload tries on each code [default: 100000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
+    patterns: Option<u64>,
+    /// The part of strength or overload that is run here, when several machines share it: 1/4 to 4/4
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// File for a plot of strength
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// One JSON object for each run instead of a table
     #[arg(long)]
     json: bool,
@@ -97,6 +124,8 @@ enum What {
     Queue,
     RamTable,
     Ecc,
+    Strength,
+    Overload,
 }
 
 fn what(name: &str) -> Result<What, String> {
@@ -104,10 +133,14 @@ fn what(name: &str) -> Result<What, String> {
         QUEUE => Ok(What::Queue),
         RAM_TABLE => Ok(What::RamTable),
         ECC => Ok(What::Ecc),
+        STRENGTH => Ok(What::Strength),
+        OVERLOAD => Ok(What::Overload),
         _ => name
             .parse()
             .map(What::Workload)
-            .map_err(|error: UnknownWorkload| format!("{error}, {QUEUE}, {RAM_TABLE}, {ECC}")),
+            .map_err(|error: UnknownWorkload| {
+                format!("{error}, {QUEUE}, {RAM_TABLE}, {ECC}, {STRENGTH}, {OVERLOAD}")
+            }),
     }
 }
 
@@ -133,6 +166,30 @@ impl Arguments {
         )))
     }
 
+    /// Refuses what only strength or overload can do, when something else is to be run.
+    fn refuse_options_of_others(&self) -> Result<(), Failure> {
+        let strength = matches!(self.workload, Some(What::Strength));
+        let overload = matches!(self.workload, Some(What::Overload));
+        for (option, given, does, who) in [
+            ("--words", self.words.is_some(), strength, STRENGTH),
+            ("--svg", self.svg.is_some(), strength, STRENGTH),
+            ("--patterns", self.patterns.is_some(), overload, OVERLOAD),
+            (
+                "--shard",
+                self.shard.is_some(),
+                strength || overload,
+                "strength and overload",
+            ),
+        ] {
+            if given && !does {
+                return Err(Failure::usage(format!(
+                    "{option} is an option of {who} only"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// The utilizations asked for; `default` where none was.
     fn utilizations(&self, default: f64) -> Vec<f64> {
         if self.utilization.is_empty() {
@@ -156,13 +213,39 @@ impl Arguments {
 }
 
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
+    arguments.refuse_options_of_others()?;
     match arguments.workload {
+        Some(What::Strength) => {
+            let options = StrengthOptions {
+                words: arguments.words.unwrap_or(50_000),
+                seed: arguments.seed.unwrap_or(CODES_SEED),
+                shard: arguments.shard.unwrap_or(Shard::ALL),
+            };
+            strength::run(&options, arguments.svg.as_deref(), arguments.json, out)
+        }
+        Some(What::Overload) => {
+            let options = OverloadOptions {
+                patterns: arguments.patterns.unwrap_or(100_000),
+                seed: arguments.seed.unwrap_or(CODES_SEED),
+                shard: arguments.shard.unwrap_or(Shard::ALL),
+            };
+            overload::run(&options, arguments.json, out)
+        }
         Some(What::Queue) => run_queues(arguments, out),
         Some(What::RamTable) => run_ram_table(arguments, out),
         Some(What::Ecc) => ecc::run(arguments.json, out),
         Some(What::Workload(workload)) => run_workloads(arguments, &[workload], out),
         None => run_workloads(arguments, &Workload::ALL, out),
     }
+}
+
+/// What is wrong with a code, and how it is seen again.
+fn objected(first: &str, more: usize, seed: u64) -> Failure {
+    let more = match more {
+        0 => String::new(),
+        _ => format!("; and {more} more"),
+    };
+    Failure::new(format!("{first}{more}; the same with --seed {seed:#x}"))
 }
 
 fn run_workloads(
