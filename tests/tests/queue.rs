@@ -3,7 +3,6 @@
 use cuesta::volume::{Budget, Error, Event, FormatOptions, Sector};
 use cuesta_hal::{Geometry, Pairing};
 use cuesta_sim::{chip, EmulatedNand, SplitMix64};
-use cuesta_tests::full::full;
 use cuesta_tests::host::{Asked, Host, TURNS_MAX};
 use cuesta_tests::model::fill;
 use cuesta_tests::oracle::within;
@@ -298,46 +297,4 @@ fn idle_time_brings_free_segments_back_and_load_uses_them_up_before_it_grooms() 
             );
         }
     });
-}
-
-#[test]
-fn a_write_does_not_wait_for_grooming_for_which_there_merely_was_time() {
-    let (mut rig, _) = full("tiny4", 5, Budget::Full);
-    let mut disk = rig.mount().expect("a volume");
-    let data = vec![1; disk.volume().sector_bytes()];
-    // The session begins.
-    disk.write(Sector(0), &data).expect("room");
-    let volume = disk.volume_mut();
-    let target = volume.info().segments;
-    assert_eq!(volume.idle(target), Ok(true));
-    // The groomer is at work.
-    let moved = volume.stats().relocations;
-    for _ in 0..10_000 {
-        if volume.stats().relocations > moved {
-            break;
-        }
-        if volume.poll() == Event::Pending {
-            volume.wait();
-        }
-    }
-    assert!(volume.stats().relocations > moved, "nothing is groomed");
-    let done = volume.stats().victims;
-    for _ in 0..10_000 {
-        match volume.submit_write(Sector(1), &data) {
-            Ok(_) => {
-                assert!(
-                    volume.stats().victims <= done + 1,
-                    "it waited for the groomer"
-                );
-                return;
-            }
-            Err(nb::Error::WouldBlock) => {
-                if volume.poll() == Event::Pending {
-                    volume.wait();
-                }
-            }
-            Err(nb::Error::Other(error)) => panic!("{error}"),
-        }
-    }
-    panic!("the write is never accepted");
 }
