@@ -122,7 +122,7 @@ mod tests {
     fn no_more_bits_are_flipped_than_there_are() {
         let mut nand = zeros();
         assert_eq!(nand.flip_bits(at(0, 0), 2110..9999, 100, 1).len(), 16);
-        assert_eq!(nand.flip_bits(at(0, 0), 2110..2112, 1, 2), []);
-        assert_eq!(nand.flip_bits(at(0, 64), 0..2112, 5, 2), []);
+        assert!(nand.flip_bits(at(0, 0), 2110..2112, 1, 2).is_empty());
+        assert!(nand.flip_bits(at(0, 64), 0..2112, 5, 2).is_empty());
     }
 }

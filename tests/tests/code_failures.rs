@@ -6,7 +6,7 @@
 
 use cuesta::codec::crc::Seed;
 use cuesta::codec::{Code, CodeError, Corrections, Ecc, Header, Kind, PageLayout};
-use cuesta_hal::{EccNeed, Geometry};
+use cuesta_hal::Geometry;
 use cuesta_sim::bench::{
     measure_strength, overload, repairing_codes, EccVariant, OverloadOptions, OverloadReport,
     Shard, StrengthOptions, StrengthReport,
@@ -213,34 +213,35 @@ fn wrong_data_that_the_crc_accepts_is_counted() {
     assert!(told.contains("wrong data was returned"), "{told}");
 }
 
-/// A layout of pages that are protected by the code of this strength.
-fn layout(bits: u8, per_bytes: u16) -> PageLayout {
+/// A layout of pages that are protected by a code.
+fn layout(ecc: Ecc) -> PageLayout {
     let geometry = Geometry {
         spare_bytes: 512,
-        ecc_need: EccNeed { bits, per_bytes },
         ..chip("w25n01gv").expect("a chip of the table").geometry
     };
-    PageLayout::new(&geometry, 2048).unwrap_or_else(|error| panic!("{error}"))
+    let layout = PageLayout::new(&geometry, 2048).and_then(|layout| layout.with(ecc));
+    layout.unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
 fn a_page_with_too_many_wrong_bits_is_an_error_and_never_wrong_data() {
     let mut random = SplitMix64::new(4);
-    for (bits, per_bytes, pages) in [
-        (4, 512, 20_000),
-        (8, 512, 2000),
-        (16, 512, 500),
-        (24, 512, 200),
-        (40, 1024, 100),
-        (64, 1024, 100),
+    for (ecc, pages) in [
+        (Ecc::Bch4, 20_000),
+        (Ecc::Bch8, 2000),
+        (Ecc::Bch16, 500),
+        (Ecc::Bch24, 200),
+        (Ecc::Bch40, 100),
+        (Ecc::Bch64, 100),
     ] {
-        let layout = layout(bits, per_bytes);
-        let code = layout.ecc().portable();
-        assert_eq!(code.strength(), u32::from(bits));
+        let layout = layout(ecc);
+        let code = ecc.portable();
+        let bits = code.strength();
         let header = Header {
             kind: Kind::Data,
             level: 0,
             flags: 0,
+            span: 0,
             time: 7,
             id: 3,
             birth: 1,
@@ -253,7 +254,7 @@ fn a_page_with_too_many_wrong_bits_is_an_error_and_never_wrong_data() {
         };
         let mut written = vec![0xFF; 2048 + 512];
         random.fill(&mut written[..2048]);
-        layout.encode_unit(&mut written, 0, &header, seed);
+        layout.encode(&mut written, &[header], seed);
         let stretch = code.data_bytes();
         let mut parity = vec![0; code.parity_bytes()];
         let mut miscorrected = 0;

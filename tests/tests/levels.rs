@@ -4,7 +4,7 @@ use cuesta::codec::Ecc;
 use cuesta::volume::{
     Budget, Error, FormatOptions, Level, LevelIndex, ParameterError, Parameters, Sector,
 };
-use cuesta_hal::Geometry;
+use cuesta_hal::{Die, Geometry};
 use cuesta_sim::{chip, CutPlan, EmulatedNand, SplitMix64};
 use cuesta_tests::aftermath::holds;
 use cuesta_tests::aged::{session, Making};
@@ -263,5 +263,107 @@ fn a_disk_can_be_larger_than_what_fits_with_copies_and_says_when_it_is_full() {
             reads(&mut disk, sector, 1).expect("data");
         }
         verdict::verifies(&mut disk, "after a full life");
+    });
+}
+
+/// Four dies, segments on all of them, and three levels.
+const THREE: Making = FOUR.with_levels(40, &["a=bch4", "b=mirror=2", "c=mirror=3"]);
+
+/// Sectors of each level that are written.
+const EACH: u32 = 60;
+
+/// A disk with sectors of three levels, in turn, none of them in a page that is still being filled.
+fn three_levels(seed: u64) -> Rig {
+    let mut rig = THREE.make(seed);
+    let mut disk = rig.mount().expect("a volume");
+    for sector in 0..3 * EACH {
+        write_at(&mut disk, sector, 1, (sector % 3) as u8).expect("room");
+    }
+    disk.unmount().map_err(|(_, error)| error).expect("an end");
+    rig
+}
+
+/// What the sectors of each level read as: readable ones, and lost ones. Wrong data ends the test.
+fn tally(disk: &mut RigDisk<'_>) -> [(u32, u32); 3] {
+    let mut found = [(0, 0); 3];
+    for sector in 0..3 * EACH {
+        let level = &mut found[(sector % 3) as usize];
+        match reads(disk, sector, 1) {
+            Ok(()) => level.0 += 1,
+            Err(Error::Lost(_)) => level.1 += 1,
+            Err(error) => panic!("sector {sector}: {error}"),
+        }
+    }
+    found
+}
+
+#[test]
+fn a_lost_die_takes_what_has_one_copy_and_two_lost_dies_what_has_two() {
+    within(200, "lost dies", || {
+        for first in 0..4 {
+            for second in (0..4).filter(|&second| second != first) {
+                for at_mount in [false, true] {
+                    let what = format!("die {first}, then {second}, at mount: {at_mount}");
+                    eprintln!("{what}");
+                    let mut rig = three_levels(u64::from(first));
+                    if at_mount {
+                        rig.nand.lose_die(Die(first));
+                    }
+                    let mut disk = rig
+                        .mount()
+                        .unwrap_or_else(|error| panic!("{what}: {error}"));
+                    disk.volume_mut().nand_mut().lose_die(Die(first));
+                    let [single, twice, thrice] = tally(&mut disk);
+                    assert!(single.1 > 0 && single.0 > EACH / 2, "{what}: {single:?}");
+                    assert_eq!((twice, thrice), ((EACH, 0), (EACH, 0)), "{what}");
+                    if at_mount {
+                        drop(disk);
+                        rig.nand.lose_die(Die(second));
+                        disk = rig
+                            .mount()
+                            .unwrap_or_else(|error| panic!("{what}: {error}"));
+                    }
+                    disk.volume_mut().nand_mut().lose_die(Die(second));
+                    let [single, twice, thrice] = tally(&mut disk);
+                    assert!(single.1 > 0 && single.0 > 0, "{what}: {single:?}");
+                    // Their stripes are on the first two dies, or on the others.
+                    let pair = first / 2 == second / 2;
+                    assert_eq!(twice.1 > 0, pair, "{what}: {twice:?}");
+                    assert!(twice.0 > 0, "{what}: {twice:?}");
+                    assert_eq!(thrice, (EACH, 0), "{what}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn what_a_lost_die_held_is_written_anew_onto_the_others() {
+    within(200, "healing", || {
+        // Anchors are on the first two dies.
+        for (first, second) in [(2, 3), (3, 2), (3, 0), (2, 1)] {
+            let what = format!("die {first}, then {second}");
+            eprintln!("{what}");
+            let mut rig = three_levels(u64::from(second));
+            let mut disk = rig.mount().expect("a volume");
+            // The session has begun when the die goes.
+            write_at(&mut disk, 3 * EACH, 1, 2).expect("room");
+            disk.volume_mut().nand_mut().lose_die(Die(first));
+            let before = tally(&mut disk);
+            assert_eq!((before[1], before[2]), ((EACH, 0), (EACH, 0)), "{what}");
+            for _ in 0..100 {
+                if !disk
+                    .idle(0, 10_000)
+                    .unwrap_or_else(|error| panic!("{what}: {error}"))
+                {
+                    break;
+                }
+            }
+            let healed = disk.volume().stats();
+            assert!(healed.relocations > 0, "{what}: {healed:?}");
+            disk.volume_mut().nand_mut().lose_die(Die(second));
+            let after = tally(&mut disk);
+            assert_eq!((after[1], after[2]), ((EACH, 0), (EACH, 0)), "{what}");
+        }
     });
 }

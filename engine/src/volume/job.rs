@@ -56,6 +56,8 @@ pub(super) enum Job {
     GroomLook,
     /// The groomer fetches a page.
     GroomFetch,
+    /// The patrol reads a page.
+    Patrol { segment: Segment, offset: u32 },
 }
 
 impl Job {
@@ -103,7 +105,9 @@ impl<N: Nand> Volume<'_, N> {
                     summed,
                 } => self.parity_step(segment, at, end, summed)?,
                 Job::Anchor => self.anchor_step()?,
-                Job::Journal { .. } | Job::GroomLook | Job::GroomFetch => Step::Wait,
+                Job::Journal { .. } | Job::GroomLook | Job::GroomFetch | Job::Patrol { .. } => {
+                    Step::Wait
+                }
             };
             if step == Step::Wait {
                 return Ok(());
@@ -131,6 +135,9 @@ impl<N: Nand> Volume<'_, N> {
         }
         if self.groom_due() && !self.control.unmounting() {
             return self.groom_step();
+        }
+        if self.patrol_due() && !self.control.unmounting() {
+            return self.patrol_step();
         }
         Step::Wait
     }
@@ -486,6 +493,10 @@ impl<N: Nand> Volume<'_, N> {
             Job::GroomFetch => {
                 self.job = Job::None;
                 self.groom_fetched(die);
+            }
+            Job::Patrol { segment, offset } => {
+                self.job = Job::None;
+                self.patrol_read(die, segment, offset);
             }
             Job::None | Job::Merge(_) | Job::Record | Job::Retry { .. } => {}
         }

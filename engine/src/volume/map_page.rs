@@ -98,6 +98,15 @@ impl<'m> Frames<'m> {
         }
     }
 
+    /// No merge goes on: what frames held for one has to be loaded again.
+    pub fn give_up_merges(&mut self) {
+        for state in self.states.iter_mut() {
+            if matches!(state, FrameState::Merging(_)) {
+                *state = FrameState::Empty;
+            }
+        }
+    }
+
     /// True when lookups in the map page can be answered.
     #[must_use]
     pub fn holds(&self, map: MapIndex) -> bool {

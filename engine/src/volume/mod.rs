@@ -31,6 +31,7 @@ mod merge;
 mod mount;
 mod parameters;
 mod parity;
+mod patrol;
 mod placement;
 mod poll;
 mod read;
@@ -80,6 +81,7 @@ use job::Job;
 use level::LevelTable;
 use map_page::Frames;
 use parameters::{level_cost, SLOT_COST};
+use patrol::Patrol;
 use read::Patience;
 use segment_table::SegmentTable;
 use stream::JOURNAL;
@@ -193,6 +195,7 @@ pub struct Volume<'m, N: Nand> {
     job: Job,
     groom: Groom,
     credit: Credit,
+    patrol: Patrol,
     next_ticket: u32,
     /// Slot to be looked at first: all get their turn.
     next_slot: usize,
@@ -317,8 +320,18 @@ impl<N: Nand> Volume<'_, N> {
     fn fail(&mut self, error: Error) -> Error {
         self.session = match error {
             Error::Nand(_) => Session::Failed(error),
-            _ => Session::ReadOnly,
+            _ => {
+                self.give_up_work();
+                Session::ReadOnly
+            }
         };
         error
+    }
+
+    /// Nothing of the volume's own work goes on: what it holds is needed for reading.
+    fn give_up_work(&mut self) {
+        self.job = Job::None;
+        self.groom.let_go();
+        self.frames.give_up_merges();
     }
 }

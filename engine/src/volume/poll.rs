@@ -86,7 +86,7 @@ impl<N: Nand> Volume<'_, N> {
             || (self.session == Session::Active && !self.control.is_idle())
     }
 
-    /// Tells that there is time: from now until the next write, polling brings the free segments up to `free`.
+    /// Tells that there is time: from now until the next write, polling brings the free segments up to `free`, and looks after what has copies.
     ///
     /// True while there is something to do.
     ///
@@ -97,10 +97,13 @@ impl<N: Nand> Volume<'_, N> {
         if self.session != Session::Active {
             return Ok(false);
         }
-        if (self.free >= free && !self.ailing) || self.groom.exhausted {
+        self.patrol_begin();
+        let groom = (self.free < free || self.ailing) && !self.groom.exhausted;
+        if !groom && !self.patrol.under_way() {
             return Ok(false);
         }
-        self.credit.idle_free = free;
+        // What ails is seen to in any case.
+        self.credit.idle_free = free.max(1);
         Ok(true)
     }
 }

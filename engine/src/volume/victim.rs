@@ -5,7 +5,7 @@ use cuesta_hal::Nand;
 use super::address::{Location, Segment};
 use super::credit::PROGRAM_US;
 use super::segment_table::State;
-use super::Volume;
+use super::{Session, Volume};
 
 /// Erases by which a segment may lag before static wear leveling takes it.
 const LAG_MAX: u8 = 40;
@@ -65,11 +65,20 @@ impl<N: Nand> Volume<'_, N> {
     /// A page of a segment could not be read at once, though it could in the end: its segment is to be emptied soon.
     pub(super) fn ails(&mut self, location: Location) {
         let segment = self.shape.segment(location);
+        if self.session != Session::Active {
+            return;
+        }
+        for stream in 0..self.appends.len() {
+            if self.appends[stream].is_some_and(|open| open.segment == segment) {
+                self.close(stream as u8);
+            }
+        }
         if self.segments.state(segment) == State::Closed {
             self.segments.set_state(segment, State::Ailing);
         }
         if self.segments.state(segment) == State::Ailing {
             self.ailing = true;
+            self.groom.exhausted = false;
             // Reads alone get it done, too.
             self.credit.debt_us = self.credit.debt_us.saturating_add(PROGRAM_US as i32);
         }

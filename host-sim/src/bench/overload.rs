@@ -5,7 +5,7 @@
 //! off as repaired must not get past that check; how much the code itself lets through is compared with theory.
 
 use cuesta::codec::crc::Seed;
-use cuesta::codec::header::HEADER_BYTES;
+use cuesta::codec::header::{self, header_bytes};
 use cuesta::codec::{Code, Ecc, Header, Kind};
 use serde::Serialize;
 
@@ -190,7 +190,7 @@ pub fn overload(
 /// A page's payload, its header, and the codeword of the payload that patterns are tried on.
 struct Page {
     seed: Seed,
-    header: [u8; HEADER_BYTES],
+    header: [u8; header_bytes(1)],
     payload: Vec<u8>,
     /// Where in the payload the data of the codeword begins.
     at: usize,
@@ -204,7 +204,7 @@ impl Page {
                 volume: 0,
                 place: 0,
             },
-            header: [0; HEADER_BYTES],
+            header: [0; header_bytes(1)],
             payload: vec![0; PAYLOAD_BYTES],
             at: 0,
             word: WrongBits::of(code),
@@ -222,13 +222,15 @@ impl Page {
             kind: Kind::Data,
             level: 0,
             flags: 0,
+            span: 0,
             time: random.next() >> 16,
-            id: random.next() as u32,
+            id: random.next() as u32 >> 1,
             birth: random.next() as u32,
             stream: 0,
             erases: random.next() as u32 >> 8,
         };
-        self.header = header.encode(self.seed, &self.payload);
+        let payload = &self.payload;
+        header::encode(&[header], self.seed, |_| payload, &mut self.header);
         let data_bytes = self.word.written_data().len();
         let codewords = (PAYLOAD_BYTES / data_bytes) as u64;
         self.at = data_bytes * random.below(codewords) as usize;
@@ -239,7 +241,7 @@ impl Page {
     fn is_accepted(&mut self) -> bool {
         let data_bytes = self.word.read_data().len();
         self.payload[self.at..][..data_bytes].copy_from_slice(self.word.read_data());
-        let accepted = Header::matches(&self.header, self.seed, &self.payload);
+        let accepted = header::matches(&self.header, 0, self.seed, &self.payload);
         self.payload[self.at..][..data_bytes].copy_from_slice(self.word.written_data());
         accepted
     }

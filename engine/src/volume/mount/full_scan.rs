@@ -220,9 +220,7 @@ impl<N: Nand> Volume<'_, N> {
         }
         let (mut worn, mut known) = (0u64, 0u64);
         for segment in self.segments.iter() {
-            if self.segments.state(segment) == State::Retired {
-                continue;
-            }
+            // Blocks may have gone bad behind what was written to them; a lost die looks as if all of its blocks had.
             let Some((offset, first)) = self.first_header(segment)? else {
                 continue;
             };

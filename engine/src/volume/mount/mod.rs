@@ -110,6 +110,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         self.checkpoint = Checkpoint::default();
         self.groom = super::Groom::default();
         self.credit = super::Credit::default();
+        self.patrol = super::Patrol::default();
         self.job = super::Job::None;
         for die in self.dies.iter_mut() {
             *die = DieState::default();
@@ -203,6 +204,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             job: super::Job::None,
             groom: super::Groom::default(),
             credit: super::Credit::default(),
+            patrol: super::Patrol::default(),
             next_ticket: 0,
             next_slot: 0,
             patience: super::Patience::default(),
