@@ -23,6 +23,8 @@ pub struct Making {
     pub chip: &'static str,
     /// Blocks a die, if not the chip's own number.
     pub blocks_per_die: Option<u32>,
+    /// Pages of a block, if not the chip's own number.
+    pub pages_per_block: Option<u16>,
     /// Main-area bytes of a page, if not the chip's own number.
     pub page_bytes: Option<u32>,
     /// Blocks of a segment, if not the default.
@@ -42,6 +44,7 @@ impl Making {
         Self {
             chip,
             blocks_per_die: None,
+            pages_per_block: None,
             page_bytes: None,
             width: None,
             budget,
@@ -76,13 +79,15 @@ impl Making {
             .seed(seed)
             .strict(true)
             .watch_after_torn(true);
-        if self.blocks_per_die.is_some() || self.page_bytes.is_some() {
-            let own = row.geometry;
-            builder = builder.geometry(Geometry {
-                blocks_per_die: self.blocks_per_die.unwrap_or(own.blocks_per_die),
-                page_bytes: self.page_bytes.unwrap_or(own.page_bytes),
-                ..own
-            });
+        let own = row.geometry;
+        let geometry = Geometry {
+            blocks_per_die: self.blocks_per_die.unwrap_or(own.blocks_per_die),
+            pages_per_block: self.pages_per_block.unwrap_or(own.pages_per_block),
+            page_bytes: self.page_bytes.unwrap_or(own.page_bytes),
+            ..own
+        };
+        if geometry != own {
+            builder = builder.geometry(geometry);
         }
         let levels: Vec<Level> = self
             .levels

@@ -194,4 +194,29 @@ everywhere! {
     segments_four_blocks_wide_with_a_full_index: wide(4, 24, Budget::Full), 1..2;
     several_sectors_a_page_with_little_memory: several("tiny-multi", 10, 5, Budget::Minimum), 0..2;
     several_sectors_a_page_with_a_full_index: several("tiny-multi", 10, 5, Budget::Full), 3..4;
+    mirrored_blocks_of_one_die: ONE_DIE_MIRRORED, 0..1;
+    mirrored_dies_beside_single_ones: TWO_DIES_MIRRORED, 1..2;
+    three_copies_on_four_dies: FOUR_DIES_MIRRORED, 2..3;
+    several_sectors_a_page_of_several_levels: MULTI_MIRRORED, 1..2;
 }
+
+/// Small blocks, or a short workload would empty none.
+const ONE_DIE_MIRRORED: Making = Making {
+    pages_per_block: Some(8),
+    ..Making::of("tiny", Budget::Minimum).with_levels(88, &["a", "b=mirror=2"])
+};
+const TWO_DIES_MIRRORED: Making = Making {
+    pages_per_block: Some(8),
+    depth: 3,
+    ..Making::of("tiny2", Budget::Full).with_levels(48, &["a=secded", "b=mirror=2"])
+};
+const FOUR_DIES_MIRRORED: Making = Making {
+    pages_per_block: Some(8),
+    depth: 4,
+    ..Making::of("tiny4", Budget::Minimum).with_levels(40, &["a=mirror=3", "b=crc"])
+};
+const MULTI_MIRRORED: Making = Making {
+    depth: 5,
+    page_bytes: Some(8192),
+    ..Making::of("tiny-multi", Budget::Full).with_levels(18, &["a=bch8", "b=mirror=2"])
+};
