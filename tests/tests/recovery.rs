@@ -118,6 +118,15 @@ again! {
     recovery_is_cut_everywhere_with_several_sectors_a_page: Making {
         depth: 5, blocks_per_die: Some(8), ..Making::of("tiny-multi", Budget::Minimum)
     }, 4;
+    recovery_is_cut_everywhere_with_copies_on_one_die: Making {
+        pages_per_block: Some(8),
+        ..Making::of("tiny", Budget::Full).with_levels(88, &["a", "b=mirror=2"])
+    }, 5;
+    recovery_is_cut_everywhere_with_copies_on_four_dies: Making {
+        pages_per_block: Some(8),
+        depth: 3,
+        ..Making::of("tiny4", Budget::Minimum).with_levels(40, &["a=mirror=3", "b=mirror=2"])
+    }, 6;
 }
 
 /// What a long row of cuts has left.

@@ -1,6 +1,7 @@
 //! The dividers that any processor can do.
 
 use super::generator::step;
+use super::tables::{row, Rows};
 use super::{shifted, sum, Divider, Generator, NibbleRows, Remainder, SliceRows};
 
 /// Bit by bit: no table at all.
@@ -57,12 +58,9 @@ impl<G: SliceRows<WORDS, SLICES>, const WORDS: usize, const SLICES: usize> Divid
                     let (high, low) = (state[0] ^ word(high), second ^ word(low));
                     state.copy_within(WORDS.min(2).., 0);
                     state[WORDS.saturating_sub(2)..].fill(0);
-                    if let (Some(upper), Some(lower)) =
-                        (pick(&rows[8..], high), pick(&rows[..8], low))
-                    {
-                        for (word, state) in state.iter_mut().enumerate() {
-                            *state ^= tree(&upper, word) ^ tree(&lower, word);
-                        }
+                    let (upper, lower) = (pick(rows, 8, high), pick(rows, 0, low));
+                    for (word, state) in state.iter_mut().enumerate() {
+                        *state ^= tree(&upper, word) ^ tree(&lower, word);
                     }
                 }
             }
@@ -71,10 +69,9 @@ impl<G: SliceRows<WORDS, SLICES>, const WORDS: usize, const SLICES: usize> Divid
                     let top = state[0] ^ word(chunk);
                     state.copy_within(1.., 0);
                     state[WORDS - 1] = 0;
-                    if let Some(picked) = pick(rows, top) {
-                        for (word, state) in state.iter_mut().enumerate() {
-                            *state ^= tree(&picked, word);
-                        }
+                    let picked = pick(rows, 0, top);
+                    for (word, state) in state.iter_mut().enumerate() {
+                        *state ^= tree(&picked, word);
                     }
                 }
             }
@@ -83,52 +80,56 @@ impl<G: SliceRows<WORDS, SLICES>, const WORDS: usize, const SLICES: usize> Divid
                     let mut bytes = [0; 4];
                     bytes.copy_from_slice(chunk);
                     let top = (state[0] >> 32) as u32 ^ u32::from_be_bytes(bytes);
+                    let r = [
+                        row(rows, 0, top as u8),
+                        row(rows, 1, (top >> 8) as u8),
+                        row(rows, 2, (top >> 16) as u8),
+                        row(rows, 3, (top >> 24) as u8),
+                    ];
                     state = shifted(state, 32);
-                    for (row, slice) in rows.iter().zip(0..) {
-                        state = sum(state, &row[usize::from((top >> (8 * slice)) as u8)]);
+                    for (word, state) in state.iter_mut().enumerate() {
+                        *state ^= (r[0][word] ^ r[1][word]) ^ (r[2][word] ^ r[3][word]);
                     }
                 }
             }
-            _ => bytewise(&mut state, &rows[0], chunks),
+            _ => bytewise(&mut state, rows, chunks),
         }
-        bytewise(&mut state, &rows[0], tail);
+        bytewise(&mut state, rows, tail);
         *remainder = state;
     }
 }
 
 #[inline]
-fn bytewise<const WORDS: usize>(
+fn bytewise<const WORDS: usize, const SLICES: usize>(
     state: &mut Remainder<WORDS>,
-    rows: &[Remainder<WORDS>; 256],
+    rows: &Rows<WORDS, SLICES>,
     data: &[u8],
 ) {
     for byte in data {
         let top = (state[0] >> 56) as u8 ^ byte;
-        *state = sum(shifted(*state, 8), &rows[usize::from(top)]);
+        *state = sum(shifted(*state, 8), row(rows, 0, top));
     }
 }
 
-/// The rows of the eight bytes of `top`, the lowest in the first of eight tables.
+/// The rows of the eight bytes of `top`, of slice `from` for the lowest.
 ///
 /// Shifts keep the byte swap of the data out of the chain from one step to the next.
 #[inline(always)]
-fn pick<const WORDS: usize>(
-    tables: &[[Remainder<WORDS>; 256]],
+fn pick<const WORDS: usize, const SLICES: usize>(
+    rows: &Rows<WORDS, SLICES>,
+    from: usize,
     top: u64,
-) -> Option<[&Remainder<WORDS>; 8]> {
-    let [t0, t1, t2, t3, t4, t5, t6, t7] = tables else {
-        return None;
-    };
-    Some([
-        &t0[usize::from(top as u8)],
-        &t1[usize::from((top >> 8) as u8)],
-        &t2[usize::from((top >> 16) as u8)],
-        &t3[usize::from((top >> 24) as u8)],
-        &t4[usize::from((top >> 32) as u8)],
-        &t5[usize::from((top >> 40) as u8)],
-        &t6[usize::from((top >> 48) as u8)],
-        &t7[usize::from((top >> 56) as u8)],
-    ])
+) -> [&Remainder<WORDS>; 8] {
+    [
+        row(rows, from, top as u8),
+        row(rows, from + 1, (top >> 8) as u8),
+        row(rows, from + 2, (top >> 16) as u8),
+        row(rows, from + 3, (top >> 24) as u8),
+        row(rows, from + 4, (top >> 32) as u8),
+        row(rows, from + 5, (top >> 40) as u8),
+        row(rows, from + 6, (top >> 48) as u8),
+        row(rows, from + 7, (top >> 56) as u8),
+    ]
 }
 
 /// The sum of one word of all rows, as a tree: the next step waits for the first of these sums.

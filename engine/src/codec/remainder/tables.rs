@@ -6,9 +6,39 @@ use crate::codec::gf::{CompactGf13, CompactGf14, Gf13, Gf14};
 
 /// A generator with tables for `SLICES` bytes a step. It is a trait since a `static` cannot be generic.
 pub trait SliceRows<const WORDS: usize, const SLICES: usize>: Generator<WORDS> {
-    /// `rows()[k][b]` is the remainder of the byte `!b` followed by `k` zero bytes. Complementing the data costs
-    /// nothing like this.
-    fn rows() -> &'static [[Remainder<WORDS>; 256]; SLICES];
+    /// The rows of all slices.
+    fn rows() -> &'static Rows<WORDS, SLICES>;
+}
+
+/// The rows of `SLICES` slices, laid out for the processor.
+///
+/// A slice after the other where a load adds an index to the address of any of them. Elsewhere each such address takes a register; with
+/// the rows of a byte side by side one address serves all slices, and the distance fits the load.
+#[cfg(target_pointer_width = "64")]
+pub type Rows<const WORDS: usize, const SLICES: usize> = [[Remainder<WORDS>; 256]; SLICES];
+/// The rows of `SLICES` slices, laid out for the processor.
+#[cfg(not(target_pointer_width = "64"))]
+pub type Rows<const WORDS: usize, const SLICES: usize> = [[Remainder<WORDS>; SLICES]; 256];
+
+/// The row of `byte`: the remainder of `!byte` followed by `slice` zero bytes. Complementing the data costs nothing like this.
+#[inline(always)]
+pub(super) const fn row<const WORDS: usize, const SLICES: usize>(
+    rows: &Rows<WORDS, SLICES>,
+    slice: usize,
+    byte: u8,
+) -> &Remainder<WORDS> {
+    let (i, j) = place(slice, byte as usize);
+    &rows[i][j]
+}
+
+/// The two indices of a row.
+#[inline(always)]
+const fn place(slice: usize, byte: usize) -> (usize, usize) {
+    if cfg!(target_pointer_width = "64") {
+        (slice, byte)
+    } else {
+        (byte, slice)
+    }
 }
 
 /// A generator with a table for half a byte a step.
@@ -19,23 +49,29 @@ pub trait NibbleRows<const WORDS: usize>: Generator<WORDS> {
 
 const fn slice_rows<const WORDS: usize, const SLICES: usize>(
     generator: &Remainder<WORDS>,
-) -> [[Remainder<WORDS>; 256]; SLICES] {
-    let mut rows = [[[0u64; WORDS]; 256]; SLICES];
+) -> Rows<WORDS, SLICES> {
+    let mut first = [[0u64; WORDS]; 256];
     let mut byte = 0;
     while byte < 256 {
-        rows[0][byte] = remainder_of(generator, byte as u8, 8);
+        first[byte] = remainder_of(generator, byte as u8, 8);
         byte += 1;
     }
-    let mut slice = 1;
-    while slice < SLICES {
-        byte = 0;
-        while byte < 256 {
-            let before = rows[slice - 1][byte];
-            let out = (!(before[0] >> 56) & 0xff) as usize;
-            rows[slice][byte] = sum(shifted(before, 8), &rows[0][out]);
-            byte += 1;
+    #[cfg(target_pointer_width = "64")]
+    let mut rows = [[[0u64; WORDS]; 256]; SLICES];
+    #[cfg(not(target_pointer_width = "64"))]
+    let mut rows = [[[0u64; WORDS]; SLICES]; 256];
+    byte = 0;
+    while byte < 256 {
+        let mut row = first[byte];
+        let mut slice = 0;
+        while slice < SLICES {
+            let (i, j) = place(slice, byte);
+            rows[i][j] = row;
+            let out = (!(row[0] >> 56) & 0xff) as usize;
+            row = sum(shifted(row, 8), &first[out]);
+            slice += 1;
         }
-        slice += 1;
+        byte += 1;
     }
     rows
 }
@@ -53,9 +89,9 @@ const fn nibble_rows<const WORDS: usize>(generator: &Remainder<WORDS>) -> [Remai
 macro_rules! slices {
     ($generator:ty, $words:literal, $($slices:literal)*) => {$(
         impl SliceRows<$words, $slices> for $generator {
-            fn rows() -> &'static [[Remainder<$words>; 256]; $slices] {
-                static ROWS: [[Remainder<$words>; 256]; $slices] =
-                    slice_rows(&<$generator as Generator<$words>>::FRACTION);
+            fn rows() -> &'static Rows<$words, $slices> {
+                static ROWS: Rows<$words, $slices> =
+                    slice_rows::<$words, $slices>(&<$generator as Generator<$words>>::FRACTION);
                 &ROWS
             }
         }
@@ -79,7 +115,7 @@ macro_rules! tabled {
         where
             $generator: SliceRows<$words, SLICES>,
         {
-            fn rows() -> &'static [[Remainder<$words>; 256]; SLICES] {
+            fn rows() -> &'static Rows<$words, SLICES> {
                 <$generator as SliceRows<$words, SLICES>>::rows()
             }
         }
