@@ -27,6 +27,8 @@ pub struct Making {
     pub pages_per_block: Option<u16>,
     /// Main-area bytes of a page, if not the chip's own number.
     pub page_bytes: Option<u32>,
+    /// Spare bytes of a page, if not the chip's own number.
+    pub spare_bytes: Option<u16>,
     /// Blocks of a segment, if not the default.
     pub width: Option<u16>,
     /// Memory.
@@ -46,6 +48,7 @@ impl Making {
             blocks_per_die: None,
             pages_per_block: None,
             page_bytes: None,
+            spare_bytes: None,
             width: None,
             budget,
             depth: 1,
@@ -84,6 +87,7 @@ impl Making {
             blocks_per_die: self.blocks_per_die.unwrap_or(own.blocks_per_die),
             pages_per_block: self.pages_per_block.unwrap_or(own.pages_per_block),
             page_bytes: self.page_bytes.unwrap_or(own.page_bytes),
+            spare_bytes: self.spare_bytes.unwrap_or(own.spare_bytes),
             ..own
         };
         if geometry != own {

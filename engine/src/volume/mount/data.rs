@@ -1,6 +1,6 @@
 //! Data pages behind the last record page: found by their headers, applied in the order of log time.
 
-use cuesta_hal::{Buffer, Nand};
+use cuesta_hal::{Buffer, Die, Nand};
 use heapless::Vec;
 
 use super::insert_delta;
@@ -28,6 +28,8 @@ struct Cursor {
     header: Header,
     /// What each unit holds.
     units: Vec<Option<Header>, UNITS_MAX>,
+    /// It cannot be read, though it was finished.
+    lost: bool,
 }
 
 impl<N: Nand> Volume<'_, N> {
@@ -68,6 +70,10 @@ impl<N: Nand> Volume<'_, N> {
         self.pending
             .named
             .retain(|segment| !opened.contains(segment));
+        let starts: Vec<(Segment, u32), CURSORS_MAX> = cursors
+            .iter()
+            .map(|cursor| (cursor.segment, cursor.offset))
+            .collect();
         let limit = self.shape.segments * self.shape.pages_per_segment();
         for _ in 0..limit {
             let Some(index) = (0..cursors.len()).min_by_key(|&index| cursors[index].header.time)
@@ -80,7 +86,7 @@ impl<N: Nand> Volume<'_, N> {
             let next = self.cursor(cursor.segment, behind, cursor.header.time)?;
             // Behind a page of the same block it was finished; the last one may be torn.
             if next.is_none() || self.shape.width > 1 {
-                self.check_data(&mut cursor)?;
+                self.check_data(&mut cursor, &starts)?;
             }
             self.take_data(&cursor, covers)?;
             match next {
@@ -140,6 +146,7 @@ impl<N: Nand> Volume<'_, N> {
                         first,
                         header,
                         units,
+                        lost: false,
                     }));
                 }
                 state if !self.in_bad_block(segment, offset) => {
@@ -152,20 +159,58 @@ impl<N: Nand> Volume<'_, N> {
         Ok(None)
     }
 
-    /// Reads and checks the whole page of a cursor: what was torn is not there.
-    fn check_data(&mut self, cursor: &mut Cursor) -> Result<(), MountError> {
+    /// Reads and checks the whole page of a cursor: what was torn is not there. A page behind which the die has programmed another one was not torn, whatever
+    /// it reads as: it is there, and lost.
+    fn check_data(
+        &mut self,
+        cursor: &mut Cursor,
+        starts: &[(Segment, u32)],
+    ) -> Result<(), MountError> {
         let layout = self.shape.layout;
         let page = self.shape.page(cursor.segment, cursor.offset);
         io::read(&mut self.nand, page, layout.page_columns()).map_err(MountError::Nand)?;
-        for (unit, header) in cursor.units.iter_mut().enumerate() {
+        let mut units = Vec::new();
+        let mut readable = true;
+        for unit in 0..cursor.units.len() {
             let location = self
                 .shape
                 .location(cursor.segment, cursor.first, unit as u32);
             let decoded = self.decode_data(page.die(), location);
-            self.unsettled |= matches!(decoded, Err(PageError::Uncorrectable));
-            *header = decoded.ok().map(|(header, _)| header);
+            readable &= !matches!(decoded, Err(PageError::Uncorrectable));
+            let _ = units.push(decoded.ok().map(|(header, _)| header));
+        }
+        if readable || !self.is_followed(page.die(), cursor.header.time, starts)? {
+            self.unsettled |= !readable;
+            cursor.units = units;
+        } else {
+            cursor.lost = true;
         }
         Ok(())
+    }
+
+    /// True when a die holds a page of the log with a later log time.
+    fn is_followed(
+        &mut self,
+        die: Die,
+        time: u64,
+        starts: &[(Segment, u32)],
+    ) -> Result<bool, MountError> {
+        if self.dies[usize::from(die.0)].suspect_time > time {
+            return Ok(true);
+        }
+        for &(segment, start) in starts {
+            let mut after = 0;
+            let mut from = start;
+            while let Some(cursor) = self.cursor(segment, from, after)? {
+                let page = self.shape.page(segment, cursor.offset);
+                if page.die() == die && cursor.header.time > time {
+                    return Ok(true);
+                }
+                after = cursor.header.time;
+                from = cursor.offset + 1;
+            }
+        }
+        Ok(false)
     }
 
     fn take_data(&mut self, cursor: &Cursor, covers: &Covers) -> Result<(), MountError> {
@@ -201,7 +246,7 @@ impl<N: Nand> Volume<'_, N> {
                 false,
             )?;
         }
-        if readable {
+        if readable && !cursor.lost {
             self.note_newest(cursor.segment, cursor.offset, cursor.header.time);
         }
         self.time = self.time.max(cursor.header.time + 1);

@@ -1,0 +1,294 @@
+//! What goes wrong with pages of different levels: each repairs what its code repairs, reports what is more, and has its copies when a page is gone.
+
+use std::collections::BTreeMap;
+
+use cuesta::codec::Ecc;
+use cuesta::volume::{Budget, Error, Level, LevelIndex, Sector};
+use cuesta_hal::{BlockAddress, Nand, PageAddress};
+use cuesta_sim::{Fault, SplitMix64, Trigger};
+use cuesta_tests::aged::{session, Making};
+use cuesta_tests::change::{filling, mixture};
+use cuesta_tests::damage::{programmed_pages, scramble_block};
+use cuesta_tests::model::{fill, Model};
+use cuesta_tests::oracle::within;
+use cuesta_tests::rig::{Rig, RigDisk};
+use cuesta_tests::verdict;
+
+/// Pages of 2 KiB with much spare: every code has room.
+const ROOMY: Making = Making {
+    spare_bytes: Some(512),
+    page_bytes: Some(2048),
+    ..Making::of("tiny4", Budget::Full)
+};
+
+/// Such a part with one level.
+fn roomy(level: &str) -> Making {
+    let level: &'static str = String::from(level).leak();
+    Making {
+        levels: vec![level].leak(),
+        blocks_per_die: Some(40),
+        ..ROOMY
+    }
+}
+
+fn write_at(disk: &mut RigDisk<'_>, sector: u32, level: u8) {
+    let mut data = vec![0; disk.volume().sector_bytes()];
+    fill(sector, 1, &mut data);
+    disk.write_at(Sector(sector), &data, LevelIndex(level))
+        .expect("room");
+}
+
+/// Whether a sector reads as what was written; it never reads as anything else.
+fn is_read(disk: &mut RigDisk<'_>, sector: u32) -> bool {
+    let bytes = disk.volume().sector_bytes();
+    let (mut data, mut expected) = (vec![0; bytes], vec![0; bytes]);
+    fill(sector, 1, &mut expected);
+    match disk.read(Sector(sector), &mut data) {
+        Ok(written) => {
+            assert!(
+                written && data == expected,
+                "sector {sector} reads as something else"
+            );
+            true
+        }
+        Err(Error::Lost(lost)) if lost == Sector(sector) => false,
+        Err(error) => panic!("sector {sector}: {error}"),
+    }
+}
+
+/// The pages programmed since `before` was taken.
+fn new_pages(rig: &Rig, before: &[PageAddress]) -> Vec<PageAddress> {
+    let mut pages = programmed_pages(&rig.nand);
+    pages.retain(|page| !before.contains(page));
+    pages
+}
+
+/// Sectors of each level.
+const EACH: u32 = 6;
+
+#[test]
+fn each_level_repairs_what_its_code_repairs_and_reports_what_is_more() {
+    within(200, "a matrix of levels", || {
+        let codes = [
+            "crc", "secded", "bch4", "bch8", "bch16", "bch24", "bch40", "bch64",
+        ];
+        for name in codes {
+            let ecc = Ecc::from_name(name).expect("a code");
+            let making = roomy(&format!("a={name}"));
+            let code = ecc.portable();
+            let strength = if name == "crc" { 0 } else { code.strength() };
+            let stretch = code.data_bytes() as u32;
+            for (wrong, cleanly) in [0, 1, strength / 2, strength, strength + 1, 2 * strength + 2]
+                .into_iter()
+                .flat_map(|wrong| [(wrong, false), (wrong, true)])
+            {
+                let mut rig = making.make(9);
+                let formatted = programmed_pages(&rig.nand);
+                let mut disk = rig.mount().expect("a volume");
+                for sector in 0..EACH {
+                    write_at(&mut disk, sector, 0);
+                }
+                let shape = *disk.volume().shape();
+                if cleanly {
+                    disk.unmount().map_err(|(_, error)| error).expect("an end");
+                } else {
+                    // The last page of each die might be torn, as far as can be told then: it is not looked at.
+                    for sector in EACH..EACH + 4 {
+                        write_at(&mut disk, sector, 0);
+                    }
+                    drop(disk);
+                }
+                // The same bits of every codeword of every page of sector data.
+                for page in new_pages(&rig, &formatted) {
+                    let segment = shape.segment_of(page.block);
+                    let offset = u32::from(page.page.0) * shape.width
+                        + u32::from(page.block.die.0) % shape.width;
+                    let place = shape.location(segment, offset, 0);
+                    let raw = rig.nand.true_bytes(page);
+                    let header = shape.layout.read_header(&raw, 0, place.0);
+                    let is_data = matches!(header, cuesta::codec::HeaderState::Valid(header)
+                        if header.kind == cuesta::codec::Kind::Data && header.id < EACH);
+                    if !is_data {
+                        continue;
+                    }
+                    for at in (0..2048).step_by(stretch as usize) {
+                        let seed = u64::from(at) + 77;
+                        rig.nand.flip_bits(page, at..at + stretch, wrong, seed);
+                    }
+                }
+                let mut disk = rig.mount().expect("metadata is not touched");
+                let read = (0..EACH)
+                    .filter(|&sector| is_read(&mut disk, sector))
+                    .count() as u32;
+                let expected = if wrong <= strength { EACH } else { 0 };
+                // What is beyond the strength may be repaired by another voltage, never by luck: all of it is reported.
+                assert_eq!(read, expected, "{name}: {wrong} wrong bits of {strength}");
+            }
+        }
+    });
+}
+
+/// What the part was asked to do, by kind, and the pages that were programmed for it.
+fn traffic(level: &str, writes: u32) -> (BTreeMap<&'static str, u64>, Vec<PageAddress>) {
+    let making = roomy(level);
+    let mut rig = making.make(5);
+    let mut disk = rig.mount().expect("a volume");
+    // The session begins.
+    write_at(&mut disk, 0, 0);
+    let before = disk.volume().nand().counters();
+    let pages = programmed_pages(disk.volume().nand());
+    let own = *disk.volume().stats();
+    for sector in 1..=writes {
+        write_at(&mut disk, sector, 0);
+    }
+    let did = disk.volume().nand().counters().since(&before);
+    let stats = *disk.volume().stats();
+    drop(disk);
+    let did = BTreeMap::from([
+        ("data pages", u64::from(stats.data_pages - own.data_pages)),
+        (
+            "metadata pages",
+            did.programs - u64::from(stats.data_pages - own.data_pages),
+        ),
+        ("erases", did.erases),
+        ("bytes to the part", did.bytes_in),
+    ]);
+    (did, new_pages(&rig, &pages))
+}
+
+#[test]
+fn levels_that_differ_in_one_thing_differ_on_the_part_in_that_alone() {
+    within(100, "traffic of levels", || {
+        let writes = 20;
+        let plain = traffic("a=bch4", writes);
+        // Another code is the same operations on the same pages and as many bytes: only the bytes themselves differ.
+        for other in ["a=crc", "a=secded", "a=bch8", "a=bch40"] {
+            assert_eq!(traffic(other, writes), plain, "{other}");
+        }
+        let strong = traffic("a=bch16", writes);
+        assert_eq!(strong, plain);
+        // Copies are so many more pages.
+        for (level, copies) in [("a=bch4,mirror=2", 2), ("a=bch4,mirror=3", 3)] {
+            let mirrored = traffic(level, writes);
+            assert_eq!(
+                mirrored["data pages"],
+                copies * plain["data pages"],
+                "{level}"
+            );
+        }
+    });
+}
+
+/// Disks on which every program and erase of a short life fails once.
+const FAILING: [Making; 4] = [
+    Making {
+        pages_per_block: Some(8),
+        ..Making::of("tiny", Budget::Full).with_levels(92, &["a", "b=mirror=2"])
+    },
+    Making {
+        pages_per_block: Some(8),
+        depth: 3,
+        ..Making::of("tiny2", Budget::Minimum).with_levels(52, &["a=mirror=2", "b=secded"])
+    },
+    Making {
+        pages_per_block: Some(8),
+        depth: 4,
+        ..Making::of("tiny4", Budget::Full).with_levels(44, &["a=mirror=3", "b", "c=mirror=2"])
+    },
+    Making {
+        page_bytes: Some(8192),
+        depth: 5,
+        ..Making::of("tiny-multi", Budget::Full).with_levels(20, &["a=bch8", "b=mirror=2"])
+    },
+];
+
+#[test]
+fn a_program_or_erase_that_fails_at_any_moment_loses_nothing_of_any_level() {
+    within(300, "failures at every level", || {
+        for making in FAILING {
+            let mut rig = making.make(3);
+            let mut model = Model::new();
+            let mut random = SplitMix64::new(3);
+            let capacity = rig.parameters.capacity;
+            let changes = [filling(capacity), mixture(&mut random, capacity, capacity)].concat();
+            session(&mut rig, &mut model, making.depth, &changes).expect("power");
+            let changes = mixture(&mut random, capacity, 80);
+            let mut dry = rig.clone();
+            let before = dry.nand.counters();
+            session(&mut dry, &mut model.clone(), making.depth, &changes).expect("power");
+            let did = dry.nand.counters().since(&before);
+            for (fault, operations) in [
+                (Fault::ProgramFails, did.programs),
+                (Fault::ProgramFailsPartly, did.programs),
+                (Fault::EraseFails, did.erases),
+            ] {
+                for index in (0..operations).step_by((operations / 40).max(1) as usize) {
+                    let what = format!("{making:?}, {fault:?} at {index} of {operations}");
+                    eprintln!("{what}");
+                    let (mut rig, mut model) = (rig.clone(), model.clone());
+                    rig.nand.faults().once(Trigger::Nth(index), fault);
+                    session(&mut rig, &mut model, making.depth, &changes).expect("power");
+                    let mut disk = rig
+                        .mount()
+                        .unwrap_or_else(|error| panic!("{what}: {error}"));
+                    verdict::agrees(&mut disk, &model, &what);
+                    verdict::verifies(&mut disk, &what);
+                    assert_eq!(rig.nand.violation_count(), 0, "{what}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_block_that_becomes_garbage_costs_nothing_of_what_has_copies() {
+    within(200, "garbage blocks", || {
+        for making in [FAILING[0], FAILING[2]] {
+            let mut rig = making.make(11);
+            let mut model = Model::new();
+            let capacity = rig.parameters.capacity;
+            session(&mut rig, &mut model, making.depth, &filling(capacity)).expect("power");
+            let geometry = *rig.nand.geometry();
+            let copies: Vec<u8> = {
+                let mut disk = rig.mount().expect("a volume");
+                let mut copies = |sector| {
+                    let level = disk.volume_mut().level_of(Sector(sector)).expect("a level");
+                    let level = level.and_then(|level| disk.volume().level(level));
+                    level.map_or(1, |level: Level| level.copies())
+                };
+                (0..capacity).map(&mut copies).collect()
+            };
+            for number in 0..geometry.blocks() {
+                let mut rig = rig.clone();
+                let what = format!("{making:?}, block {number}");
+                let block = BlockAddress::new(
+                    (number / geometry.blocks_per_die) as u16,
+                    number % geometry.blocks_per_die,
+                );
+                let held = programmed_pages(&rig.nand)
+                    .iter()
+                    .any(|page| page.block == block);
+                if !held {
+                    continue;
+                }
+                scramble_block(&mut rig.nand, number, &mut SplitMix64::new(number.into()));
+                let mut disk = rig
+                    .mount()
+                    .unwrap_or_else(|error| panic!("{what}: {error}"));
+                let mut data = vec![0; disk.volume().sector_bytes()];
+                for sector in 0..capacity {
+                    let copies = copies[sector as usize];
+                    match disk.read(Sector(sector), &mut data) {
+                        Ok(written) => assert_eq!(
+                            Model::identify(sector, written, &data),
+                            Some(model.current(sector)),
+                            "{what}: sector {sector}"
+                        ),
+                        Err(Error::Lost(_)) if copies == 1 => {}
+                        Err(error) => panic!("{what}: sector {sector}, {copies} copies: {error}"),
+                    }
+                }
+            }
+        }
+    });
+}
