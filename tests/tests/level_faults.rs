@@ -169,10 +169,10 @@ fn levels_that_differ_in_one_thing_differ_on_the_part_in_that_alone() {
         assert_eq!(strong, plain);
         // Copies are so many more pages.
         for (level, copies) in [("a=bch4,mirror=2", 2), ("a=bch4,mirror=3", 3)] {
-            let mirrored = traffic(level, writes);
+            let (mirrored, _) = traffic(level, writes);
             assert_eq!(
                 mirrored["data pages"],
-                copies * plain["data pages"],
+                copies * plain.0["data pages"],
                 "{level}"
             );
         }
