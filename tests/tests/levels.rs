@@ -2,7 +2,8 @@
 
 use cuesta::codec::Ecc;
 use cuesta::volume::{
-    Budget, Error, FormatOptions, Level, LevelIndex, ParameterError, Parameters, Sector,
+    Budget, Error, FormatOptions, Level, LevelChangeError, LevelIndex, ParameterError, Parameters,
+    Sector,
 };
 use cuesta_hal::{Die, Geometry};
 use cuesta_sim::{chip, CutPlan, EmulatedNand, SplitMix64};
@@ -365,5 +366,123 @@ fn what_a_lost_die_held_is_written_anew_onto_the_others() {
             let after = tally(&mut disk);
             assert_eq!((after[1], after[2]), ((EACH, 0), (EACH, 0)), "{what}");
         }
+    });
+}
+
+#[test]
+fn a_level_is_changed_while_nothing_is_stored_at_it_and_old_data_stays_readable() {
+    within(100, "changes of the table", || {
+        let making = FOUR.with_levels(40, &["a=bch4", "b=mirror=2", "c=crc"]);
+        let mut rig = making.make(3);
+        let mut disk = rig.mount().expect("a volume");
+        for sector in 0..20 {
+            write_at(&mut disk, sector, 1, (sector % 2) as u8).expect("room");
+        }
+        let level = |text| Level::parse(text, Ecc::Bch4).expect("a level");
+        let volume = disk.volume_mut();
+        let used = volume.set_level(LevelIndex(1), &level("d=crc"));
+        let in_use = LevelChangeError::InUse {
+            level: LevelIndex(1),
+            segments: 1,
+        };
+        assert_eq!(used, Err(in_use));
+        let none = volume.set_level(LevelIndex(3), &level("d=crc"));
+        let no_place = LevelChangeError::NoPlace {
+            level: LevelIndex(3),
+            places: 3,
+        };
+        assert_eq!(none, Err(no_place));
+        let twice = volume.set_level(LevelIndex(2), &level("a=crc"));
+        assert!(matches!(
+            twice,
+            Err(LevelChangeError::Parameters(ParameterError::LevelName(_)))
+        ));
+        let copies = volume.set_level(LevelIndex(2), &level("d=mirror=3"));
+        let too_many = ParameterError::Copies {
+            copies: 3,
+            places: 2,
+        };
+        assert_eq!(copies, Err(LevelChangeError::Parameters(too_many)));
+        let strong = volume.set_level(LevelIndex(2), &level("d=bch64"));
+        assert!(matches!(
+            strong,
+            Err(LevelChangeError::Parameters(ParameterError::Level { .. }))
+        ));
+        assert_eq!(volume.level(LevelIndex(2)), Some(level("c=crc")));
+        volume
+            .set_level(LevelIndex(2), &level("d=secded,mirror=2"))
+            .expect("nothing is stored at it");
+        for sector in 20..40 {
+            write_at(&mut disk, sector, 1, 2).expect("room");
+        }
+        // The power goes without a word: the table is there.
+        drop(disk);
+        rig.nand.power_cycle();
+        let mut disk = rig.mount().expect("a volume");
+        assert_eq!(
+            disk.volume().level(LevelIndex(2)),
+            Some(level("d=secded,mirror=2"))
+        );
+        for sector in 0..40 {
+            reads(&mut disk, sector, 1).expect("data");
+        }
+        // What a level held is written at another, and the level can be changed.
+        for sector in (1..20).step_by(2) {
+            write_at(&mut disk, sector, 2, 0).expect("room");
+        }
+        while disk.idle(1000, 10_000).expect("a part") {}
+        disk.volume_mut()
+            .set_level(LevelIndex(1), &level("e=crc,mirror=2"))
+            .expect("nothing is stored at it any more");
+        write_at(&mut disk, 1, 3, 1).expect("room");
+        disk.unmount().map_err(|(_, error)| error).expect("an end");
+        let mut disk = rig.mount().expect("a volume");
+        for sector in 0..40 {
+            let version = match sector {
+                1 => 3,
+                3..=19 if sector % 2 == 1 => 2,
+                _ => 1,
+            };
+            reads(&mut disk, sector, version).expect("data");
+        }
+        verdict::verifies(&mut disk, "at the end");
+    });
+}
+
+#[test]
+fn a_change_of_the_table_may_be_cut_anywhere() {
+    within(100, "cut changes of the table", || {
+        let making = FOUR.with_levels(40, &["a=bch4", "b=mirror=2", "c=crc"]);
+        let level = |text| Level::parse(text, Ecc::Bch4).expect("a level");
+        let mut rig = making.make(3);
+        let mut disk = rig.mount().expect("a volume");
+        for sector in 0..20 {
+            write_at(&mut disk, sector, 1, (sector % 2) as u8).expect("room");
+        }
+        disk.unmount().map_err(|(_, error)| error).expect("an end");
+        let (old, new) = (level("c=crc"), level("d=secded,mirror=2"));
+        let (mut before, mut after) = (0, 0);
+        for index in 0.. {
+            let mut rig = rig.clone();
+            rig.nand.plan_cut(CutPlan::during(index, index));
+            let mut disk = rig.mount().expect("a volume");
+            let done = disk.volume_mut().set_level(LevelIndex(2), &new);
+            drop(disk);
+            rig.nand.power_cycle();
+            let mut disk = rig.mount().expect("a volume");
+            let found = disk.volume().level(LevelIndex(2)).expect("a level");
+            assert!(found == old || found == new, "{found}");
+            assert!(done.is_err() || found == new, "the change was lost");
+            before += u32::from(found == old);
+            after += u32::from(found == new);
+            write_at(&mut disk, 30, 1, 2).expect("room");
+            for sector in (0..20).chain([30]) {
+                reads(&mut disk, sector, 1).expect("data");
+            }
+            if done.is_ok() {
+                break;
+            }
+        }
+        assert!(before > 0 && after > 0, "{before} before, {after} after");
     });
 }

@@ -25,6 +25,7 @@ mod io;
 mod job;
 mod journal;
 mod level;
+mod level_change;
 mod map_page;
 mod memory;
 mod merge;
@@ -59,6 +60,7 @@ pub use event::Event;
 pub use flight::{DieState, Stage};
 pub use info::{Info, SegmentInfo};
 pub use level::{Level, LevelError, LevelIndex, Redundancy, COPIES_MAX, LEVELS_MAX};
+pub use level_change::LevelChangeError;
 pub use map_page::{DirectoryEntry, FrameState};
 pub use memory::{Budget, BudgetError, Memory, Plan};
 pub use parameters::{

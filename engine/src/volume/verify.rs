@@ -165,7 +165,7 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    fn check_idle(&self) -> Result<(), Error> {
+    pub(super) fn check_idle(&self) -> Result<(), Error> {
         self.check_alive()?;
         let busy = self.dies.iter().any(|die| die.flight != Flight::None);
         if busy || matches!(self.job, Job::Retry { .. }) {
