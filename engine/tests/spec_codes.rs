@@ -1,6 +1,7 @@
-//! The vectors of `docs/SPEC.md`, section 12, which were computed by other means than the engine's.
+//! The vectors of `docs/SPEC.md`, which were computed by other means than the engine's.
 
-use cuesta::codec::Ecc;
+use cuesta::codec::crc::Seed;
+use cuesta::codec::{header, Ecc, Header, Kind};
 
 const SPEC: &str = include_str!("../../docs/SPEC.md");
 
@@ -29,7 +30,40 @@ fn parities_are_those_of_the_specification() {
         };
         let mut parity = vec![0; code.parity_bytes()];
         code.encode(&data, &mut parity).unwrap();
-        let parity: String = parity.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(parity, expected, "{} {name}", ecc.name());
+        assert_eq!(hexadecimal(&parity), expected, "{} {name}", ecc.name());
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn a_header_is_that_of_the_specification() {
+    let vector = |name: &str| {
+        let line = SPEC.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim()
+    };
+    let own = Header {
+        kind: Kind::Data,
+        level: 0,
+        span: 0,
+        time: 0x12_3456,
+        stream: 3,
+        erases: 9,
+        id: 77,
+        birth: 5,
+        flags: 0,
+    };
+    let seed = Seed {
+        volume: 0x0123_4567_89AB_CDEF,
+        place: 4242,
+    };
+    let payload: Vec<u8> = (0..2048).map(|i| i as u8).collect();
+    let mut bytes = [0; header::header_bytes(1)];
+    header::encode(&[own], seed, |_| &payload, &mut bytes);
+    assert_eq!(hexadecimal(&bytes), vector("    header "));
+    let mut parity = [0; 7];
+    Ecc::Bch4.portable().encode(&bytes, &mut parity).unwrap();
+    assert_eq!(hexadecimal(&parity), vector("    parity "));
 }
