@@ -23,6 +23,17 @@ pub enum Redundancy {
     Mirror(u8),
 }
 
+impl Redundancy {
+    /// Pages that hold the same sectors.
+    #[must_use]
+    pub const fn copies(self) -> u8 {
+        match self {
+            Self::Single => 1,
+            Self::Mirror(copies) => copies,
+        }
+    }
+}
+
 /// How sectors are protected.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Level {
@@ -176,10 +187,7 @@ impl Level {
     /// Pages that hold the same sectors.
     #[must_use]
     pub const fn copies(&self) -> u8 {
-        match self.redundancy {
-            Redundancy::Single => 1,
-            Redundancy::Mirror(copies) => copies,
-        }
+        self.redundancy.copies()
     }
 
     fn encode(&self, entry: &mut [u8]) {
@@ -195,13 +203,23 @@ impl Level {
         let name = entry.get(..NAME_BYTES)?;
         let len = name.iter().position(|&byte| byte == 0);
         let name = core::str::from_utf8(&name[..len.unwrap_or(NAME_BYTES)]).ok()?;
-        let ecc = *Ecc::ALL.get(usize::from(*entry.get(NAME_BYTES)?))?;
-        let redundancy = match (*entry.get(NAME_BYTES + 1)?, *entry.get(NAME_BYTES + 2)?) {
-            (0, 1) => Redundancy::Single,
-            (1, copies @ 2..=COPIES_MAX) => Redundancy::Mirror(copies),
-            _ => return None,
-        };
-        Self::new(name, ecc, redundancy)
+        Self::new(
+            name,
+            Self::decode_ecc(entry)?,
+            Self::decode_redundancy(entry)?,
+        )
+    }
+
+    fn decode_ecc(entry: &[u8]) -> Option<Ecc> {
+        Ecc::ALL.get(usize::from(*entry.get(NAME_BYTES)?)).copied()
+    }
+
+    fn decode_redundancy(entry: &[u8]) -> Option<Redundancy> {
+        match (*entry.get(NAME_BYTES + 1)?, *entry.get(NAME_BYTES + 2)?) {
+            (0, 1) => Some(Redundancy::Single),
+            (1, copies @ 2..=COPIES_MAX) => Some(Redundancy::Mirror(copies)),
+            _ => None,
+        }
     }
 }
 
@@ -259,8 +277,25 @@ impl<'m> LevelTable<'m> {
 
     /// The level at a place; `None` if there is none.
     pub fn get(&self, index: u8) -> Option<Level> {
+        Level::decode(self.entry(index)?)
+    }
+
+    /// The code of the level at a place; `None` if there is none.
+    pub fn ecc(&self, index: u8) -> Option<Ecc> {
+        Level::decode_ecc(self.entry(index)?)
+    }
+
+    /// Pages that hold the same sectors, at the level at a place; one if there is none.
+    pub fn copies(&self, index: u8) -> u8 {
+        self.entry(index)
+            .and_then(Level::decode_redundancy)
+            .map_or(1, Redundancy::copies)
+    }
+
+    fn entry(&self, index: u8) -> Option<&[u8]> {
         let start = usize::from(index) * ENTRY_BYTES;
-        Level::decode(self.bytes.get(start..start + ENTRY_BYTES)?)
+        let entry = self.bytes.get(start..start + ENTRY_BYTES)?;
+        (entry[0] != 0).then_some(entry)
     }
 
     /// Sets the level at a place; false if there is no such place.

@@ -37,6 +37,7 @@ mod placement;
 mod poll;
 mod read;
 mod recover;
+mod room;
 mod segment_table;
 mod settle;
 mod shape;
@@ -50,8 +51,6 @@ mod write;
 
 use cuesta_hal::Nand;
 use heapless::Vec;
-
-use crate::codec::PageLayout;
 
 pub use address::{Location, MapIndex, Sector, Segment, Ticket};
 pub use append_point::AppendPoint;
@@ -82,7 +81,6 @@ use groom::Groom;
 use job::Job;
 use level::LevelTable;
 use map_page::Frames;
-use parameters::{level_cost, SLOT_COST};
 use patrol::Patrol;
 use read::Patience;
 use segment_table::SegmentTable;
@@ -291,20 +289,6 @@ impl<N: Nand> Volume<'_, N> {
     #[must_use]
     pub fn level(&self, index: LevelIndex) -> Option<Level> {
         self.levels.get(index.0)
-    }
-
-    /// The layout of pages of a level; of metadata if there is no such level.
-    fn layout_of(&self, level: u8) -> PageLayout {
-        let layout = self.shape.layout;
-        let own = self.levels.get(level).map(|level| layout.with(level.ecc));
-        own.and_then(Result::ok).unwrap_or(layout)
-    }
-
-    /// What a sector of a level takes up.
-    fn cost(&self, level: u8) -> u64 {
-        let level = self.levels.get(level);
-        let cost = level.and_then(|level| level_cost(&self.shape.layout, &level).ok());
-        cost.unwrap_or(SLOT_COST).into()
     }
 
     /// The next log time: taken when a program starts, with nothing in between.

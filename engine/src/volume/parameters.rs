@@ -332,7 +332,12 @@ pub(super) fn level_cost(layout: &PageLayout, level: &Level) -> Result<u32, Para
     if !own.is_built() {
         return Err(refused(LayoutError::NotBuilt(level.ecc)));
     }
-    Ok(SLOT_COST * u32::from(level.copies()) * own.units() / own.sectors())
+    Ok(cost_of(&own, level.copies().into()))
+}
+
+/// What a sector takes up in pages of this layout, of which there are so many copies.
+pub(super) const fn cost_of(layout: &PageLayout, copies: u32) -> u32 {
+    SLOT_COST * copies * layout.units() / layout.sectors()
 }
 
 impl Parameters {

@@ -125,9 +125,7 @@ impl<N: Nand> Volume<'_, N> {
         let (layout, levels) = (self.shape.layout, &self.levels);
         let page = self.nand.buffer_mut(die, Buffer::First);
         layout.decode_unit_with(page, unit, seed, |level| {
-            levels
-                .get(level)
-                .and_then(|level| layout.with(level.ecc).ok())
+            levels.ecc(level).and_then(|ecc| layout.with(ecc).ok())
         })
     }
 

@@ -90,14 +90,10 @@ impl Stripe {
 impl<N: Nand> Volume<'_, N> {
     /// Pages of the stripes of a segment.
     pub(super) fn copies_in(&self, segment: Segment) -> u32 {
-        if self.parameters.copies == 1 {
-            return 1;
+        match self.segments.state(segment) {
+            State::Journal => self.parameters.copies.into(),
+            _ => self.copies_of(self.segments.level(segment)),
         }
-        if self.segments.state(segment) == State::Journal {
-            return self.parameters.copies.into();
-        }
-        let level = self.levels.get(self.segments.level(segment));
-        level.map_or(1, |level| level.copies().into())
     }
 
     /// Offsets among which the pages of a stripe lie.

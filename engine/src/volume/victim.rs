@@ -84,22 +84,6 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    /// Sectors that a segment has room for, at the level that it has.
-    pub(super) fn slots_of(&self, segment: Segment) -> u32 {
-        let columns = match self.shape.width {
-            1 => 1,
-            _ => self.good_columns(segment),
-        };
-        let pages = columns * self.shape.rows;
-        match (self.parameters.levels, self.segments.level(segment)) {
-            (1, _) if self.parameters.copies == 1 => pages * self.layout_of(0).sectors(),
-            (_, level) => {
-                let copies = self.levels.get(level).map_or(1, |level| level.copies());
-                pages / u32::from(copies) * self.layout_of(level).sectors()
-            }
-        }
-    }
-
     fn eligible(&self, segment: Segment, state: State) -> bool {
         self.segments.state(segment) == state
             && !self.writing_to(segment)

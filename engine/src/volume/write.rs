@@ -8,7 +8,7 @@ use super::error::Error;
 use super::flight::{Flight, Origin, Unit, Units};
 use super::index::Lookup;
 use super::level::LevelIndex;
-use super::parameters::{SLOT_COST, UNITS_MAX};
+use super::parameters::UNITS_MAX;
 use super::stripe::Offsets;
 use super::{Session, Volume};
 use crate::codec::header::{FLAG_BATCH, FLAG_RELOCATED};
@@ -69,7 +69,7 @@ impl<N: Nand> Volume<'_, N> {
                 expected: self.sector_bytes(),
             }));
         }
-        if self.levels.get(level.0).is_none() {
+        if self.levels.ecc(level.0).is_none() {
             return Err(nb::Error::Other(Error::NoLevel(level)));
         }
         self.ready_to_write()?;
@@ -187,18 +187,13 @@ impl<N: Nand> Volume<'_, N> {
         nearest
     }
 
-    /// What the mapped sectors may take up.
-    fn room(&self) -> u64 {
-        u64::from(self.quota.capacity_max) * u64::from(SLOT_COST)
-    }
-
-    /// What the sector at a location takes up. One that is lost counts as one of one copy, whether its mapping was lost or its data.
-    pub(super) fn cost_at(&self, location: Location) -> u64 {
-        match location {
-            Location::UNMAPPED => 0,
-            Location::LOST => SLOT_COST.into(),
-            location => self.cost(self.segments.level(self.shape.segment(location))),
-        }
+    /// Sectors of a page of a stream.
+    fn sectors_of(&self, stream: u8) -> usize {
+        let level = match self.appends[usize::from(stream)] {
+            Some(open) => self.segments.level(open.segment),
+            None => self.shape.streams.level(stream),
+        };
+        self.layout_of(level).sectors() as usize
     }
 
     /// True when a unit can be appended to the stream now.
@@ -206,14 +201,6 @@ impl<N: Nand> Volume<'_, N> {
         match self.stages.get(usize::from(stream)) {
             Some(stage) => stage.units.len() < self.sectors_of(stream),
             None => self.ready_die(stream, None).is_some(),
-        }
-    }
-
-    /// Sectors of a page of a stream.
-    fn sectors_of(&self, stream: u8) -> usize {
-        match self.appends[usize::from(stream)] {
-            Some(open) => self.layout_of(self.segments.level(open.segment)).sectors() as usize,
-            None => self.layout_of(self.shape.streams.level(stream)).sectors() as usize,
         }
     }
 

@@ -127,7 +127,7 @@ impl<N: Nand> Volume<'_, N> {
                         && header.time > after
                         && header.time < self.void_from
                         && header.stream < JOURNAL
-                        && self.levels.get(header.level).is_some()
+                        && self.levels.ecc(header.level).is_some()
                         && !self.is_void(segment, offset) =>
                 {
                     let place = self.shape.location(segment, first, 0);

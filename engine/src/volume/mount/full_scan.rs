@@ -226,7 +226,7 @@ impl<N: Nand> Volume<'_, N> {
             };
             self.set_erases(segment, first.erases);
             self.segments.set_class(segment, first.stream);
-            let level = self.levels.get(first.level).map_or(0, |_| first.level);
+            let level = self.levels.ecc(first.level).map_or(0, |_| first.level);
             self.segments.set_level(segment, level);
             worn += u64::from(self.segments.wear(segment));
             known += 1;
