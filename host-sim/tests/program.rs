@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Mutex;
 
 use cuesta::codec::crc::Seed;
-use cuesta::codec::{HeaderState, PageLayout};
-use cuesta_hal::{BlockAddress, Nand};
+use cuesta::codec::{Ecc, Header, HeaderState, Kind, PageLayout};
+use cuesta::volume::{FormatOptions, Level, Parameters, Shape};
+use cuesta_hal::{BlockAddress, Geometry, Nand};
 use cuesta_sim::{chip, Builder, Existing, ImageNand, Media, PageState, Place, SplitMix64};
 use nbd_client::Client;
 use serde_json::Value;
@@ -543,6 +544,411 @@ fn plan_tells_the_minimum_and_a_volume_works_in_exactly_that() {
     assert_eq!(refused.status.code(), Some(1));
     let line = String::from_utf8(refused.stderr).unwrap();
     assert!(line.contains(&format!("at least {least}")), "{line}");
+}
+
+/// The option `--level` for each of `levels`.
+fn level_options<'l>(levels: &[&'l str]) -> Vec<&'l str> {
+    levels.iter().flat_map(|level| ["--level", level]).collect()
+}
+
+/// A number of a JSON object.
+fn number(object: &Value, field: &str) -> u32 {
+    u32::try_from(object[field].as_u64().unwrap()).unwrap()
+}
+
+/// The sum of a page in `layout --json`, after a look at what holds for every page: the ranges are the raw page without gap or overlap.
+fn page_sum(page: &Value, of: impl Fn(&str) -> bool) -> u32 {
+    let ranges = page["ranges"].as_array().unwrap();
+    let mut at = 0;
+    for range in ranges {
+        assert_eq!(number(range, "offset"), at, "{page}");
+        at += number(range, "bytes");
+    }
+    ranges
+        .iter()
+        .filter(|range| of(range["holds"].as_str().unwrap()))
+        .map(|range| number(range, "bytes"))
+        .sum()
+}
+
+#[test]
+fn plan_tells_what_each_level_costs() {
+    let scratch = Scratch::new();
+    let fields = [
+        "copies",
+        "programs_per_write",
+        "sectors_per_page",
+        "marker_bytes",
+        "header_bytes",
+        "parity_spare_bytes",
+        "parity_main_bytes",
+        "spare_used_bytes",
+        "spare_bytes",
+        "repaired_bits",
+        "repaired_in_bytes",
+    ];
+    for (chip, metadata, levels, rows, costs, parts) in [
+        // Parities of which the spare has room for one sector's, not for both.
+        (
+            "tiny-multi",
+            "bch16",
+            ["fast=crc", "hard=bch64"],
+            [
+                [1, 1, 2, 2, 53, 0, 0, 55, 512, 0, 512],
+                [1, 1, 1, 2, 53, 0, 448, 55, 512, 64, 1024],
+            ],
+            [1, 2],
+            [
+                "if all is written at hard, the costliest level",
+                "a parity page in every",
+                "1 of 2",
+                "55 of 512",
+            ],
+        ),
+        (
+            "ssd-tlc",
+            "bch64",
+            ["a=bch40", "safe=bch8,mirror=3"],
+            [
+                [1, 1, 4, 2, 105, 1120, 0, 1227, 1952, 40, 1024],
+                [3, 3, 4, 2, 105, 416, 0, 523, 1952, 8, 512],
+            ],
+            [1, 3],
+            [
+                "if all is written at safe, the costliest level",
+                "3 copies of every page",
+                "4 of 4",
+                "523 of 1952",
+            ],
+        ),
+    ] {
+        let options = level_options(&levels);
+        let arguments = [&["plan", "--chip", chip, "--ram", "full"], &options[..]].concat();
+        let object = scratch.json(&[&arguments[..], &["--json"]].concat());
+        let found = object["levels"].as_array().unwrap();
+        assert_eq!(found.len(), 2);
+        for (index, row) in found.iter().enumerate() {
+            let level = Level::parse(levels[index], Ecc::Bch4).unwrap();
+            assert_eq!(row["name"], level.name());
+            assert_eq!(row["ecc"], level.ecc.name());
+            assert_eq!(fields.map(|field| number(row, field)), rows[index], "{row}");
+            let slots = f64::from(costs[index]);
+            assert_eq!(row["slots_per_sector"].as_f64(), Some(slots));
+            let all = number(&found[0], "capacity_sectors");
+            assert_eq!(number(row, "capacity_sectors"), all / costs[index]);
+        }
+        assert_eq!(object["ecc"], found[0]["ecc"]);
+        assert_eq!(object["metadata_ecc"], metadata);
+        // What the engine takes by default is what the costliest level has room for.
+        assert_eq!(object["sectors"], found[1]["capacity_sectors"]);
+
+        let text = scratch.succeeds(&arguments);
+        for part in parts {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(
+            text.contains(&format!("protected by {metadata}:")),
+            "{text}"
+        );
+    }
+    let plain = scratch.succeeds(&["plan", "--chip", "tiny", "--ram", "full"]);
+    assert!(plain.contains("default") && !plain.contains("costliest"));
+}
+
+#[test]
+fn a_volume_has_the_levels_and_the_capacity_that_were_planned() {
+    let scratch = Scratch::new();
+    for (chip, levels) in [
+        ("tiny2", &["safe=bch8,mirror=2", "fast=crc"][..]),
+        ("tiny-multi", &["a", "hard=bch40"]),
+        ("tiny4", &[]),
+    ] {
+        let levels = level_options(levels);
+        let plan = scratch.json(&[&["plan", "--json", "--chip", chip], &levels[..]].concat());
+        scratch.succeeds(
+            &[
+                &["format", "d.nand", "--force", "--chip", chip],
+                &levels[..],
+            ]
+            .concat(),
+        );
+        let info = scratch.json(&["info", "d.nand", "--json"]);
+        assert_eq!(info["sectors"], plan["sectors"], "{chip}");
+        let stored = scratch.json(&["levels", "d.nand", "--json"]);
+        let stored = stored["levels"].as_array().unwrap().iter();
+        let planned = plan["levels"].as_array().unwrap().iter();
+        let facts = |level: &Value| ["name", "ecc", "copies"].map(|field| level[field].clone());
+        assert!(stored.map(facts).eq(planned.map(facts)), "{chip}");
+    }
+}
+
+#[test]
+fn the_levels_of_a_disk_are_listed_with_what_is_stored_at_each() {
+    let scratch = Scratch::new();
+    let levels = level_options(&["safe=bch8,mirror=2", "fast=crc"]);
+    scratch.succeeds(&[&["format", "d.nand", "--chip", "tiny2"], &levels[..]].concat());
+    fs::write(scratch.path("raw"), random_bytes(5, 20 * 512)).unwrap();
+    scratch.succeeds(&["import", "d.nand", "raw"]);
+    let told = scratch.json(&["levels", "d.nand", "--json"]);
+    assert_eq!(told["exact"], true);
+    let rows = told["levels"].as_array().unwrap();
+    let names: Vec<_> = rows.iter().map(|row| row["name"].as_str()).collect();
+    assert_eq!(names, [Some("safe"), Some("fast")]);
+    assert_eq!(rows[0]["copies"], 2);
+    assert_eq!(rows[1]["ecc"], "crc");
+    // What asks for no level is written at the first.
+    let sectors: Vec<_> = rows.iter().map(|row| number(row, "sectors")).collect();
+    assert_eq!(sectors, [20, 0]);
+    let text = scratch.succeeds(&["levels", "d.nand"]);
+    let lines: Vec<Vec<_>> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert_eq!(lines[1][..4], ["0", "safe", "bch8", "2"]);
+    assert_eq!(lines[2][..4], ["1", "fast", "crc", "1"]);
+
+    // A place without a level.
+    let places = ["--level", "a=bch8", "--level-places", "2"];
+    scratch.succeeds(&[&["format", "e.nand", "--chip", "tiny4"], &places[..]].concat());
+    let told = scratch.json(&["levels", "e.nand", "--json"]);
+    assert_eq!(told["levels"][0]["name"], "a");
+    for field in ["name", "ecc", "copies"] {
+        assert_eq!(told["levels"][1][field], Value::Null);
+    }
+}
+
+#[test]
+fn layout_draws_a_page_whose_ranges_add_up() {
+    let scratch = Scratch::new();
+    // Sectors, their parities in the spare and in the main area, and the codes of header and metadata.
+    for (chip, levels, sectors, in_spare, in_main, header_ecc, metadata_ecc) in [
+        ("w25n01gv", &[][..], 1, 28, 0, "bch4", "bch4"),
+        ("w25n01gv", &["a=crc"], 1, 0, 0, "bch4", "bch4"),
+        ("ssd-tlc", &[], 4, 1120, 0, "bch24", "bch64"),
+        ("tiny-multi", &["a=bch16"], 2, 416, 0, "bch8", "bch16"),
+        ("tiny-multi", &["a=bch24"], 1, 0, 312, "bch8", "bch16"),
+        ("tiny-multi", &["a=bch64"], 1, 0, 448, "bch8", "bch16"),
+    ] {
+        let levels = level_options(levels);
+        let arguments = [&["layout", "--chip", chip][..], &levels].concat();
+        let object = scratch.json(&[&arguments[..], &["--json"]].concat());
+        let raw = number(&object, "raw_page_bytes");
+        let main = number(&object, "page_bytes");
+        assert_eq!(raw, main + number(&object, "spare_bytes"));
+        let page = &object["levels"][0];
+        for page in [page, &object["metadata"]] {
+            assert_eq!(page_sum(page, |_| true), raw);
+            assert_eq!(page_sum(page, |of| of == "marker"), 2);
+            assert_eq!(page["header_ecc"], header_ecc);
+        }
+        assert_eq!(object["metadata"]["ecc"], metadata_ecc);
+        assert_eq!(number(page, "sectors_per_page"), sectors, "{chip}");
+        let payload = sectors * number(page, "sector_bytes");
+        assert_eq!(page_sum(page, |of| of == "sector"), payload);
+        let parities = page_sum(page, |of| of == "parities");
+        assert_eq!(parities, in_spare + in_main, "{chip}");
+        let in_main_found: u32 = page["ranges"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|range| range["holds"] == "parities" && number(range, "offset") < main)
+            .map(|range| number(range, "bytes"))
+            .sum();
+        assert_eq!(in_main_found, in_main, "{chip}");
+
+        // The same for people, on a terminal of 80 columns.
+        let text = scratch.succeeds(&arguments);
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        for range in page["ranges"].as_array().unwrap() {
+            let (offset, bytes) = (number(range, "offset"), number(range, "bytes"));
+            let row = [offset, offset + bytes, bytes].map(|number| number.to_string());
+            let shown = text
+                .lines()
+                .any(|line| line.split_whitespace().take(3).eq(&row));
+            assert!(shown, "{row:?}: {text}");
+        }
+        assert_eq!(text.contains("take the place"), in_main > 0, "{text}");
+    }
+}
+
+#[test]
+fn levels_that_make_no_sense_or_do_not_fit_are_refused_by_every_command_and_leave_no_file() {
+    let scratch = Scratch::new();
+    for (code, chip, levels, parts) in [
+        (
+            2,
+            "tiny",
+            &["a=bch5"][..],
+            &[
+                "--level a=bch5",
+                "\"bch5\"",
+                "secded, bch4, bch8",
+                "single, mirror=2",
+            ][..],
+        ),
+        (
+            2,
+            "tiny2",
+            &["a=bch4,mirror=4"],
+            &["\"mirror=4\"", "mirror=2 or mirror=3"],
+        ),
+        (2, "tiny", &["=bch4"], &["\"\" is no name", "NAME=CODE"]),
+        (2, "tiny", &["a b=bch4"], &["\"a b\"", "letters, digits"]),
+        (2, "tiny", &["a=bch4,bch8"], &["\"bch8\"", "one code"]),
+        (
+            1,
+            "tiny4",
+            &["a=crc", "a=bch4"],
+            &["two levels have the name a"],
+        ),
+        (
+            1,
+            "tiny2",
+            &["a=bch4,mirror=3"],
+            &["3 copies", "as many dies", "there are 2"],
+        ),
+        // The sum that does not work out.
+        (
+            1,
+            "w25n01gv",
+            &["a=bch64"],
+            &[
+                "level a=bch64",
+                "260 spare bytes",
+                "2 of the marker",
+                "34 of the header",
+                "224 of parity",
+                "has 64",
+            ],
+        ),
+        (1, "tiny", &["a=bch40"], &["level a=bch40", "512 B"]),
+    ] {
+        let levels = level_options(levels);
+        for command in [&["format", "d.nand"][..], &["plan"], &["layout"]] {
+            let arguments = [command, &["--chip", chip], &levels].concat();
+            let line = scratch.refuses(code, &arguments);
+            for part in parts {
+                assert!(line.contains(part), "{part}: {line}");
+            }
+        }
+    }
+    assert_eq!(scratch.contents(), []);
+    let line = scratch.refuses(1, &["layout", "--chip", "mlc"]);
+    assert!(line.contains("paired pages"), "{line}");
+    let line = scratch.refuses(2, &["layout", "--chip", "tiney"]);
+    assert!(line.contains("no chip is called \"tiney\""), "{line}");
+}
+
+/// The header of the first unit of a page, wherever its stripe begins; `None` where the page is none of the volume's.
+fn header_of(shape: &Shape, block: BlockAddress, row: u16, raw: &[u8]) -> Option<Header> {
+    let segment = shape.segment_of(block);
+    let column = (0..shape.width).find(|&column| shape.block(segment, column) == block)?;
+    let offset = u32::from(row) * shape.width + column;
+    let stripes =
+        (0..shape.width.min(offset + 1)).map(|ahead| shape.location(segment, offset - ahead, 0).0);
+    // Anchors are numbered by their pages, whatever the segments are.
+    let blocks = u32::from(block.die.0) * shape.blocks_per_die + block.block.0;
+    let anchor = (blocks * shape.rows + u32::from(row)) * shape.units;
+    stripes
+        .chain([anchor])
+        .find_map(|place| match shape.layout.read_header(raw, 0, place) {
+            HeaderState::Valid(header) => Some(header),
+            _ => None,
+        })
+}
+
+/// All pages of a part, by their blocks.
+fn pages_of(geometry: &Geometry) -> impl Iterator<Item = (BlockAddress, u16)> + '_ {
+    (0..geometry.dies)
+        .flat_map(|die| {
+            (0..geometry.blocks_per_die).map(move |block| BlockAddress::new(die, block))
+        })
+        .flat_map(|block| (0..geometry.pages_per_block).map(move |row| (block, row)))
+}
+
+/// Fills a volume with one level, and compares every page that was programmed with what `layout` says of it.
+fn compare_media_with_layout(name: &str, level: &str) {
+    let scratch = Scratch::new();
+    let on = ["--chip", name, "--level", level];
+    scratch.succeeds(&[&["format", "d.nand", "--force"], &on[..]].concat());
+    // All of it twice, so that pages are groomed as well.
+    let data = random_bytes(6, disk_bytes(&scratch, "d.nand"));
+    fs::write(scratch.path("raw"), &data).unwrap();
+    for _ in 0..2 {
+        scratch.succeeds(&["import", "d.nand", "raw"]);
+    }
+    let drawn = scratch.json(&[&["layout", "--json"], &on[..]].concat());
+
+    let geometry = chip(name).unwrap().geometry;
+    let level = [Level::parse(level, Ecc::Bch4).unwrap()];
+    let options = FormatOptions {
+        levels: &level,
+        ..FormatOptions::default()
+    };
+    let parameters = Parameters::choose(&geometry, &options).unwrap();
+    let shape = Shape::new(&geometry, &parameters).unwrap();
+    let (mut of_data, mut of_metadata) = (0, 0);
+    change_image(&scratch.path("d.nand"), |nand| {
+        for (block, row) in pages_of(&geometry) {
+            let raw = nand.true_bytes(block.page(row));
+            if raw.iter().all(|&byte| byte == 0xFF) {
+                continue;
+            }
+            let header = header_of(&shape, block, row, &raw)
+                .unwrap_or_else(|| panic!("{name}: {block:?} {row} has no header"));
+            let is_data = header.kind == Kind::Data;
+            let page = if is_data {
+                &drawn["levels"][0]
+            } else {
+                &drawn["metadata"]
+            };
+            for range in page["ranges"].as_array().unwrap() {
+                let offset = number(range, "offset") as usize;
+                let bytes = &raw[offset..][..number(range, "bytes") as usize];
+                let blank = bytes.iter().all(|&byte| byte == 0xFF);
+                match range["holds"].as_str().unwrap() {
+                    "unused" | "marker" => {
+                        assert!(blank, "{name} {level:?}: {header:?}: {range}");
+                    }
+                    "header" | "header_parity" => assert!(!blank, "{name}: {range}"),
+                    // The first sector and its parities: the others may hold nothing.
+                    "parities" if range["sector"] == 0 => assert!(!blank, "{name}: {range}"),
+                    "sector" if is_data && range["sector"] == 0 => {
+                        let at = header.id as usize * bytes.len();
+                        assert!(bytes == &data[at..][..bytes.len()], "{name}: {header:?}");
+                    }
+                    _ => {}
+                }
+            }
+            of_data += u32::from(is_data);
+            of_metadata += u32::from(!is_data);
+        }
+    });
+    assert!(
+        of_data > 100 && of_metadata > 5,
+        "{name}: {of_data}, {of_metadata}"
+    );
+}
+
+#[test]
+fn what_is_on_the_media_lies_where_layout_says_and_the_rest_is_not_programmed() {
+    for (name, level) in [
+        ("tiny", "a=bch4"),
+        ("tiny2", "a=secded,mirror=2"),
+        ("tiny-multi", "a=bch8"),
+        ("tiny-multi", "a=crc,mirror=2"),
+    ] {
+        compare_media_with_layout(name, level);
+    }
+}
+
+#[test]
+#[ignore = "fails: behind parities in the main area, pages are programmed with what was in the buffer before"]
+fn where_parities_take_the_place_of_sectors_the_rest_is_not_programmed_either() {
+    for level in ["a=bch24", "a=bch64"] {
+        compare_media_with_layout("tiny-multi", level);
+    }
 }
 
 #[test]

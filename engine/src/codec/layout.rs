@@ -385,8 +385,9 @@ impl PageLayout {
         self.parity_bytes
     }
 
-    /// Parity bytes of a sector.
-    const fn unit_parity(&self) -> u32 {
+    /// Parity bytes of a sector: of all its codewords.
+    #[must_use]
+    pub const fn unit_parity(&self) -> u32 {
         self.sector_bytes / self.codeword_bytes * self.parity_bytes
     }
 
@@ -401,8 +402,9 @@ impl PageLayout {
         header_bytes(self.units) as u32
     }
 
-    /// Bytes of a header with its parity.
-    pub(super) const fn header_unit(&self) -> u32 {
+    /// Bytes of a header with its parity, which follows it.
+    #[must_use]
+    pub const fn header_unit(&self) -> u32 {
         self.header_bytes() + sizes(self.header_ecc).1
     }
 

@@ -11,7 +11,10 @@ mod failure;
 mod format;
 mod import;
 mod info;
+mod layout;
+mod level_page;
 mod levels;
+mod page_ranges;
 mod plan;
 mod progress;
 mod ram_table;
@@ -63,6 +66,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Compute what a volume on a chip costs: RAM, capacity, overhead; runs nothing
     Plan(plan::Arguments),
+    /// Draw a page of a chip: what every byte of it holds; runs nothing
+    Layout(layout::Arguments),
     /// Show it all in half a minute: store, overwrite, cut the power a thousand times, verify
     Demo(demo::Arguments),
 }
@@ -92,6 +97,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Serve(arguments) => return serve::run(&arguments, out),
         Command::Bench(arguments) => bench::run(&arguments, out)?,
         Command::Plan(arguments) => plan::run(&arguments, out)?,
+        Command::Layout(arguments) => layout::run(&arguments, out)?,
         Command::Demo(arguments) => demo::run(&arguments, out)?,
     }
     out.flush()?;

@@ -8,6 +8,7 @@ use cuesta_sim::{theory, Chip};
 use serde_json::json;
 
 use crate::failure::Failure;
+use crate::level_page::{self, costliest, level_pages, repairs, LevelPage};
 use crate::table::{print_facts, Table};
 use crate::{arguments, budgets, size};
 
@@ -17,6 +18,8 @@ pub struct Arguments {
     /// The part
     #[arg(long, value_name = "NAME", value_parser = arguments::chip_named)]
     chip: &'static Chip,
+    #[command(flatten)]
+    levels: arguments::Levels,
     /// Memory for the engine, all included: full, minimum, or bytes such as 16K; several with commas [default: a choice]
     #[arg(long, value_name = "BYTES", value_delimiter = ',', value_parser = arguments::budget)]
     ram: Vec<Budget>,
@@ -32,11 +35,17 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let chip = arguments.chip;
     let geometry = chip.geometry;
     let impossible = |error: ParameterError| Failure::new(format!("{}: {error}", chip.name));
-    let parameters =
-        Parameters::choose(&geometry, &FormatOptions::default()).map_err(impossible)?;
+    let levels = arguments.levels.on(&geometry)?;
+    let options = FormatOptions {
+        levels: &levels,
+        ..FormatOptions::default()
+    };
+    let parameters = Parameters::choose(&geometry, &options).map_err(impossible)?;
     let quota = Quota::new(&geometry, &parameters).map_err(impossible)?;
     let shape = Shape::new(&geometry, &parameters)
         .map_err(|error| impossible(ParameterError::Layout(error)))?;
+    let metadata = &shape.layout;
+    let pages = level_pages(&geometry, metadata, &levels)?;
     let footprints = budgets::footprints(&arguments.ram, &geometry, &parameters)?;
     let bytes = u64::from(parameters.capacity) * u64::from(parameters.sector_bytes);
     let raw_bytes = geometry.main_bytes();
@@ -46,7 +55,6 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let utilization = arguments
         .utilization
         .unwrap_or(arguments::UTILIZATION.min(most));
-    let bound = theory::uniform(utilization, shape.slots_per_segment());
     let asked = (utilization * raw_sectors as f64).floor();
     if asked > f64::from(parameters.capacity) {
         return Err(Failure::usage(format!(
@@ -55,6 +63,12 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             (most * 100.0).floor() / 100.0
         )));
     }
+    // What is written at no level in particular is written at the first.
+    let first = pages.first();
+    let slots = first.map_or(1.0, LevelPage::slots);
+    let segment = shape.slots_per_segment();
+    let sectors = first.map_or(segment, |page| page.sectors_in(segment));
+    let bound = slots * theory::uniform(slots * utilization, sectors);
     if arguments.json {
         let budgets: Vec<_> = footprints
             .iter()
@@ -78,7 +92,11 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             "bytes": bytes,
             "sectors": parameters.capacity,
             "sector_bytes": parameters.sector_bytes,
-            "ecc": shape.layout.ecc().name(),
+            "ecc": first.map(|page| page.level.ecc.name()),
+            "metadata_ecc": metadata.ecc().name(),
+            "metadata_repaired_bits": metadata.strength(),
+            "metadata_repaired_in_bytes": metadata.codeword_bytes(),
+            "levels": pages.iter().map(|page| page.json(&quota)).collect::<Vec<_>>(),
             "segments": shape.segments,
             "segment_blocks": parameters.width,
             "classes": parameters.classes,
@@ -111,18 +129,23 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         (
             "capacity",
             format!(
-                "{}: {} sectors of {} B, {:.1} % of the raw pages",
+                "{}: {} sectors of {} B, {:.1} % of the raw pages{}",
                 size::show(bytes),
                 parameters.capacity,
                 parameters.sector_bytes,
-                100.0 * bytes as f64 / raw_bytes as f64
+                100.0 * bytes as f64 / raw_bytes as f64,
+                costliest(&pages).map_or_else(String::new, |page| format!(
+                    "; if all is written at {}, the costliest level",
+                    page.level.name()
+                ))
             ),
         ),
         (
-            "code",
+            "metadata",
             format!(
-                "{}; the data sheet asks for {} bit(s) in {} B",
-                shape.layout.ecc().name(),
+                "protected by {}: bits repaired {}; the data sheet asks for {} bit(s) in {} B",
+                metadata.ecc().name(),
+                repairs(metadata),
                 geometry.ecc_need.bits,
                 geometry.ecc_need.per_bytes
             ),
@@ -151,18 +174,28 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         (
             "journal",
             format!(
-                "{} segments, a parity page in every {} pages, a checkpoint after {}",
-                quota.journal_segments, quota.journal_group, quota.checkpoint_interval
+                "{} segments, {}, a checkpoint after {}",
+                quota.journal_segments,
+                match parameters.copies {
+                    1 => format!("a parity page in every {} pages", quota.journal_group),
+                    copies => format!("{copies} copies of every page"),
+                },
+                quota.checkpoint_interval
             ),
         ),
         (
             "writes",
             format!(
-                "at a utilization of {utilization:.2} no log writes uniform load with less than {bound:.2} pages a page"
+                "at a utilization of {utilization:.2} no log writes uniform load{} with less than {bound:.2} pages a page",
+                levels.first().map_or_else(String::new, |level| format!(" at level {}", level.name()))
             ),
         ),
     ];
     print_facts(out, &facts)?;
+    writeln!(out)?;
+    level_page::costs(&pages, &quota).print(out)?;
+    writeln!(out)?;
+    level_page::spares(&pages).print(out)?;
     writeln!(out)?;
     let mut table = Table::new([
         "RAM",
