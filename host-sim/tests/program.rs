@@ -944,7 +944,6 @@ fn what_is_on_the_media_lies_where_layout_says_and_the_rest_is_not_programmed() 
 }
 
 #[test]
-#[ignore = "fails: behind parities in the main area, pages are programmed with what was in the buffer before"]
 fn where_parities_take_the_place_of_sectors_the_rest_is_not_programmed_either() {
     for level in ["a=bch24", "a=bch64"] {
         compare_media_with_layout("tiny-multi", level);

@@ -81,7 +81,16 @@ const fn code_of_header(metadata: Ecc) -> Ecc {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum LayoutError {
-    /// The page is no multiple of the sector, or the sector none of 512 bytes, or of the code's stretch.
+    /// The code protects stretches that a sector is no multiple of.
+    Stretch {
+        /// The code.
+        ecc: Ecc,
+        /// Bytes of a stretch.
+        stretch: u32,
+        /// Bytes of a sector.
+        sector_bytes: u32,
+    },
+    /// The page is no multiple of the sector, or the sector none of 512 bytes.
     SectorSize {
         /// Main-area bytes of a page.
         page_bytes: u32,
@@ -121,12 +130,21 @@ pub enum LayoutError {
 impl core::fmt::Display for LayoutError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
+            Self::Stretch {
+                ecc,
+                stretch,
+                sector_bytes,
+            } => write!(
+                f,
+                "{} protects stretches of {stretch} B, a sector has {sector_bytes} B; use a code of {SECTOR_UNIT} B",
+                ecc.name()
+            ),
             Self::SectorSize {
                 page_bytes,
                 sector_bytes,
             } => write!(
                 f,
-                "a page of {page_bytes} B cannot be divided into sectors of {sector_bytes} B (a multiple of {SECTOR_UNIT} B, and of the code's stretch)"
+                "a page of {page_bytes} B cannot be divided into sectors of {sector_bytes} B (a multiple of {SECTOR_UNIT} B)"
             ),
             Self::SectorsPerPage(sectors) => write!(
                 f,
@@ -286,8 +304,9 @@ impl PageLayout {
             ..*self
         };
         if !self.sector_bytes.is_multiple_of(codeword_bytes) {
-            return Err(LayoutError::SectorSize {
-                page_bytes: self.page_bytes,
+            return Err(LayoutError::Stretch {
+                ecc,
+                stretch: codeword_bytes,
                 sector_bytes: self.sector_bytes,
             });
         }

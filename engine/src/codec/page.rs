@@ -78,6 +78,9 @@ impl PageLayout {
             return;
         }
         self.clear_spare(page);
+        // What holds nothing stays unprogrammed, whatever is in the buffer.
+        let rest = self.payload_at(headers.len() as u32).min(self.page_bytes());
+        page[rest as usize..self.page_bytes() as usize].fill(0xFF);
         if let Some(code) = implementation(self.ecc()) {
             for unit in (0..self.sectors()).take(headers.len()) {
                 self.encode_payload(code, page, unit);

@@ -174,12 +174,12 @@ impl core::fmt::Display for ParameterError {
                 "a page of {page_bytes} B has no room for the journal's records beside a table of {levels} levels"
             ),
             Self::LevelName(level) => {
-                write!(f, "two levels have the name {}", level.name())
+                write!(f, "two levels have the name {}: give each a name of its own", level.name())
             }
             Self::Level { level, error } => write!(f, "level {level}: {error}"),
             Self::Copies { copies, places } => write!(
                 f,
-                "{copies} copies of a page need as many dies (blocks of a segment on a part of one die), there are {places}"
+                "{copies} copies of a page need as many dies (blocks of a segment on a part of one die), there are {places}: ask for fewer copies"
             ),
             Self::Classes(classes) => {
                 write!(
@@ -192,7 +192,7 @@ impl core::fmt::Display for ParameterError {
             }
             Self::TooSmall { segments, needed } => write!(
                 f,
-                "the part has {segments} segments, more than {needed} are needed"
+                "the part has {segments} segments, more than {needed} are needed; narrower segments, fewer levels or fewer copies need fewer"
             ),
         }
     }
@@ -430,7 +430,10 @@ impl Quota {
             + RESERVE_SEGMENTS
             + (levels - 1);
         if segments <= needed + 2 || blocks_per_slot * 3 > RING_BLOCKS_MAX as u32 {
-            return Err(ParameterError::TooSmall { segments, needed });
+            return Err(ParameterError::TooSmall {
+                segments,
+                needed: needed + 2,
+            });
         }
         let data_slots = u64::from(segments - needed) * u64::from(segment_pages * layout.units());
         let moves = u64::from(MOVES_PER_WRITE_MAX);

@@ -3,6 +3,7 @@
 use cuesta_hal::{Buffer, Completion, Die, Nand, NandError};
 
 use super::address::{Location, MapIndex, Segment};
+use super::append_point::AppendPoint;
 use super::error::Error;
 use super::event::Outcome;
 use super::flight::{Flight, Origin, Units};
@@ -332,6 +333,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Starts failed programs again, in another segment.
     pub(super) fn redrive(&mut self) -> Result<(), Error> {
+        let mut waits = None;
         for at in 0..self.dies.len() {
             let Flight::Redrive(units, level) = &self.dies[at].flight else {
                 continue;
@@ -347,6 +349,7 @@ impl<N: Nand> Volume<'_, N> {
                 continue;
             };
             let Some(to) = self.ready_die(stream, Some(from)) else {
+                waits = Some((stream, from));
                 continue;
             };
             if to != from {
@@ -354,8 +357,38 @@ impl<N: Nand> Volume<'_, N> {
             }
             self.dies[at].flight = Flight::None;
             self.program_units(stream, to, units)?;
+            return Ok(());
         }
-        Ok(())
+        match waits {
+            Some((stream, from)) => self.make_way(stream, from),
+            None => Ok(()),
+        }
+    }
+
+    /// Data of a failed program on `from` waits for dies that other such data, or a journal page, may hold for ever: where nothing else is
+    /// in flight, pages of its stream are left out until its stripe has dies that are free.
+    fn make_way(&mut self, stream: u8, from: Die) -> Result<(), Error> {
+        let held = |flight: &Flight| matches!(flight, Flight::None | Flight::Redrive(..));
+        if self.dies.iter().any(|die| !held(&die.flight)) {
+            return Ok(());
+        }
+        self.groom.let_go();
+        let Some((segment, next)) = self.append_page(stream) else {
+            return Ok(());
+        };
+        for _ in 0..self.shape.width {
+            if self.ready_die(stream, Some(from)).is_some() {
+                return Ok(());
+            }
+            let open = &mut self.appends[usize::from(stream)];
+            *open = open.map(|open| AppendPoint {
+                next: open.next + 1,
+                ..open
+            });
+        }
+        // No luck in this segment: nothing is left out, and the write fails.
+        self.appends[usize::from(stream)] = Some(AppendPoint { segment, next });
+        Err(Error::NoSpace)
     }
 
     /// The NAND is gone: everything in flight on the die fails.
