@@ -3,7 +3,7 @@
 use cuesta_hal::{Geometry, PageAddress};
 
 use super::address::Segment;
-use super::parameters::{Parameters, FORMAT_VERSION, RING_BLOCKS_MAX};
+use super::parameters::{Parameters, ANCHOR_PREFIX, FORMAT_VERSION, RING_BLOCKS_MAX};
 use super::wire::{Reader, Writer};
 
 /// First bytes of a checkpoint.
@@ -13,8 +13,6 @@ const MAGIC: [u8; 8] = *b"CUESTA\x1A\n";
 pub(super) const OPENING: u32 = 0xFFFF;
 /// Number of the page behind it, which holds nothing: when it is there, the program of the opening page was finished.
 pub(super) const CONFIRMING: u32 = 0xFFFE;
-/// Pages of a place before its first checkpoint.
-pub(super) const PREFIX: u32 = 2;
 
 /// Where in a place a page is, counted from the place's start for the first two, from the checkpoint's start for others.
 pub(super) const fn page_at(id: u32) -> u32 {
@@ -53,7 +51,7 @@ impl Ring {
     /// Goes on behind the opening page of a place that was opened in this session.
     pub(super) fn reopen(&mut self, slot: u32) {
         self.slot = slot;
-        self.next = PREFIX;
+        self.next = ANCHOR_PREFIX;
     }
 }
 

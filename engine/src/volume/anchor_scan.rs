@@ -3,11 +3,12 @@
 use cuesta_hal::{BlockAddress, Buffer, Geometry, Nand, PageAddress};
 use heapless::Vec;
 
-use super::anchor::{anchor_place, Head, CONFIRMING, OPENING, PREFIX};
+use super::anchor::{anchor_place, Head, CONFIRMING, OPENING};
 use super::error::MountError;
 use super::io;
 use super::parameters::{
-    default_sector_bytes, width_fits, ParameterError, Quota, FORMAT_VERSION, RING_BLOCKS_MAX,
+    default_sector_bytes, width_fits, ParameterError, Quota, ANCHOR_PREFIX, FORMAT_VERSION,
+    RING_BLOCKS_MAX,
 };
 use crate::codec::crc::Seed;
 use crate::codec::header::{FLAG_ATTEMPT, FLAG_FORMATTING};
@@ -283,7 +284,7 @@ fn along_rings<N: Nand>(
                 }
             }
             let per_slot =
-                ((quota.blocks_per_slot * rows - PREFIX) / quota.checkpoint_pages).max(1);
+                ((quota.blocks_per_slot * rows - ANCHOR_PREFIX) / quota.checkpoint_pages).max(1);
             // Valid starts are a prefix: halve.
             let (mut low, mut high) = (0, per_slot);
             let mut newest = None;
@@ -293,7 +294,7 @@ fn along_rings<N: Nand>(
                 } else {
                     (low + high) / 2
                 };
-                let at = PREFIX + middle * quota.checkpoint_pages;
+                let at = ANCHOR_PREFIX + middle * quota.checkpoint_pages;
                 let Some(page) = ring_page(geometry, ring, quota.blocks_per_slot, slot, at) else {
                     break;
                 };
@@ -313,7 +314,7 @@ fn along_rings<N: Nand>(
                     page,
                 };
                 let _ = starts.push(start);
-                if page >= PREFIX + quota.checkpoint_pages {
+                if page >= ANCHOR_PREFIX + quota.checkpoint_pages {
                     // The one before, in case this one is not complete.
                     let _ = starts.push(Start {
                         sequence: sequence.wrapping_sub(1),

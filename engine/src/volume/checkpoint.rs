@@ -6,13 +6,13 @@
 use cuesta_hal::{BlockAddress, Buffer, Completion, Die, Nand, PageAddress};
 
 use super::address::Segment;
-use super::anchor::{anchor_place, page_at, Head, Position, CONFIRMING, OPENING, PREFIX};
+use super::anchor::{anchor_place, page_at, Head, Position, CONFIRMING, OPENING};
 use super::anchor_scan::{self, Anchors};
 use super::error::{reload_failed, Error};
 use super::flight::Flight;
 use super::io;
 use super::job::{Job, Step};
-use super::parameters::{HEAD_BYTES, RING_BLOCKS_MAX};
+use super::parameters::{ANCHOR_PREFIX, HEAD_BYTES, RING_BLOCKS_MAX};
 use super::segment_table::State;
 use super::{Session, Volume, JOURNAL};
 use crate::codec::header::{FLAG_ATTEMPT, FLAG_COPIED, FLAG_FORMATTING};
@@ -253,7 +253,7 @@ impl<N: Nand> Volume<'_, N> {
                 good = self.program_anchor(page)?;
             }
             if good {
-                self.rings[0].next = PREFIX;
+                self.rings[0].next = ANCHOR_PREFIX;
                 return Ok(());
             }
             // There may be no other place left.
@@ -482,7 +482,7 @@ impl<N: Nand> Volume<'_, N> {
                 };
             }
             Phase::Opening { copy, .. } => {
-                self.rings[usize::from(copy)].next = PREFIX;
+                self.rings[usize::from(copy)].next = ANCHOR_PREFIX;
                 self.checkpoint.phase = Phase::Write { copy, page: 0 };
             }
             Phase::Write { copy, page } => {
@@ -538,7 +538,7 @@ impl<N: Nand> Volume<'_, N> {
                 }
                 good = self.program_anchor(to)?;
                 if id == CONFIRMING {
-                    self.rings[1].next = PREFIX;
+                    self.rings[1].next = ANCHOR_PREFIX;
                 }
             }
             if good {

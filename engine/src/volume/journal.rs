@@ -6,9 +6,10 @@ use super::address::{Location, Sector, Segment};
 use super::anchor::Position;
 use super::append_point::AppendPoint;
 use super::level::ENTRY_BYTES;
+use super::parameters::record_room;
 use super::segment_table::State;
 use super::shape::Shape;
-use super::stream::{Streams, JOURNAL, STREAMS_MAX};
+use super::stream::{JOURNAL, STREAMS_MAX};
 use super::wire::{Reader, Writer};
 use super::{bits, Volume};
 use crate::codec::crc::words_crc;
@@ -21,24 +22,6 @@ const NAMED_TARGET: usize = 12;
 /// Bits of one delta on flash: sector, then location.
 pub(super) const fn delta_bits(shape: &Shape) -> u32 {
     bits::width(shape.capacity) + shape.location_bits
-}
-
-/// Deltas of so many bits that fit into a record page whose lists are full.
-pub(super) const fn record_room(
-    page_bytes: u32,
-    streams: &Streams,
-    levels: u8,
-    delta_bits: u32,
-) -> usize {
-    let lists = 51
-        + levels as usize * ENTRY_BYTES
-        + streams.count() * 9
-        + 16 * 4
-        + 16 * 5
-        + 16 * 4
-        + 8 * 4
-        + 8;
-    (page_bytes as usize).saturating_sub(lists) * 8 / delta_bits as usize
 }
 
 impl<N: Nand> Volume<'_, N> {

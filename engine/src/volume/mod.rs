@@ -12,6 +12,7 @@ mod append_point;
 mod bits;
 mod checkpoint;
 mod control;
+mod copies;
 mod credit;
 mod delta;
 mod error;

@@ -3,19 +3,18 @@
 use cuesta_hal::{Geometry, Pairing};
 
 use super::bits;
-use super::journal;
-use super::level::{Level, COPIES_MAX, LEVELS_MAX};
-use super::stream::Streams;
+use super::level::{Level, COPIES_MAX, ENTRY_BYTES, LEVELS_MAX};
+use super::stream::{Streams, CLASSES_MAX};
 use crate::codec::{LayoutError, PageLayout};
 
 /// Version of the on-flash format that this code writes and reads.
 pub const FORMAT_VERSION: u16 = 2;
 /// Sectors in a page at most.
 pub const UNITS_MAX: usize = crate::codec::header::UNITS_MAX;
-/// Data classes at most.
-pub const CLASSES_MAX: usize = 8;
 /// Anchor blocks of one copy at most.
 pub const RING_BLOCKS_MAX: usize = 16;
+/// Pages of an anchor place before its first checkpoint.
+pub const ANCHOR_PREFIX: u32 = 2;
 /// Bytes of the fixed part of a checkpoint.
 pub const HEAD_BYTES: u32 = 420;
 /// Page moves per host write that the default capacity is planned for.
@@ -340,6 +339,24 @@ pub(super) const fn cost_of(layout: &PageLayout, copies: u32) -> u32 {
     SLOT_COST * copies * layout.units() / layout.sectors()
 }
 
+/// Deltas of so many bits that fit into a record page whose lists are full.
+pub(super) const fn record_room(
+    page_bytes: u32,
+    streams: &Streams,
+    levels: u8,
+    delta_bits: u32,
+) -> usize {
+    let lists = 51
+        + levels as usize * ENTRY_BYTES
+        + streams.count() * 9
+        + 16 * 4
+        + 16 * 5
+        + 16 * 4
+        + 8 * 4
+        + 8;
+    (page_bytes as usize).saturating_sub(lists) * 8 / delta_bits as usize
+}
+
 impl Parameters {
     /// False when no format could have chosen them, whatever the part.
     pub(super) const fn are_possible(&self) -> bool {
@@ -374,13 +391,13 @@ impl Quota {
         let stride =
             super::segment_table::stride(segment_pages * layout.units(), parameters.levels) as u32;
         let checkpoint_bytes = HEAD_BYTES
-            + levels * super::level::ENTRY_BYTES as u32
+            + levels * ENTRY_BYTES as u32
             + 4 * map_pages
             + stride * segments
             + geometry.blocks().div_ceil(8);
         let checkpoint_pages = checkpoint_bytes.div_ceil(geometry.page_bytes);
         // The first pages of a place say who began to write there.
-        let blocks_per_slot = (checkpoint_pages + super::anchor::PREFIX).div_ceil(rows);
+        let blocks_per_slot = (checkpoint_pages + ANCHOR_PREFIX).div_ceil(rows);
         // Where pages have copies, the journal's have them instead.
         let copies = u32::from(parameters.copies);
         let journal_group = if copies > 1 {
@@ -412,11 +429,10 @@ impl Quota {
             // The rings lie on two dies, in the same segments. So many bad blocks make a segment useless for the copies of a page.
             _ => (anchor_blocks, bad_blocks / (width - copies + 1)),
         };
-        let streams = Streams::new(parameters);
+        let streams = Streams::new(parameters.classes, parameters.levels);
         // With margin for what is in flight on every die.
         let delta_bits = 2 * location_bits;
-        let deltas =
-            journal::record_room(geometry.page_bytes, &streams, parameters.levels, delta_bits);
+        let deltas = record_room(geometry.page_bytes, &streams, parameters.levels, delta_bits);
         if deltas < usize::from(geometry.dies) * layout.units() as usize + RECORD_DELTAS_MIN {
             return Err(ParameterError::RecordPage {
                 levels: parameters.levels,

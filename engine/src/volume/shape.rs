@@ -55,7 +55,7 @@ impl Shape {
         let map_entries = geometry.page_bytes * 8 / location_bits;
         Ok(Self {
             layout,
-            streams: Streams::new(parameters),
+            streams: Streams::new(parameters.classes, parameters.levels),
             dies: geometry.dies,
             blocks_per_die: geometry.blocks_per_die,
             rows: u32::from(geometry.pages_per_block),

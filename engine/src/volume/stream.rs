@@ -3,7 +3,8 @@
 //! In memory every stream has a number: first the classes of the first level, then wear leveling and the journal, then the classes of the other levels. On
 //! flash a stream is a class (8 for wear leveling, 9 for the journal) and a level.
 
-use super::parameters::{Parameters, CLASSES_MAX};
+/// Data classes at most.
+pub const CLASSES_MAX: usize = 8;
 
 /// Stream of relocations made for wear leveling.
 pub const LEVELING: u8 = CLASSES_MAX as u8;
@@ -27,11 +28,11 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// The streams of a volume.
+    /// The streams of a volume with so many classes of the first level, and so many levels.
     #[must_use]
-    pub fn new(parameters: &Parameters) -> Self {
-        let levels = parameters.levels.max(1);
-        let first = parameters.classes.clamp(1, CLASSES_MAX as u8);
+    pub fn new(classes: u8, levels: u8) -> Self {
+        let levels = levels.max(1);
+        let first = classes.clamp(1, CLASSES_MAX as u8);
         let other = match levels {
             1 => 0,
             levels => (OTHERS_MAX / (levels - 1)).clamp(1, 4).min(first),
@@ -133,16 +134,7 @@ mod tests {
     fn every_class_of_every_level_has_a_number_of_its_own() {
         for levels in 1..=16 {
             for classes in 1..=8 {
-                let parameters = Parameters {
-                    volume_id: 0,
-                    capacity: 1,
-                    sector_bytes: 512,
-                    width: 1,
-                    classes,
-                    levels,
-                    copies: 1,
-                };
-                let streams = Streams::new(&parameters);
+                let streams = Streams::new(classes, levels);
                 assert!(streams.count() <= STREAMS_MAX);
                 let mut seen = [false; STREAMS_MAX];
                 let mut count = 1;

@@ -1,0 +1,192 @@
+//! The copies of a page: where they are, how they are programmed, and which page is read when another cannot be.
+//!
+//! The first page of a stripe is the one that the index names. Its copies are the next usable pages of the segment: each in another column, so in
+//! another block, on another die where there are several. All are programmed from the same bytes, and checks start from the place of the first one: so
+//! a copy can be taken for nothing else, and wherever a page cannot be read, one of those behind it that reads as the page itself will do.
+
+use cuesta_hal::{Buffer, Die, Nand, PageAddress};
+
+use super::address::{Location, Segment};
+use super::append_point::AppendPoint;
+use super::error::Error;
+use super::flight::Flight;
+use super::read::TRIES_MAX;
+use super::segment_table::State;
+use super::stream::JOURNAL;
+use super::stripe::{Offsets, Stripe};
+use super::Volume;
+use crate::codec::{Header, HeaderState};
+
+impl<N: Nand> Volume<'_, N> {
+    /// Pages of the stripes of a segment.
+    pub(super) fn copies_in(&self, segment: Segment) -> u32 {
+        match self.segments.state(segment) {
+            State::Journal => self.parameters.copies.into(),
+            _ => self.copies_of(self.segments.level(segment)),
+        }
+    }
+
+    /// Offsets among which the pages of a stripe lie.
+    fn reach(&self, segment: Segment) -> u32 {
+        match self.copies_in(segment) {
+            1 => 1,
+            _ => self.shape.width,
+        }
+    }
+
+    /// The pages of the stripe that would begin at or behind `offset`; `None` where too few are left.
+    fn stripe_from(&self, segment: Segment, offset: u32) -> Option<Offsets> {
+        let mut offsets = Offsets::new();
+        let mut from = offset;
+        for _ in 0..self.copies_in(segment) {
+            let at = self.usable_from(segment, from)?;
+            offsets.push(at).ok()?;
+            from = at + 1;
+        }
+        let beyond = offsets.first()? + self.shape.width;
+        (from <= beyond).then_some(offsets)
+    }
+
+    /// The pages where a stream goes on.
+    fn next_stripe(&self, stream: u8) -> Option<(Segment, Offsets)> {
+        let (segment, offset) = self.append_page(stream)?;
+        Some((segment, self.stripe_from(segment, offset)?))
+    }
+
+    /// The die of the first page where a stream goes on, if every die that is needed is free, or is `held` by the caller.
+    pub(super) fn ready_die(&self, stream: u8, held: Option<Die>) -> Option<Die> {
+        let (segment, offsets) = self.next_stripe(stream)?;
+        let die = |offset: u32| self.shape.page(segment, offset).die();
+        offsets
+            .iter()
+            .all(|&offset| Some(die(offset)) == held || self.die_free(die(offset)))
+            .then(|| die(offsets[0]))
+    }
+
+    /// Takes the pages where a stream goes on, and closes the segment behind its last ones.
+    pub(super) fn take_stripe(&mut self, stream: u8) -> Option<(Segment, Offsets)> {
+        let (segment, offsets) = self.next_stripe(stream)?;
+        let behind = offsets.last()? + 1;
+        let next = self.stripe_from(segment, behind);
+        match next.as_ref().and_then(|next| next.first()) {
+            Some(&next) => {
+                self.appends[usize::from(stream)] = Some(AppendPoint { segment, next });
+            }
+            None => self.close(stream),
+        }
+        Some((segment, offsets))
+    }
+
+    /// Starts the programs of a stripe whose first page is encoded in the buffer of its die. The caller says what is in flight there.
+    pub(super) fn start_stripe(
+        &mut self,
+        segment: Segment,
+        offsets: &Offsets,
+    ) -> Result<Stripe, Error> {
+        let first = offsets.first().copied().unwrap_or(0);
+        let page = self.shape.page(segment, first);
+        let mut stripe = Stripe::started(first);
+        self.start_own(page)?;
+        for &offset in offsets.iter().skip(1) {
+            let copy = self.shape.page(segment, offset);
+            if copy.die() == page.die() {
+                stripe.waits(offset);
+                continue;
+            }
+            self.copy_raw(page.die(), copy.die());
+            self.start_own(copy)?;
+            self.dies[usize::from(copy.die().0)].flight = Flight::Copy {
+                of: page.die(),
+                offset,
+            };
+            stripe.started_elsewhere();
+        }
+        Ok(stripe)
+    }
+
+    /// Starts the program of a page from the buffer of its die.
+    pub(super) fn start_own(&mut self, page: PageAddress) -> Result<(), Error> {
+        match self.nand.start_program(page, Buffer::First) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.nand_failed(&error)),
+        }
+    }
+
+    /// How far behind the first page of a stripe its last one lies.
+    pub(super) fn span(offsets: &Offsets) -> u8 {
+        let span = offsets.last().zip(offsets.first());
+        span.map_or(0, |(last, first)| (last - first) as u8)
+    }
+
+    /// The page to be read at the `tries`-th try of what belongs to a location; `None` when all have been tried.
+    pub(super) fn attempt(&self, location: Location, tries: u8) -> Option<PageAddress> {
+        let (segment, offset, _) = self.shape.split(location);
+        let ahead = match self.reach(segment) {
+            1 if tries < TRIES_MAX => 0,
+            1 => return None,
+            reach => Some(u32::from(tries).saturating_sub(1)).filter(|&ahead| ahead < reach)?,
+        };
+        let at = offset + ahead;
+        (at < self.shape.pages_per_segment()).then(|| self.shape.page(segment, at))
+    }
+
+    /// What the page at an offset is, by the header in the buffer of its die: the first page of its stripe, and the header of its first unit.
+    pub(super) fn owner(
+        &self,
+        segment: Segment,
+        offset: u32,
+    ) -> Result<(u32, Header), HeaderState> {
+        let die = self.shape.page(segment, offset).die();
+        let page = self.nand.buffer(die, Buffer::First);
+        let reach = match self.parameters.copies {
+            1 => 1,
+            _ => self.shape.width,
+        };
+        let mut found = HeaderState::Bad;
+        for ahead in 0..reach.min(offset + 1) {
+            let first = offset - ahead;
+            let place = self.shape.location(segment, first, 0);
+            match self.shape.layout.read_header(page, 0, place.0) {
+                HeaderState::Valid(header) if u32::from(header.span) >= ahead => {
+                    return Ok((first, header));
+                }
+                HeaderState::Erased => return Err(HeaderState::Erased),
+                state => found = state,
+            }
+        }
+        Err(match found {
+            HeaderState::Valid(_) => HeaderState::Bad,
+            found => found,
+        })
+    }
+
+    /// Offsets at which pages of the stripe that begins at `offset` may be.
+    pub(super) fn stripe_pages(&self, segment: Segment, offset: u32) -> core::ops::Range<u32> {
+        offset..(offset + self.reach(segment)).min(self.shape.pages_per_segment())
+    }
+
+    /// True when the page at `physical` may be one of the stripe that begins at `location`.
+    pub(super) fn may_share_stripe(&self, location: Location, physical: Location) -> bool {
+        if !location.is_mapped() || !physical.is_mapped() {
+            return false;
+        }
+        let (segment, first, _) = self.shape.split(location);
+        let (other, offset, _) = self.shape.split(physical);
+        segment == other && (first..first + self.reach(segment)).contains(&offset)
+    }
+
+    /// Parity protects journal pages of which there is one copy.
+    pub(super) fn has_journal_parity(&self) -> bool {
+        self.parameters.copies == 1
+    }
+
+    /// Pages that the journal programs at a time.
+    pub(super) fn journal_copies(&self) -> u32 {
+        self.appends[usize::from(JOURNAL)].map_or(1, |open| self.copies_in(open.segment))
+    }
+
+    /// Copies the whole page in a die's buffer into that of another.
+    pub(super) fn copy_raw(&mut self, from: Die, to: Die) {
+        self.copy_between(from, to, self.shape.layout.raw_bytes() as usize);
+    }
+}
