@@ -719,6 +719,65 @@ fn the_levels_of_a_disk_are_listed_with_what_is_stored_at_each() {
 }
 
 #[test]
+fn a_place_of_the_table_gets_a_level_that_data_can_be_imported_at() {
+    let scratch = Scratch::new();
+    let later = [
+        "--level",
+        "a=bch4",
+        "--level-places",
+        "3",
+        "--level-copies",
+        "2",
+    ];
+    scratch.succeeds(&[&["format", "d.nand", "--chip", "w25n01gv"], &later[..]].concat());
+    let text = scratch.succeeds(&["levels", "d.nand", "--set", "2:safe=mirror=2"]);
+    assert!(text.contains("safe"), "{text}");
+    let raw = random_bytes(5, 20 * 2048);
+    fs::write(scratch.path("raw"), &raw).unwrap();
+    scratch.succeeds(&["import", "d.nand", "raw", "--level", "safe"]);
+    let told = scratch.json(&["levels", "d.nand", "--json"]);
+    assert_eq!(number(&told["levels"][2], "sectors"), 20);
+    assert_eq!(told["levels"][1]["name"], Value::Null);
+    scratch.succeeds(&["export", "d.nand", "back"]);
+    assert!(fs::read(scratch.path("back")).unwrap().starts_with(&raw));
+    for (arguments, code, says) in [
+        (
+            &["levels", "d.nand", "--set", "safe"][..],
+            2,
+            "PLACE:LEVEL is needed",
+        ),
+        (
+            &["levels", "d.nand", "--set", "2:x=crc"],
+            1,
+            "hold data of level 2",
+        ),
+        (
+            &["levels", "d.nand", "--set", "3:x=crc"],
+            1,
+            "there is no place 3",
+        ),
+        (
+            &["levels", "d.nand", "--set", "1:x=mirror=3"],
+            1,
+            "ask for fewer copies",
+        ),
+        (
+            &["levels", "d.nand", "--set", "1:x=bch16"],
+            1,
+            "104 of parity",
+        ),
+        (
+            &["import", "d.nand", "raw", "--level", "b"],
+            2,
+            "has no such level, but a, safe",
+        ),
+    ] {
+        let line = scratch.refuses(code, arguments);
+        assert!(line.contains(says), "{line}");
+    }
+}
+
+#[test]
 fn layout_draws_a_page_whose_ranges_add_up() {
     let scratch = Scratch::new();
     // Sectors, their parities in the spare and in the main area, and the codes of header and metadata.

@@ -73,16 +73,14 @@ impl<N: Nand> Volume<'_, N> {
         self.may_have(at, level)
             .map_err(LevelChangeError::Parameters)?;
         self.check_idle().map_err(LevelChangeError::Volume)?;
+        // After an unclean end recovery may find that nothing is left in them.
+        if self.session != (Session::Mounted { clean: false }) {
+            self.is_unused(at)?;
+        }
         if self.session != Session::Active {
             self.begin_session().map_err(LevelChangeError::Volume)?;
         }
-        let segments = self.segments_of_level(at);
-        if segments > 0 {
-            return Err(LevelChangeError::InUse {
-                level: at,
-                segments,
-            });
-        }
+        self.is_unused(at)?;
         self.levels.set(at.0, level);
         self.make_checkpoint(false)
             .map_err(LevelChangeError::Volume)
@@ -107,9 +105,10 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    /// Segments that hold data of a level, or may be appended to at it.
-    fn segments_of_level(&self, level: LevelIndex) -> u32 {
-        self.segments
+    /// No segment holds data of a level, or may be appended to at it.
+    fn is_unused(&self, level: LevelIndex) -> Result<(), LevelChangeError> {
+        let segments = self
+            .segments
             .iter()
             .filter(|&segment| {
                 self.segments.level(segment) == level.0
@@ -118,6 +117,10 @@ impl<N: Nand> Volume<'_, N> {
                         State::Open | State::Closed | State::Ailing | State::Failing
                     )
             })
-            .count() as u32
+            .count() as u32;
+        match segments {
+            0 => Ok(()),
+            segments => Err(LevelChangeError::InUse { level, segments }),
+        }
     }
 }

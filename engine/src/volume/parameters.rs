@@ -62,6 +62,8 @@ pub struct FormatOptions<'l> {
     pub levels: &'l [Level],
     /// Places of the level table, for levels to be added later; by default as many as there are levels.
     pub level_places: Option<u8>,
+    /// Copies that levels to be added later may have at most; by default as many as the levels here have.
+    pub level_copies: Option<u8>,
     /// Data classes, 1 to 8; by default by the number of segments.
     pub classes: Option<u8>,
 }
@@ -245,6 +247,13 @@ impl Parameters {
             return Err(ParameterError::PairedPages);
         }
         let copies = options.levels.iter().map(Level::copies).max().unwrap_or(1);
+        let copies = copies.max(options.level_copies.unwrap_or(1));
+        if copies > COPIES_MAX {
+            return Err(ParameterError::Copies {
+                copies,
+                places: COPIES_MAX.into(),
+            });
+        }
         if geometry.dies > 1 && u16::from(copies) > geometry.dies {
             return Err(ParameterError::Copies {
                 copies,

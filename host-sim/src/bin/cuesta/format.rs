@@ -34,6 +34,9 @@ pub struct Arguments {
     /// Places of the level table, for levels to be added later [default: as many as there are levels]
     #[arg(long, value_name = "N")]
     level_places: Option<u8>,
+    /// Copies that levels to be added later may have at most [default: as many as the levels here have]
+    #[arg(long, value_name = "N")]
+    level_copies: Option<u8>,
     /// Replace a file that is there already
     #[arg(long)]
     force: bool,
@@ -90,6 +93,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         classes: arguments.classes,
         levels: &levels,
         level_places: arguments.level_places,
+        level_copies: arguments.level_copies,
     };
     // All that can be wrong with the wishes is found before a file is touched.
     let impossible = |error| Failure::new(format!("{}: {error}", arguments.chip.name));

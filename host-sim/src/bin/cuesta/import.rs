@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use cuesta::volume::{Budget, Sector};
+use cuesta::hal::Nand;
+use cuesta::volume::{Budget, LevelIndex, Sector, Volume};
 
 use crate::disk::{failed, unmount, DiskArguments, DiskFile, ImageDisk};
 use crate::failure::Failure;
@@ -17,6 +18,9 @@ pub struct Arguments {
     disk: DiskArguments,
     /// The raw image; what it does not cover reads as zeros afterwards
     raw: PathBuf,
+    /// The level to write at, by its name [default: the first]
+    #[arg(long, value_name = "NAME")]
+    level: Option<String>,
     /// Memory for the engine, all included: full, minimum, or bytes such as 16K
     #[arg(long, value_name = "BYTES", default_value = "full", value_parser = arguments::budget)]
     ram: Budget,
@@ -47,7 +51,11 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         ));
     }
     let mut disk = file.mount()?;
-    let written = copy(arguments, &mut source, raw_bytes, &mut disk)?;
+    let level = match &arguments.level {
+        Some(name) => level_named(disk.volume(), name)?,
+        None => LevelIndex(0),
+    };
+    let written = copy(arguments, &mut source, raw_bytes, &mut disk, level)?;
     unmount(&arguments.disk.path, disk)?;
     writeln!(
         out,
@@ -58,12 +66,31 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The level of a volume that has this name.
+fn level_named<N: Nand>(volume: &Volume<'_, N>, name: &str) -> Result<LevelIndex, Failure> {
+    let levels = (0..volume.info().parameters.levels)
+        .map(LevelIndex)
+        .filter_map(|index| Some((index, volume.level(index)?)));
+    let mut names = Vec::new();
+    for (index, level) in levels {
+        if level.name() == name {
+            return Ok(index);
+        }
+        names.push(level.name().to_owned());
+    }
+    Err(Failure::usage(format!(
+        "--level {name}: the disk has no such level, but {}",
+        names.join(", ")
+    )))
+}
+
 /// Writes what is not zeros, trims what is.
 fn copy(
     arguments: &Arguments,
     source: &mut File,
     raw_bytes: u64,
     disk: &mut ImageDisk<'_>,
+    level: LevelIndex,
 ) -> Result<u64, Failure> {
     let path: &Path = &arguments.disk.path;
     let sector_bytes = disk.volume().sector_bytes();
@@ -85,7 +112,7 @@ fn copy(
             disk.trim(Sector(first), sector - first)
                 .map_err(|error| failed(path, error))?;
         }
-        disk.write(Sector(sector), &data)
+        disk.write_at(Sector(sector), &data, level)
             .map_err(|error| failed(path, error))?;
         written += 1;
     }

@@ -1,11 +1,13 @@
-//! `cuesta levels`: the levels of a disk, and how much is stored at each.
+//! `cuesta levels`: the levels of a disk, and how much is stored at each; a place that is not used may get another.
 
 use std::io::Write;
 
-use cuesta::volume::{Budget, LevelIndex};
+use cuesta::codec::PageLayout;
+use cuesta::hal::Nand;
+use cuesta::volume::{Budget, Level, LevelIndex};
 use serde_json::json;
 
-use crate::disk::{DiskArguments, DiskFile};
+use crate::disk::{unmount, DiskArguments, DiskFile};
 use crate::failure::Failure;
 use crate::table::Table;
 
@@ -13,13 +15,40 @@ use crate::table::Table;
 pub struct Arguments {
     #[command(flatten)]
     disk: DiskArguments,
+    /// Put a level into a place of the table that nothing is stored at, PLACE:LEVEL such as 1:safe=bch8,mirror=2
+    #[arg(long, value_name = "PLACE:LEVEL")]
+    set: Option<String>,
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
 }
 
+/// Puts a level into the table of a disk.
+fn set(arguments: &Arguments, file: &mut DiskFile, text: &str) -> Result<(), Failure> {
+    let wrong = || {
+        Failure::usage(format!(
+            "--set {text}: PLACE:LEVEL is needed, such as 1:safe=bch8,mirror=2"
+        ))
+    };
+    let (place, level) = text.split_once(':').ok_or_else(wrong)?;
+    let place = LevelIndex(place.parse().map_err(|_| wrong())?);
+    let path = &arguments.disk.path;
+    let ecc =
+        PageLayout::required(file.nand().geometry()).map_err(|error| Failure::of(path, error))?;
+    let level = Level::parse(level, ecc)
+        .map_err(|error| Failure::usage(format!("--set {text}: {error}")))?;
+    let mut disk = file.mount()?;
+    disk.volume_mut()
+        .set_level(place, &level)
+        .map_err(|error| Failure::of(path, error))?;
+    unmount(path, disk)
+}
+
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let mut file = DiskFile::open(&arguments.disk, Budget::Full)?;
+    if let Some(text) = &arguments.set {
+        set(arguments, &mut file, text)?;
+    }
     let disk = file.mount()?;
     let volume = disk.volume();
     let info = volume.info();

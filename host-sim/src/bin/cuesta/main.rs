@@ -52,7 +52,7 @@ enum Command {
     Format(format::Arguments),
     /// Tell what a disk image holds; writes nothing
     Info(info::Arguments),
-    /// List the levels of a disk image and how much is stored at each; writes nothing
+    /// List the levels of a disk image and how much is stored at each, or change the table
     Levels(levels::Arguments),
     /// Read all that a disk image holds and check it against itself; writes nothing
     Check(check::Arguments),
