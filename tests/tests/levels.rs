@@ -486,3 +486,53 @@ fn a_change_of_the_table_may_be_cut_anywhere() {
         assert!(before > 0 && after > 0, "{before} before, {after} after");
     });
 }
+
+#[test]
+fn a_die_lost_in_the_middle_of_a_life_costs_nothing_where_everything_has_copies() {
+    within(200, "lives with lost dies", || {
+        let levels = levels(&["a=mirror=2", "b=mirror=3"]);
+        let geometry = Geometry {
+            blocks_per_die: 48,
+            page_bytes: 1024,
+            pages_per_block: 8,
+            ..chip("tiny4").expect("a chip").geometry
+        };
+        for seed in 0..16 {
+            let budget = [Budget::Full, Budget::Minimum][(seed % 2) as usize];
+            let making = Making {
+                depth: 1 + (seed / 2 % 4) as usize,
+                ..Making::of("tiny4", budget)
+            };
+            let builder = EmulatedNand::builder("tiny4").expect("a chip").seed(seed);
+            let options = FormatOptions {
+                volume_id: seed | 1,
+                levels: &levels,
+                // Three dies have to be enough.
+                capacity: Some(60),
+                ..FormatOptions::default()
+            };
+            let mut rig = Rig::new(builder.strict(true).geometry(geometry), &options, budget);
+            let mut model = Model::new();
+            let mut random = SplitMix64::new(seed);
+            let mut changes = filling(60);
+            // Anchors are on the other two.
+            let (lost, die) = (2 + random.below(6), Die(2 + random.below(2) as u16));
+            for turn in 0..12 {
+                eprintln!("seed {seed}, {making:?}, session {turn}, {die:?} is lost in {lost}");
+                rig.nand.power_cycle();
+                model.power_cycled();
+                if turn == lost {
+                    rig.nand.lose_die(die);
+                }
+                if turn % 3 > 0 {
+                    let plan = CutPlan::during(random.below(120), random.next());
+                    rig.nand.plan_cut(plan);
+                }
+                // The cut may come too late.
+                let _ = session(&mut rig, &mut model, making.depth, &changes);
+                holds(&mut rig, &mut model, &making, &mut random);
+                changes = mixture(&mut random, 60, 60);
+            }
+        }
+    });
+}
