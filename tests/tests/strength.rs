@@ -1,6 +1,6 @@
 //! A part is protected by the code that its data sheet asks for: that many wrong bits are repaired, more are an error.
 
-use cuesta::codec::{LayoutError, PageLayout};
+use cuesta::codec::{Ecc, LayoutError, PageLayout};
 use cuesta::volume::{
     default_sector_bytes, Budget, Error, FormatOptions, LevelIndex, Parameters, Sector,
 };
@@ -99,6 +99,31 @@ fn what_fits_into_the_spare_is_what_the_sum_says() {
     let error = PageLayout::new(&geometry, 2048).expect_err("no such code");
     assert!(matches!(error, LayoutError::Strength { bits: 100, .. }));
     assert!(Parameters::choose(&geometry, &FormatOptions::default()).is_err());
+}
+
+#[test]
+fn the_spare_of_usual_parts_has_room_for_the_codes_that_the_design_names() {
+    for (page_bytes, spare, sector_bytes, fits, does_not) in [
+        (2048, 64, 2048, "bch4", "bch8"),
+        (2048, 128, 2048, "bch8", "bch16"),
+        (4096, 256, 4096, "bch16", "bch24"),
+        (16_384, 1952, 4096, "bch64", ""),
+    ] {
+        let geometry = Geometry {
+            page_bytes,
+            ..changed("w25n01gv", spare, 1, 512)
+        };
+        let metadata = PageLayout::new(&geometry, sector_bytes).expect("a layout");
+        assert_eq!(metadata.ecc().name(), fits, "{page_bytes} + {spare}");
+        assert_eq!(metadata.sectors(), page_bytes / sector_bytes);
+        if let Some(ecc) = Ecc::from_name(does_not) {
+            let refused = metadata.with(ecc);
+            assert!(
+                matches!(refused, Err(LayoutError::Spare { .. })),
+                "{does_not}"
+            );
+        }
+    }
 }
 
 #[test]

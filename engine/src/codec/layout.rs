@@ -203,7 +203,8 @@ pub struct PageLayout {
 }
 
 impl PageLayout {
-    /// The layout of metadata: the strongest code that the spare has room for, which follows from the part alone. No level can have a stronger one.
+    /// The layout of metadata: the strongest code that the spare has room for, which follows from the part alone. Only a level whose parities take the place of
+    /// sectors can have a stronger one.
     ///
     /// # Errors
     /// The sum that does not work out.

@@ -26,6 +26,14 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
+    /// Offsets among which the pages of any stripe lie, where its level is not known.
+    pub(super) fn reach_max(&self) -> u32 {
+        match self.parameters.copies {
+            1 => 1,
+            _ => self.shape.width,
+        }
+    }
+
     /// Offsets among which the pages of a stripe lie.
     fn reach(&self, segment: Segment) -> u32 {
         match self.copies_in(segment) {
@@ -138,12 +146,8 @@ impl<N: Nand> Volume<'_, N> {
     ) -> Result<(u32, Header), HeaderState> {
         let die = self.shape.page(segment, offset).die();
         let page = self.nand.buffer(die, Buffer::First);
-        let reach = match self.parameters.copies {
-            1 => 1,
-            _ => self.shape.width,
-        };
         let mut found = HeaderState::Bad;
-        for ahead in 0..reach.min(offset + 1) {
+        for ahead in 0..self.reach_max().min(offset + 1) {
             let first = offset - ahead;
             let place = self.shape.location(segment, first, 0);
             match self.shape.layout.read_header(page, 0, place.0) {

@@ -69,11 +69,7 @@ impl<N: Nand> Volume<'_, N> {
         offset: u32,
         after: u64,
     ) -> Result<Option<(u32, Header)>, MountError> {
-        let reach = match self.parameters.copies {
-            1 => 1,
-            _ => self.shape.width,
-        };
-        let end = (offset + reach).min(self.shape.pages_per_segment());
+        let end = (offset + self.reach_max()).min(self.shape.pages_per_segment());
         for at in offset..end {
             if self.is_void(segment, at) {
                 continue;
