@@ -89,6 +89,14 @@ impl<N: Nand> Volume<'_, N> {
                 return Ok(());
             }
             let step = match self.job {
+                // Blocks have failed until the journal has nowhere to go, and nothing can be named without it.
+                Job::None
+                    if self.append_page(JOURNAL).is_none()
+                        && self.named_for(JOURNAL).is_none()
+                        && !self.redriving() =>
+                {
+                    return Err(Error::NoSpace);
+                }
                 Job::None => self.choose_job(),
                 Job::Open {
                     stream,
@@ -421,7 +429,9 @@ impl<N: Nand> Volume<'_, N> {
             };
             for column in 0..self.shape.width {
                 let block = self.shape.block(segment, column);
-                if self.dies[usize::from(block.die.0)].flight != Flight::None {
+                // Data of a failed program waits in the buffer, which an erase leaves alone.
+                let flight = &self.dies[usize::from(block.die.0)].flight;
+                if !matches!(flight, Flight::None | Flight::Redrive(..)) {
                     return Ok(Step::Wait);
                 }
             }

@@ -187,7 +187,7 @@ impl<'m, N: Nand> Volume<'m, N> {
     }
 
     /// Erases the next fresh segment and makes it a stream's append point.
-    fn open_fresh(&mut self, stream: u8) -> Result<(), Error> {
+    pub(super) fn open_fresh(&mut self, stream: u8) -> Result<(), Error> {
         while let Some(segment) = self.take_named(stream) {
             for column in 0..self.shape.width {
                 let block = self.shape.block(segment, column);

@@ -8,6 +8,7 @@ use super::error::Error;
 use super::event::Outcome;
 use super::flight::{Flight, Origin, Units};
 use super::index::Lookup;
+use super::job::Job;
 use super::map_page::FrameState;
 use super::read::TRIES_MAX;
 use super::segment_table::State;
@@ -341,7 +342,8 @@ impl<N: Nand> Volume<'_, N> {
             let (units, level) = (units.clone(), *level);
             let from = Die(at as u16);
             let top = self.parameters.classes - 1;
-            let Some(stream) = self.stream_for(level, top, 0) else {
+            let stream = self.stream_for(level, top, 0);
+            let Some(stream) = stream.or_else(|| self.stream_straight_through(level)) else {
                 if self.want_open.is_none() {
                     // Nowhere to go: the volume takes no more writes.
                     return Err(Error::NoSpace);
@@ -363,6 +365,32 @@ impl<N: Nand> Volume<'_, N> {
             Some((stream, from)) => self.make_way(stream, from),
             None => Ok(()),
         }
+    }
+
+    /// A stream of a level for data of a failed program, where no job opens one: a job that waits for the die of that data is in the way, or blocks have
+    /// failed one after the other until no names were left, and a record page with new ones waits for the data of the last. `None`, and no segment
+    /// asked for, if there is nothing to go on with.
+    fn stream_straight_through(&mut self, level: u8) -> Option<u8> {
+        let wanted = self.want_open?;
+        let held = |flight: &Flight| matches!(flight, Flight::None | Flight::Redrive(..));
+        let quiet = self.dies.iter().all(|die| held(&die.flight));
+        if !quiet || matches!(self.job, Job::Open { .. }) {
+            return None;
+        }
+        if self.named_for(wanted).is_some() {
+            if self.job == Job::None {
+                return None;
+            }
+            if self.open_fresh(wanted).is_ok() {
+                self.want_open = None;
+                return Some(wanted);
+            }
+        }
+        self.want_open = None;
+        self.shape
+            .streams
+            .of_level(level)
+            .find(|&stream| self.appends[usize::from(stream)].is_some())
     }
 
     /// Data of a failed program on `from` waits for dies that other such data, or a journal page, may hold for ever: where nothing else is
