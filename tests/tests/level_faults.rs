@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cuesta::codec::Ecc;
 use cuesta::volume::{Budget, Error, Event, Level, LevelIndex, Sector, Ticket};
 use cuesta_hal::{BlockAddress, Die, Nand, PageAddress};
-use cuesta_sim::{Fault, SplitMix64, Trigger};
+use cuesta_sim::{EmulatedNand, Fault, SplitMix64, Trigger};
 use cuesta_tests::aged::{session, Making};
 use cuesta_tests::change::{filling, mixture};
 use cuesta_tests::damage::{programmed_pages, scramble_block};
@@ -293,84 +293,110 @@ fn a_block_that_becomes_garbage_costs_nothing_of_what_has_copies() {
     });
 }
 
+/// Many writes in flight at two levels in turn, while `strike` hits the part: they end, and nothing reads as what it is not. How many sectors were
+/// acknowledged afterwards.
+fn under_load(
+    levels: &'static [&'static str],
+    seeds: u64,
+    strike: fn(&mut EmulatedNand),
+    single: bool,
+) -> u32 {
+    let making = Making {
+        pages_per_block: Some(8),
+        ..Making::of("tiny4", Budget::Full).with_levels(44, levels)
+    };
+    let mut written_since = 0;
+    for seed in 0..seeds {
+        let mut rig = making.make(seed);
+        let mut random = SplitMix64::new(seed);
+        let mut disk = rig.mount().expect("a volume");
+        let volume = disk.volume_mut();
+        let sectors = volume.capacity() / 3;
+        let mut data = vec![0; volume.sector_bytes()];
+        let mut waiting: Vec<(Ticket, u32, u64)> = Vec::new();
+        // The last version acknowledged, and those that may be there instead.
+        let mut acknowledged = vec![0; sectors as usize];
+        let mut possible: Vec<Vec<u64>> = vec![vec![0]; sectors as usize];
+        let (mut version, mut turns, mut refused) = (0, 0, 0);
+        let lost_at = 40 + random.below(200);
+        while version < 400 || !waiting.is_empty() {
+            turns += 1;
+            assert!(
+                turns < 200_000,
+                "seed {seed}: nothing goes on: {}",
+                verdict::describe(volume)
+            );
+            if version == lost_at {
+                strike(volume.nand_mut());
+            }
+            if version < 400 && waiting.len() < 6 && refused < 50 {
+                let sector = random.below(u64::from(sectors)) as u32;
+                fill(sector, version + 1, &mut data);
+                let level = LevelIndex([0, 2][(version % 2) as usize]);
+                match volume.submit_write_at(Sector(sector), &data, level) {
+                    Ok(ticket) => {
+                        version += 1;
+                        possible[sector as usize].push(version);
+                        waiting.push((ticket, sector, version));
+                    }
+                    Err(nb::Error::WouldBlock) => {}
+                    Err(nb::Error::Other(_)) => refused += 1,
+                }
+            } else if refused >= 50 {
+                version = 400;
+            }
+            match volume.poll() {
+                Event::Written(ticket) => {
+                    let index = waiting.iter().position(|(own, ..)| *own == ticket);
+                    let (_, sector, version) = waiting.remove(index.expect("a write"));
+                    acknowledged[sector as usize] = version;
+                }
+                Event::Failed(ticket, _) => waiting.retain(|(own, ..)| *own != ticket),
+                Event::Pending => volume.wait(),
+                _ => {}
+            }
+        }
+        for sector in 0..sectors {
+            let written = match disk.read(Sector(sector), &mut data) {
+                Ok(written) => written,
+                // Both of its copies may have been there, if it was written before.
+                Err(Error::Lost(_)) if single || acknowledged[sector as usize] <= lost_at => {
+                    continue
+                }
+                Err(error) => panic!("seed {seed}, sector {sector}: {error}"),
+            };
+            let found = Model::identify(sector, written, &data).expect("a version");
+            let least = acknowledged[sector as usize];
+            written_since += u32::from(least > lost_at);
+            assert!(
+                found >= least && possible[sector as usize].contains(&found),
+                "seed {seed}, sector {sector}: version {found}, {least} was acknowledged"
+            );
+        }
+    }
+    written_since
+}
+
 #[test]
 fn two_dies_lost_in_the_middle_of_many_writes_stop_nothing_for_ever() {
     within(200, "dies lost under load", || {
-        let making = Making {
-            pages_per_block: Some(8),
-            ..Making::of("tiny4", Budget::Full).with_levels(44, &["a=mirror=2", "b", "c=mirror=2"])
+        let lose = |nand: &mut EmulatedNand| {
+            nand.lose_die(Die(2));
+            nand.lose_die(Die(3));
         };
-        let mut written_since = 0;
-        for seed in 0..24 {
-            let mut rig = making.make(seed);
-            let mut random = SplitMix64::new(seed);
-            let mut disk = rig.mount().expect("a volume");
-            let volume = disk.volume_mut();
-            let sectors = volume.capacity() / 3;
-            let mut data = vec![0; volume.sector_bytes()];
-            let mut waiting: Vec<(Ticket, u32, u64)> = Vec::new();
-            // The last version acknowledged, and those that may be there instead.
-            let mut acknowledged = vec![0; sectors as usize];
-            let mut possible: Vec<Vec<u64>> = vec![vec![0]; sectors as usize];
-            let (mut version, mut turns, mut refused) = (0, 0, 0);
-            let lost_at = 40 + random.below(200);
-            while version < 400 || !waiting.is_empty() {
-                turns += 1;
-                assert!(
-                    turns < 200_000,
-                    "seed {seed}: nothing goes on: {}",
-                    verdict::describe(volume)
-                );
-                if version == lost_at {
-                    volume.nand_mut().lose_die(Die(2));
-                    volume.nand_mut().lose_die(Die(3));
-                }
-                if version < 400 && waiting.len() < 6 && refused < 50 {
-                    let sector = random.below(u64::from(sectors)) as u32;
-                    fill(sector, version + 1, &mut data);
-                    let level = LevelIndex([0, 2][(version % 2) as usize]);
-                    match volume.submit_write_at(Sector(sector), &data, level) {
-                        Ok(ticket) => {
-                            version += 1;
-                            possible[sector as usize].push(version);
-                            waiting.push((ticket, sector, version));
-                        }
-                        Err(nb::Error::WouldBlock) => {}
-                        Err(nb::Error::Other(_)) => refused += 1,
-                    }
-                } else if refused >= 50 {
-                    version = 400;
-                }
-                match volume.poll() {
-                    Event::Written(ticket) => {
-                        let index = waiting.iter().position(|(own, ..)| *own == ticket);
-                        let (_, sector, version) = waiting.remove(index.expect("a write"));
-                        acknowledged[sector as usize] = version;
-                    }
-                    Event::Failed(ticket, _) => waiting.retain(|(own, ..)| *own != ticket),
-                    Event::Pending => volume.wait(),
-                    _ => {}
-                }
-            }
-            for sector in 0..sectors {
-                let written = match disk.read(Sector(sector), &mut data) {
-                    Ok(written) => written,
-                    // Both of its copies may have been there, if it was written before.
-                    Err(Error::Lost(_)) if acknowledged[sector as usize] <= lost_at => continue,
-                    Err(error) => panic!("seed {seed}, sector {sector}: {error}"),
-                };
-                let found = Model::identify(sector, written, &data).expect("a version");
-                let least = acknowledged[sector as usize];
-                written_since += u32::from(least > lost_at);
-                assert!(
-                    found >= least && possible[sector as usize].contains(&found),
-                    "seed {seed}, sector {sector}: version {found}, {least} was acknowledged"
-                );
-            }
-        }
-        assert!(
-            written_since > 0,
-            "nothing was written to the dies that are left"
-        );
+        let written = under_load(&["a=mirror=2", "b", "c=mirror=2"], 24, lose, false);
+        assert!(written > 0, "nothing was written to the dies that are left");
+    });
+}
+
+#[test]
+fn programs_that_fail_one_after_the_other_under_load_stop_nothing_for_ever() {
+    within(200, "failures under load", || {
+        let fail = |nand: &mut EmulatedNand| {
+            nand.lose_die(Die(3));
+            nand.faults().every(Trigger::OneIn(6), Fault::ProgramFails);
+        };
+        let written = under_load(&["a=mirror=2", "b", "c"], 100, fail, true);
+        assert!(written > 0, "nothing was written afterwards");
     });
 }
