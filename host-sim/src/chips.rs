@@ -5,7 +5,7 @@
 //! sheet at hand: its shape is that of the Linux driver, its times want a look before anybody quotes them.
 
 use crate::clock::{Course, Ticks, TICKS_PER_NS};
-use cuesta_hal::{ChipEcc, Die, EccNeed, Geometry, MarkerPages, MarkerPlace, Pairing};
+use cuesta_hal::{ChipEcc, Die, EccNeed, Geometry, MarkerPages, MarkerPlace, Pairing, SpareRuns};
 
 /// How long a part takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,13 +168,38 @@ const SERIAL_TIMING: Timing = Timing {
     channels: 1,
 };
 
-/// An on-die ECC that is there but switched off, as the engine's own code wants the whole spare.
+/// An on-die ECC that is there but switched off. Which bytes of the spare it would leave is not known.
 const fn switched_off(strength: u8) -> Option<ChipEcc> {
     Some(ChipEcc {
         strength,
         codeword_bytes: 512,
         enabled: false,
+        free: SpareRuns::NONE,
+        protected: SpareRuns::NONE,
+        owned: SpareRuns::NONE,
     })
+}
+
+/// An on-die ECC, switched off, of which the spare has four sections of 16 bytes, one for each codeword: the marker in the first, two free
+/// bytes that it does not protect, four that it does, and eight of its own.
+const fn sections_of_16(strength: u8) -> Option<ChipEcc> {
+    Some(ChipEcc {
+        strength,
+        codeword_bytes: 512,
+        enabled: false,
+        free: in_sections(2, 6),
+        protected: in_sections(4, 4),
+        owned: in_sections(8, 8),
+    })
+}
+
+/// So many bytes of each section of 16.
+const fn in_sections(first: u16, len: u16) -> SpareRuns {
+    SpareRuns {
+        first,
+        len,
+        stride: 16,
+    }
 }
 
 /// A part for tests: few and small blocks, one program a page, so that the referee is at its strictest.
@@ -242,9 +267,9 @@ static CHIPS: &[Chip] = &[
         name: "w25n01gv",
         description: "Winbond 1 Gbit SLC serial NAND",
         sources: "Winbond W25N01GV data sheet: tR 60 µs max with ECC, tPROG 250 µs and tBERS 2 ms typical, 4 partial programs, 100 000 cycles; \
-                  shape and 20 bad blocks also in Linux drivers/mtd/nand/spi/winbond.c",
+                  shape, 20 bad blocks, and the free bytes of the spare while its own ECC is on also in Linux drivers/mtd/nand/spi/winbond.c",
         geometry: Geometry {
-            chip_ecc: switched_off(1),
+            chip_ecc: sections_of_16(1),
             ..SERIAL_SLC
         },
         timing: SERIAL_TIMING,

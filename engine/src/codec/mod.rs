@@ -32,7 +32,10 @@ pub mod ecc;
 pub mod gf;
 pub mod header;
 pub mod layout;
+mod layout_error;
+pub mod packed_header;
 pub mod page;
+mod protection;
 pub mod remainder;
 pub mod secded;
 
