@@ -198,6 +198,7 @@ everywhere! {
     mirrored_dies_beside_single_ones: TWO_DIES_MIRRORED, 1..2;
     three_copies_on_four_dies: FOUR_DIES_MIRRORED, 2..3;
     several_sectors_a_page_of_several_levels: MULTI_MIRRORED, 1..2;
+    a_part_with_its_own_ecc: Making::of("tiny", Budget::Minimum).with_chip_ecc(), 0..1;
 }
 
 /// Small blocks, or a short workload would empty none.
