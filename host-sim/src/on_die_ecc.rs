@@ -150,3 +150,6 @@ pub(crate) fn correct(geometry: &Geometry, wrong: &mut Vec<u32>, beyond: bool) -
         refresh_advised: most > 0 && most == strength,
     })
 }
+
+#[cfg(test)]
+mod tests;
