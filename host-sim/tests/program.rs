@@ -873,6 +873,8 @@ fn a_part_may_keep_its_own_error_correction() {
     scratch.succeeds(&["export", "d.nand", "back"]);
     let back = fs::read(scratch.path("back")).unwrap();
     assert!(back[..data.len()] == data);
+    let told = scratch.succeeds(&["info", "d.nand", "--chip", "w25n01gv"]);
+    assert!(told.contains("its own error correction on"), "{told}");
 
     for (code, chip, level, says) in [
         (
@@ -890,8 +892,8 @@ fn a_part_may_keep_its_own_error_correction() {
         (
             1,
             "w25n02kv",
-            "a=crc",
-            "which bytes of the spare it leaves free is not known",
+            "a=bch4",
+            "68 spare bytes a page: 40 of the header, 28 of parity",
         ),
     ] {
         for command in [&["format", "e.nand"][..], &["plan"], &["layout"]] {

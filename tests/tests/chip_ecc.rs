@@ -3,7 +3,7 @@
 use cuesta::codec::{Ecc, LayoutError, PageLayout};
 use cuesta::volume::{Budget, Error, FormatOptions, Sector};
 use cuesta_hal::{ChipEcc, EccNeed, Geometry, Nand, PageAddress, SpareRuns};
-use cuesta_sim::{chip, CutPlan, EmulatedNand, Fault, SplitMix64, Trigger};
+use cuesta_sim::{chip, chips, CutPlan, EmulatedNand, Fault, SplitMix64, Trigger};
 use cuesta_tests::aftermath::holds;
 use cuesta_tests::aged::{session, Making};
 use cuesta_tests::change::{filling, mixture};
@@ -109,8 +109,29 @@ fn what_does_not_fit_is_refused_with_the_sum() {
     };
     let refused = PageLayout::new(&many, 2048).expect_err("nine dies");
     assert!(matches!(refused, LayoutError::Packed { dies: 9, .. }));
-    let unknown = PageLayout::new(&with_ecc_on("w25n02kv"), 2048);
+    let unknown = PageLayout::new(&changed(1, 0), 2048);
     assert_eq!(unknown, Err(LayoutError::ChipEcc));
+}
+
+#[test]
+fn every_chip_with_an_ecc_of_its_own_can_be_used_with_it() {
+    for (name, packed, header_ecc) in [
+        ("w25n01gv", true, Ecc::Secded),
+        ("w25n02kv", false, Ecc::Bch8),
+        ("gd5f1gq5", false, Ecc::Bch4),
+        ("mt29f2g01", false, Ecc::Bch8),
+        ("tc58cvg0s3", false, Ecc::Bch8),
+    ] {
+        let layout = PageLayout::new(&with_ecc_on(name), 2048).expect(name);
+        assert_eq!(layout.ecc(), Ecc::Crc, "{name}");
+        assert_eq!(layout.has_packed_header(), packed, "{name}");
+        assert_eq!(layout.header_ecc(), header_ecc, "{name}");
+    }
+    let known = chips().iter().filter(|chip| {
+        let ecc = chip.geometry.chip_ecc;
+        ecc.is_some_and(|ecc| ecc.free != SpareRuns::NONE)
+    });
+    assert_eq!(known.count(), 5);
 }
 
 #[test]
@@ -182,7 +203,12 @@ const SECTORS: u32 = 96;
 
 /// A W25N01GV with its own error correction on, and some sectors.
 fn filled() -> Rig {
-    let builder = EmulatedNand::builder("w25n01gv")
+    filled_of("w25n01gv")
+}
+
+/// A part with its own error correction on, and some sectors.
+fn filled_of(name: &str) -> Rig {
+    let builder = EmulatedNand::builder(name)
         .expect("a chip of the table")
         .chip_ecc(true)
         .seed(3)
@@ -248,6 +274,29 @@ fn what_the_part_repairs_nobody_sees_and_what_it_does_not_protect_the_header_rep
                 .flip_bits(page, unprotected..unprotected + 2, 1, seed);
         }
         assert_eq!(lost(&mut rig), []);
+    });
+}
+
+#[test]
+fn stronger_parts_repair_what_their_data_sheets_ask_for_and_so_does_the_header() {
+    within(100, "many wrong bits", || {
+        // Of the other one the part protects a share of the header, whose bits count among those of the codewords.
+        for name in ["w25n02kv", "gd5f1gq5", "tc58cvg0s3"] {
+            let mut rig = filled_of(name);
+            let geometry = *rig.nand.geometry();
+            let bits = geometry.ecc_need.bits.into();
+            let layout = PageLayout::new(&geometry, 2048).expect("a layout");
+            let header = layout.header_columns();
+            let header = header.spare_start..header.spare_start + header.spare_len;
+            for (seed, page) in (0..).zip(programmed_pages(&rig.nand)) {
+                for word in 0..4 {
+                    let bytes = 512 * word..512 * (word + 1);
+                    rig.nand.flip_bits(page, bytes, bits, seed);
+                }
+                rig.nand.flip_bits(page, header.clone(), bits, seed);
+            }
+            assert_eq!(lost(&mut rig), [], "{name}");
+        }
     });
 }
 

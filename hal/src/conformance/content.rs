@@ -58,10 +58,10 @@ impl Content {
 
     /// True when the byte in this column is specified.
     fn is_known(self, geometry: &Geometry, column: u32) -> bool {
-        let is_protected = |ecc: ChipEcc| is_in(ecc.protected, geometry, column);
+        let is_free = |ecc: ChipEcc| is_in(ecc.free, geometry, column);
         self == Self::Erased
             || column < geometry.page_bytes
-            || chip_ecc(geometry).is_none_or(is_protected)
+            || chip_ecc(geometry).is_none_or(is_free)
     }
 }
 
@@ -87,6 +87,20 @@ fn is_free(geometry: &Geometry, column: u32) -> bool {
     let marker_end = marker_start + u32::from(marker.len);
     !(marker_start..marker_end).contains(&offset)
         && chip_ecc(geometry).is_none_or(|ecc| is_in(ecc.free, geometry, column))
+}
+
+/// Single bit errors that there may be in the codeword of a column: none where the part's own ECC corrects them.
+fn errors_max(geometry: &Geometry, column: u32) -> u8 {
+    let is_corrected = |ecc: ChipEcc| {
+        column < geometry.page_bytes
+            || ecc.free == SpareRuns::NONE
+            || is_in(ecc.protected, geometry, column)
+            || is_in(ecc.owned, geometry, column)
+    };
+    match chip_ecc(geometry) {
+        Some(ecc) if is_corrected(ecc) => 0,
+        _ => geometry.ecc_need.bits,
+    }
 }
 
 /// The columns of a read, one by one.
@@ -165,10 +179,6 @@ pub(super) fn assert_read<N: Nand>(
     when: &str,
 ) {
     let geometry = nand.geometry();
-    let errors_max = match geometry.ecc_need.bits {
-        _ if chip_ecc(geometry).is_some() => 0,
-        bits => bits,
-    };
     let codeword_bytes = u32::from(geometry.ecc_need.per_bytes).max(1);
 
     let bytes = nand.buffer(page.die(), buffer);
@@ -176,6 +186,7 @@ pub(super) fn assert_read<N: Nand>(
     let mut errors = 0;
     for column in each(columns).filter(|column| content.is_known(geometry, *column)) {
         let expected = content.byte(geometry, column);
+        let errors_max = errors_max(geometry, column);
         let Some(found) = bytes.get(steps::index(column)) else {
             panic!("conformance: {buffer:?} buffer of {page:?} has no byte {column}");
         };
