@@ -254,7 +254,7 @@ fn a_block_that_becomes_garbage_costs_nothing_of_what_has_copies() {
                 let mut copies = |sector| {
                     let level = disk.volume_mut().level_of(Sector(sector)).expect("a level");
                     let level = level.and_then(|level| disk.volume().level(level));
-                    level.map_or(1, |level: Level| level.copies())
+                    level.map_or(1, |level: Level| level.redundancy.copies())
                 };
                 (0..capacity).map(&mut copies).collect()
             };

@@ -274,7 +274,7 @@ impl<N: Nand> Volume<'_, N> {
             return Ok(Step::Wait);
         }
         if self.commit_waits() {
-            self.age_stages(true)?;
+            self.push_stages()?;
             return Ok(Step::Wait);
         }
         let Some(die) = self.ready_die(JOURNAL, None) else {
@@ -299,6 +299,7 @@ impl<N: Nand> Volume<'_, N> {
         // A map page covers what was settled when it was encoded: all that is older than the oldest program in flight.
         let oldest = self.dies.iter().filter_map(|die| match die.flight {
             Flight::Data { time, .. } => Some(time),
+            Flight::Member(member) => Some(member.time),
             _ => None,
         });
         let lag = oldest.min().map_or(0, |oldest| time + 1 - oldest);

@@ -43,6 +43,7 @@ pub(in crate::volume) fn find_parameters<N: Nand>(
             classes: 1,
             levels: 1,
             copies: 1,
+            parity: 0,
         };
         let Ok(shape) = Shape::new(&geometry, &assumed) else {
             continue;
@@ -91,6 +92,7 @@ fn identity_in<N: Nand>(
         let Some(identity) = Identity::decode(layout.payload(buffer, 0)) else {
             continue;
         };
+        let (copies, parity) = Parameters::split_redundancy(identity.redundancy);
         let parameters = Parameters {
             volume_id: identity.volume_id,
             capacity: identity.capacity,
@@ -98,7 +100,8 @@ fn identity_in<N: Nand>(
             width: identity.width,
             classes: identity.classes,
             levels: identity.levels,
-            copies: identity.copies,
+            copies,
+            parity,
         };
         let fits = u32::from(identity.width) == shape.width
             && parameters.are_possible()
