@@ -497,8 +497,17 @@ fn a_change_of_the_table_may_be_cut_anywhere() {
 
 #[test]
 fn a_die_lost_in_the_middle_of_a_life_costs_nothing_where_everything_has_copies() {
-    within(200, "lives with lost dies", || {
-        let levels = levels(&["a=mirror=2", "b=mirror=3"]);
+    lives_that_lose_a_die(&["a=mirror=2", "b=mirror=3"]);
+}
+
+#[test]
+fn a_die_lost_in_the_middle_of_a_life_costs_nothing_where_everything_has_parity() {
+    lives_that_lose_a_die(&["a=parity=3", "b=parity=2"]);
+}
+
+fn lives_that_lose_a_die(texts: &'static [&str]) {
+    within(200, "lives with lost dies", move || {
+        let levels = levels(texts);
         let geometry = Geometry {
             blocks_per_die: 48,
             page_bytes: 1024,
@@ -526,7 +535,7 @@ fn a_die_lost_in_the_middle_of_a_life_costs_nothing_where_everything_has_copies(
             // Anchors are on the other two.
             let (lost, die) = (2 + random.below(6), Die(2 + random.below(2) as u16));
             for turn in 0..12 {
-                eprintln!("seed {seed}, {making:?}, session {turn}, {die:?} is lost in {lost}");
+                eprintln!("{texts:?}, seed {seed}, session {turn}, {die:?} is lost in {lost}");
                 rig.nand.power_cycle();
                 model.power_cycled();
                 if turn == lost {
