@@ -178,7 +178,9 @@ fn a_die_goes_while_sectors_are_read_written_and_groomed() {
                 let mut versions = vec![1; SECTORS as usize];
                 for turn in 0..600 {
                     if turn == 100 {
-                        disk.volume_mut().nand_mut().lose_die(Die(2 + (seed % 2) as u16));
+                        disk.volume_mut()
+                            .nand_mut()
+                            .lose_die(Die(2 + (seed % 2) as u16));
                     }
                     let sector = random.below(u64::from(SECTORS)) as u32;
                     if turn % 2 == 0 {

@@ -250,7 +250,7 @@ impl<N: Nand> Volume<'_, N> {
         self.stats.redriven += 1;
         let stage = &mut self.stages[first];
         stage.flying = 0;
-        stage.push = true;
+        stage.failed = true;
     }
 }
 

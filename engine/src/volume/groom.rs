@@ -131,7 +131,10 @@ impl<N: Nand> Volume<'_, N> {
             Stage::Resolve => self.resolve_page(victim),
             Stage::Fetch => self.fetch(victim),
             Stage::Rebuild => {
-                self.rebuild_for_groom(victim, self.groom.offset);
+                // What has failed needs the dies first.
+                if !self.redriving() {
+                    self.rebuild_for_groom(victim, self.groom.offset);
+                }
                 Step::Wait
             }
             Stage::Append => self.append_candidates(victim),
@@ -327,14 +330,7 @@ impl<N: Nand> Volume<'_, N> {
         if self.groom.candidates.is_empty() {
             return self.next_page();
         }
-        let first = self.shape.location(victim, self.groom.offset, 0);
-        let page = self.attempt(first, self.groom.tries);
-        if page.is_none() && self.parity_in(victim) > 0 && !self.groom.hopeless {
-            self.groom.stage = Stage::Rebuild;
-            return Step::Again;
-        }
-        let page = page.unwrap_or_else(|| self.shape.page(victim, self.groom.offset));
-        if !self.die_free(page.die()) || self.record_due() {
+        if self.record_due() {
             return Step::Wait;
         }
         // A stream for each sector must be open before the page is fetched: opening may need the buffer.
@@ -349,6 +345,16 @@ impl<N: Nand> Volume<'_, N> {
                     self.pending.freed.is_empty() && self.pending.freeing.is_empty();
                 return Step::Wait;
             }
+        }
+        let first = self.shape.location(victim, self.groom.offset, 0);
+        let page = self.attempt(first, self.groom.tries);
+        if page.is_none() && self.parity_in(victim) > 0 && !self.groom.hopeless {
+            self.groom.stage = Stage::Rebuild;
+            return Step::Again;
+        }
+        let page = page.unwrap_or_else(|| self.shape.page(victim, self.groom.offset));
+        if !self.die_free(page.die()) {
+            return Step::Wait;
         }
         if self
             .start_job_read(page, self.shape.layout.page_columns())

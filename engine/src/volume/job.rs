@@ -56,6 +56,8 @@ pub(super) enum Job {
     GroomLook,
     /// The groomer fetches a page.
     GroomFetch,
+    /// A page is made again for the groomer.
+    GroomRebuild,
     /// The patrol reads a page.
     Patrol { segment: Segment, offset: u32 },
 }
@@ -113,9 +115,11 @@ impl<N: Nand> Volume<'_, N> {
                     summed,
                 } => self.parity_step(segment, at, end, summed)?,
                 Job::Anchor => self.anchor_step()?,
-                Job::Journal { .. } | Job::GroomLook | Job::GroomFetch | Job::Patrol { .. } => {
-                    Step::Wait
-                }
+                Job::Journal { .. }
+                | Job::GroomLook
+                | Job::GroomFetch
+                | Job::GroomRebuild
+                | Job::Patrol { .. } => Step::Wait,
             };
             if step == Step::Wait {
                 return Ok(());
@@ -151,10 +155,12 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// True while data of a failed program waits in a buffer: only what it needs goes on.
-    fn redriving(&self) -> bool {
-        self.dies
-            .iter()
-            .any(|die| matches!(die.flight, Flight::Redrive(..)))
+    pub(super) fn redriving(&self) -> bool {
+        self.failed_stage().is_some()
+            || self
+                .dies
+                .iter()
+                .any(|die| matches!(die.flight, Flight::Redrive(..)))
     }
 
     /// Gives up a job that only waits: what it waits for has to wait for something else now.
@@ -165,6 +171,7 @@ impl<N: Nand> Volume<'_, N> {
                 self.frames.give_up_merge(map);
                 self.job = Job::None;
             }
+            Job::GroomRebuild => self.give_up_rebuild(),
             _ => {}
         }
     }
@@ -509,7 +516,7 @@ impl<N: Nand> Volume<'_, N> {
                 self.job = Job::None;
                 self.patrol_read(die, segment, offset);
             }
-            Job::None | Job::Merge(_) | Job::Record | Job::Retry { .. } => {}
+            Job::None | Job::Merge(_) | Job::Record | Job::Retry { .. } | Job::GroomRebuild => {}
         }
     }
 

@@ -327,9 +327,9 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Nothing of the volume's own work goes on: what it holds is needed for reading.
     fn give_up_work(&mut self) {
+        self.give_up_rebuild();
         self.job = Job::None;
         self.groom.let_go();
-        self.rebuild_given_up();
         self.frames.give_up_merges();
     }
 }

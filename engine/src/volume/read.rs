@@ -50,7 +50,7 @@ impl Patience {
     }
 
     /// A read was started.
-    fn read_started(&mut self) {
+    pub(super) fn read_started(&mut self) {
         self.reads = self.reads.saturating_add(1);
     }
 

@@ -6,11 +6,13 @@ use cuesta_hal::{Buffer, Die, Nand};
 use heapless::Vec;
 
 use super::address::Segment;
+use super::credit::READ_US;
 use super::data_parity::{add, bit_of, summed, time_of};
 use super::error::Error;
 use super::event::Outcome;
 use super::flight::Flight;
 use super::io;
+use super::job::Job;
 use super::parameters::UNITS_MAX;
 use super::Volume;
 use crate::codec::{Header, HeaderState, HeaderSum, Kind, PageError};
@@ -80,6 +82,9 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn rebuild_for_groom(&mut self, segment: Segment, offset: u32) {
         if self.rebuild.is_none() {
             self.rebuild = Some(self.new_rebuild(Client::Groom, segment, offset));
+            self.pay(READ_US * (self.parity_in(segment) + 1));
+            // Others could wait for the buffer in which the page will lie.
+            self.job = Job::GroomRebuild;
         }
     }
 
@@ -117,6 +122,7 @@ impl<N: Nand> Volume<'_, N> {
             };
             match self.nand.start_read(page, columns, Buffer::First) {
                 Ok(()) => {
+                    self.patience.read_started();
                     self.dies[usize::from(page.die().0)].flight =
                         Flight::Rebuild { number, offset };
                 }
@@ -147,16 +153,11 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    /// Whoever wanted it has given up.
-    pub(super) fn rebuild_given_up(&mut self) {
-        if matches!(
-            self.rebuild,
-            Some(Rebuild {
-                client: Client::Groom,
-                ..
-            })
-        ) {
-            self.rebuild = None;
+    /// The page that is being made again is given up: whoever wants it begins again.
+    pub(super) fn give_up_rebuild(&mut self) {
+        self.rebuild = None;
+        if self.job == Job::GroomRebuild {
+            self.job = Job::None;
         }
     }
 
@@ -185,6 +186,7 @@ impl<N: Nand> Volume<'_, N> {
                 }
             }
             Client::Groom => {
+                self.job = Job::None;
                 self.groom_rebuilt(rebuild.segment, rebuild.offset, made);
                 None
             }
@@ -200,8 +202,7 @@ impl<N: Nand> Volume<'_, N> {
         if self.parity_in(segment) == 0 {
             return Ok(None);
         }
-        // One that was begun for somebody else begins again.
-        self.rebuild = None;
+        self.give_up_rebuild();
         let mut rebuild = self.new_rebuild(Client::Groom, segment, offset);
         loop {
             let (wanted, headers) = rebuild.wanted();

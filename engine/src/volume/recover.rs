@@ -18,6 +18,9 @@ use crate::codec::{Header, Kind};
 /// Free segments that a new session looks at before it takes one.
 const CANDIDATES: usize = 16;
 
+/// The die whose buffer holds a unit, and its header.
+type Found = (Die, Header);
+
 /// What a cut has touched, that could be read and cannot be any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decayed {
@@ -304,7 +307,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         segment: Segment,
         offset: u32,
         unit: u32,
-    ) -> Result<(Option<Location>, Option<(Die, Header)>), Error> {
+    ) -> Result<(Option<Location>, Option<Found>), Error> {
         let page = self.shape.page(segment, offset);
         io::read(&mut self.nand, page, self.shape.layout.page_columns())
             .map_err(|kind| self.fail(Error::Nand(kind)))?;

@@ -351,13 +351,7 @@ impl<N: Nand> Volume<'_, N> {
             };
             let (units, level) = (units.clone(), *level);
             let from = Die(at as u16);
-            let top = self.parameters.classes - 1;
-            let stream = self.stream_for(level, top, 0);
-            let Some(stream) = stream.or_else(|| self.stream_straight_through(level)) else {
-                if self.want_open.is_none() {
-                    // Nowhere to go: the volume takes no more writes.
-                    return Err(Error::NoSpace);
-                }
+            let Some(stream) = self.stream_for_failed(level)? else {
                 continue;
             };
             let Some(to) = self.ready_die(stream, Some(from)) else {
@@ -371,9 +365,24 @@ impl<N: Nand> Volume<'_, N> {
             self.program_units(stream, to, units)?;
             return Ok(());
         }
-        match waits {
-            Some((stream, from)) => self.make_way(stream, from),
+        if let Some((stream, from)) = waits {
+            self.make_way(stream, from)?;
+        }
+        match self.failed_stage() {
+            Some(stream) => self.redrive_stage(stream),
             None => Ok(()),
+        }
+    }
+
+    /// A stream of a level for data of a failed program; none while a segment is being opened for it.
+    pub(super) fn stream_for_failed(&mut self, level: u8) -> Result<Option<u8>, Error> {
+        let top = self.parameters.classes - 1;
+        let stream = self.stream_for(level, top, 0);
+        let stream = stream.or_else(|| self.stream_straight_through(level));
+        match (stream, self.want_open) {
+            // Nowhere to go: the volume takes no more writes.
+            (None, None) => Err(Error::NoSpace),
+            (stream, _) => Ok(stream),
         }
     }
 

@@ -24,6 +24,8 @@ pub struct Stage {
     pub(super) push: bool,
     /// Of the first page of a stream: so many of them are being programmed, and nothing is added.
     pub(super) flying: u8,
+    /// Of the first page of a stream: their programs failed, or there is no segment for them; they come before anything else.
+    pub(super) failed: bool,
 }
 
 impl<N: Nand> Volume<'_, N> {
@@ -145,13 +147,16 @@ impl<N: Nand> Volume<'_, N> {
             Some(stage) if stage.push && stage.flying == 0 && !stage.units.is_empty() => {}
             _ => return Ok(()),
         }
-        if self.append_die(stream).is_none() {
+        if self.append_die(stream).is_none() && !self.take_over(stream) {
             self.want_open = Some(stream);
+            let stuck = self.groom.exhausted && self.erasable() <= self.groom_reserve();
+            self.stages[at].failed |= stuck;
             return Ok(());
         }
         let Some(die) = self.ready_die(stream, None) else {
             return Ok(());
         };
+        self.stages[at].failed = false;
         if self.parity_of(self.level_of_stream(stream)) > 0 {
             return self.program_stripe(stream);
         }
@@ -161,6 +166,19 @@ impl<N: Nand> Volume<'_, N> {
         let units = core::mem::take(&mut stage.units);
         self.stats.padding += self.shape.units - units.len() as u32;
         self.program_units(stream, die, units)
+    }
+
+    /// Where no segment may be opened, a stream goes on in the open segment of another one of the level; false if there is none.
+    fn take_over(&mut self, stream: u8) -> bool {
+        if self.erasable() > self.groom_reserve() {
+            return false;
+        }
+        let mut streams = self.shape.streams.of_level(self.level_of_stream(stream));
+        let open = streams.find(|&other| self.appends[usize::from(other)].is_some());
+        if let Some(other) = open {
+            self.appends.swap(usize::from(stream), usize::from(other));
+        }
+        open.is_some()
     }
 
     /// Copies a staging page into the buffer of a die.
@@ -218,6 +236,31 @@ impl<N: Nand> Volume<'_, N> {
             stage.push = !stage.units.is_empty();
         }
         self.age_stages(false)
+    }
+
+    /// True while the staged pages of a stream have failed, and are not being programmed.
+    fn stage_failed(&self, stream: u8) -> bool {
+        let stage = self.stages.get(self.first_stage(stream));
+        stage.is_some_and(|stage| stage.failed && stage.flying == 0 && !stage.units.is_empty())
+    }
+
+    /// The first stream whose staged pages have failed.
+    pub(super) fn failed_stage(&self) -> Option<u8> {
+        (0..self.shape.streams.count() as u8).find(|&stream| self.stage_failed(stream))
+    }
+
+    /// Programs staged pages that have failed, where their stream goes on or another one of their level.
+    pub(super) fn redrive_stage(&mut self, stream: u8) -> Result<(), Error> {
+        if self.append_page(stream).is_none() {
+            let level = self.level_of_stream(stream);
+            let Some(other) = self.stream_for_failed(level)? else {
+                return Ok(());
+            };
+            self.appends.swap(usize::from(stream), usize::from(other));
+        }
+        let at = self.first_stage(stream);
+        self.stages[at].push = true;
+        self.push_stage(stream)
     }
 
     /// True while a sector that a host has written waits in a stage of the stream.
