@@ -428,3 +428,100 @@ fn programs_that_fail_one_after_the_other_under_load_stop_nothing_for_ever() {
         }
     });
 }
+
+/// Flips bits all over a page: each whose number leaves a remainder in `of` when divided by three has a chance of one in `chance`.
+fn spoil(rig: &mut Rig, page: PageAddress, of: &[u64], chance: u64, random: &mut SplitMix64) {
+    let bits = rig.nand.true_bytes(page).len() as u64 * 8;
+    for bit in (0..bits).filter(|bit| of.contains(&(bit % 3))) {
+        if random.below(chance) == 0 {
+            rig.nand.faults().flip(page, bit as u32);
+        }
+    }
+}
+
+#[test]
+fn three_copies_none_of_which_can_be_read_vote_bit_by_bit() {
+    within(100, "votes", || {
+        for chip in ["tiny4", "tiny"] {
+            let making = Making {
+                chip,
+                budget: Budget::Minimum,
+                blocks_per_die: Some(if chip == "tiny" { 120 } else { 40 }),
+                ..roomy("a=bch4,mirror=3")
+            };
+            let mut rig = making.make(5);
+            let formatted = programmed_pages(&rig.nand);
+            let mut disk = rig.mount().expect("a volume");
+            // So many that there are map pages.
+            for turn in 0..300 {
+                write_at(&mut disk, EACH + turn % 150, 0);
+            }
+            for sector in 0..EACH {
+                write_at(&mut disk, sector, 0);
+            }
+            let at = disk.volume().shape().layout.header_at() as usize;
+            disk.unmount().map_err(|(_, error)| error).expect("an end");
+            let mut copies: BTreeMap<Vec<u8>, Vec<PageAddress>> = BTreeMap::new();
+            for page in new_pages(&rig, &formatted) {
+                copies
+                    .entry(rig.nand.true_bytes(page))
+                    .or_default()
+                    .push(page);
+            }
+            // Of sector data and of the map.
+            copies.retain(|bytes, pages| pages.len() == 3 && matches!(bytes[at] & 15, 1 | 2));
+            let maps = copies.keys().filter(|bytes| bytes[at] & 15 == 2).count();
+            assert!(copies.len() > EACH as usize && maps > 0, "{maps} of a map");
+            let mut random = SplitMix64::new(1);
+            for pages in copies.values() {
+                for (copy, &page) in (0..).zip(pages) {
+                    spoil(&mut rig, page, &[copy], 10, &mut random);
+                }
+            }
+            let mut disk = rig.mount().expect("a volume");
+            for sector in 0..EACH {
+                assert!(is_read(&mut disk, sector), "{chip}: sector {sector}");
+            }
+            verdict::verifies(&mut disk, chip);
+            // The groomer asks them, too.
+            write_at(&mut disk, EACH, 0);
+            while disk.idle(0, 10_000).expect("a part") {}
+            drop(disk);
+            for pages in copies.values() {
+                for (copy, &page) in (0..).zip(pages) {
+                    spoil(&mut rig, page, &[copy, (copy + 1) % 3], 2, &mut random);
+                }
+            }
+            let mut disk = rig.mount().expect("a volume");
+            for sector in 0..EACH {
+                assert!(
+                    is_read(&mut disk, sector),
+                    "{chip}: sector {sector}, healed"
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn three_copies_that_are_wrong_in_the_same_bits_are_lost() {
+    within(100, "a vote that is wrong", || {
+        let mut rig = roomy("a=bch4,mirror=3").make(5);
+        let formatted = programmed_pages(&rig.nand);
+        let mut disk = rig.mount().expect("a volume");
+        for sector in 0..EACH {
+            write_at(&mut disk, sector, 0);
+        }
+        let at = disk.volume().shape().layout.header_at() as usize;
+        disk.unmount().map_err(|(_, error)| error).expect("an end");
+        for page in new_pages(&rig, &formatted) {
+            if rig.nand.true_bytes(page)[at] & 15 == 1 {
+                spoil(&mut rig, page, &[0, 1, 2], 8, &mut SplitMix64::new(2));
+            }
+        }
+        let mut disk = rig.mount().expect("a volume");
+        for sector in 0..EACH {
+            assert!(!is_read(&mut disk, sector), "sector {sector}");
+        }
+    });
+}

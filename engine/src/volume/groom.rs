@@ -182,9 +182,9 @@ impl<N: Nand> Volume<'_, N> {
         self.groom.offset = offset;
         let first = self.shape.location(victim, offset, 0);
         let Some(page) = self.attempt(first, self.groom.tries) else {
-            self.groom.stage = match self.parity_in(victim) {
-                0 => Stage::Search(MapIndex(0)),
-                _ => Stage::Rebuild,
+            self.groom.stage = match self.can_be_made(victim) {
+                true => Stage::Rebuild,
+                false => Stage::Search(MapIndex(0)),
             };
             return Step::Again;
         };
@@ -348,7 +348,7 @@ impl<N: Nand> Volume<'_, N> {
         }
         let first = self.shape.location(victim, self.groom.offset, 0);
         let page = self.attempt(first, self.groom.tries);
-        if page.is_none() && self.parity_in(victim) > 0 && !self.groom.hopeless {
+        if page.is_none() && self.can_be_made(victim) && !self.groom.hopeless {
             self.groom.stage = Stage::Rebuild;
             return Step::Again;
         }
@@ -410,7 +410,7 @@ impl<N: Nand> Volume<'_, N> {
                 _ if self
                     .attempt(location, self.groom.tries.saturating_add(1))
                     .is_some()
-                    || (self.parity_in(victim) > 0 && !self.groom.hopeless) =>
+                    || (self.can_be_made(victim) && !self.groom.hopeless) =>
                 {
                     unreadable = true;
                     index += 1;

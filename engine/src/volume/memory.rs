@@ -40,7 +40,7 @@ pub struct Plan {
     pub stages: usize,
     /// Bytes of one staging page.
     pub stage_bytes: usize,
-    /// Bytes of the page in which others are summed up; none where no level has parity.
+    /// Bytes in which pages are summed up to make one again; none where no level has parity or three copies.
     pub sum_bytes: usize,
     /// Bytes of the bad-block bitmap.
     pub bad_block_bytes: usize,
@@ -123,8 +123,10 @@ impl Plan {
             dies,
             stages,
             stage_bytes: geometry.page_bytes as usize,
-            sum_bytes: match parameters.parity {
-                0 => 0,
+            sum_bytes: match (parameters.copies, parameters.parity) {
+                // A majority takes two pages.
+                (3.., _) => 2 * geometry.raw_page_bytes() as usize,
+                (_, 0) => 0,
                 _ => geometry.page_bytes as usize,
             },
             bad_block_bytes: (geometry.blocks() as usize).div_ceil(8),

@@ -203,7 +203,7 @@ impl core::fmt::Display for ParameterError {
             ),
             Self::Redundancy { redundancy, copies, parity } => write!(
                 f,
-                "{redundancy} is more than the volume is made for, which is {copies} copies and parity over {parity} pages"
+                "{redundancy} is more than the volume is made for, which is {copies} copies and parity over {parity} pages: ask for less, or format it for more"
             ),
             Self::Classes(classes) => {
                 write!(

@@ -1,6 +1,8 @@
-//! Pages that are made again: one that cannot be read is the exclusive or of the other pages of its stripe.
+//! Pages that are made again. With parity, one that cannot be read is the exclusive or of the other pages of its stripe; of three copies none of which can be
+//! read, each bit is what it is in two of them.
 //!
-//! What comes out is encoded for the place of the page that was asked for, and lies in the buffer of the die of the parity page, as if it had been read there.
+//! What comes out is as it would be at the place of the page that was asked for, and lies in the buffer of the die that was read last, as if it had been read
+//! there.
 
 use cuesta_hal::{Buffer, Die, Nand};
 use heapless::Vec;
@@ -26,6 +28,9 @@ enum Client {
     Groom,
 }
 
+/// Copies that it takes for a majority.
+const VOTERS: usize = 3;
+
 /// How far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -39,6 +44,8 @@ enum Stage {
     },
     /// The parity page itself is to be added.
     Last { parity: u32, header: Header },
+    /// Three copies vote; so many have done so.
+    Vote { copies: [u32; VOTERS], taken: u8 },
 }
 
 /// A page on its way to be made again.
@@ -73,16 +80,25 @@ impl Rebuild {
                 parity, waiting, ..
             } => (summed(parity, waiting).collect(), false),
             Stage::Last { parity, .. } => (Vec::from_iter([parity]), false),
+            Stage::Vote { copies, taken } => {
+                let next = copies.get(usize::from(taken)).copied();
+                (Vec::from_iter(next), false)
+            }
         }
     }
 }
 
 impl<N: Nand> Volume<'_, N> {
+    /// True where pages that cannot be read may be made again.
+    pub(super) fn can_be_made(&self, segment: Segment) -> bool {
+        self.parity_in(segment) > 0 || self.copies_in(segment) as usize == VOTERS
+    }
+
     /// The groomer needs the page.
     pub(super) fn rebuild_for_groom(&mut self, segment: Segment, offset: u32) {
         if self.rebuild.is_none() {
             self.rebuild = Some(self.new_rebuild(Client::Groom, segment, offset));
-            self.pay(READ_US * (self.parity_in(segment) + 1));
+            self.pay(READ_US * (self.parity_in(segment) + self.copies_in(segment)));
             // Others could wait for the buffer in which the page will lie.
             self.job = Job::GroomRebuild;
         }
@@ -140,6 +156,20 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     fn new_rebuild(&mut self, client: Client, segment: Segment, offset: u32) -> Rebuild {
+        let stage = match self.parity_in(segment) {
+            0 => {
+                let mut copies = [offset; VOTERS];
+                for (copy, at) in copies
+                    .iter_mut()
+                    .zip(self.usable_pages(segment, offset, VOTERS))
+                {
+                    *copy = at;
+                }
+                Stage::Vote { copies, taken: 0 }
+            }
+            // Behind the last page there is none: it is looked at itself.
+            _ => Stage::Search((offset + 1).min(self.shape.pages_per_segment() - 1)),
+        };
         self.sum.fill(0);
         self.rebuilds = self.rebuilds.wrapping_add(1);
         Rebuild {
@@ -147,8 +177,7 @@ impl<N: Nand> Volume<'_, N> {
             client,
             segment,
             offset,
-            // Behind the last page there is none: it is looked at itself.
-            stage: Stage::Search((offset + 1).min(self.shape.pages_per_segment() - 1)),
+            stage,
             sum: HeaderSum::new(),
         }
     }
@@ -199,7 +228,7 @@ impl<N: Nand> Volume<'_, N> {
         segment: Segment,
         offset: u32,
     ) -> Result<Option<Die>, Error> {
-        if self.parity_in(segment) == 0 {
+        if !self.can_be_made(segment) {
             return Ok(None);
         }
         self.give_up_rebuild();
@@ -254,7 +283,32 @@ impl<N: Nand> Volume<'_, N> {
                 self.rebuild_finish(rebuild, die, parity, &header);
                 Next::Done
             }
+            Stage::Vote { copies, taken } if copies.get(usize::from(taken)) == Some(&offset) => {
+                rebuild.stage = Stage::Vote {
+                    copies,
+                    taken: taken + 1,
+                };
+                self.vote(die);
+                if usize::from(taken) + 1 < VOTERS {
+                    return Next::More;
+                }
+                let raw = self.shape.layout.raw_bytes() as usize;
+                let page = self.nand.buffer_mut(die, Buffer::First);
+                page[..raw].copy_from_slice(&self.sum[raw..2 * raw]);
+                Next::Done
+            }
             _ => Next::More,
+        }
+    }
+
+    /// The page in the buffer of `die` votes: the first half of the sum has the bits that an odd number of pages have, the second those that two have.
+    fn vote(&mut self, die: Die) {
+        let raw = self.shape.layout.raw_bytes() as usize;
+        let (odd, two) = self.sum.split_at_mut(raw);
+        let page = self.nand.buffer(die, Buffer::First);
+        for ((odd, two), byte) in odd.iter_mut().zip(two).zip(&page[..raw]) {
+            *two |= *odd & byte;
+            *odd ^= byte;
         }
     }
 
@@ -336,7 +390,7 @@ impl<N: Nand> Volume<'_, N> {
             .map_while(|unit| rebuild.sum.left(unit, &common))
             .collect();
         let bytes = self.shape.layout.page_bytes() as usize;
-        self.nand.buffer_mut(die, Buffer::First)[..bytes].copy_from_slice(self.sum);
+        self.nand.buffer_mut(die, Buffer::First)[..bytes].copy_from_slice(&self.sum[..bytes]);
         self.encode_data(die, rebuild.segment, rebuild.offset, &headers);
     }
 }

@@ -166,7 +166,7 @@ impl<N: Nand> Volume<'_, N> {
             self.slots[index].retry();
             return None;
         }
-        if !slot.rebuilt() && self.parity_in(self.shape.segment(location)) > 0 {
+        if !slot.rebuilt() && self.can_be_made(self.shape.segment(location)) {
             self.slots[index].rebuild();
             return None;
         }
