@@ -91,6 +91,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_example_of_the_specification() {
+        let header = |id, birth, flags| Header {
+            kind: Kind::Data,
+            level: 0,
+            span: 0,
+            time: 0,
+            stream: 0,
+            erases: 0,
+            id,
+            birth,
+            flags,
+        };
+        let mut sum = HeaderSum::new();
+        sum.add(0, &header(77, 5, 0));
+        sum.add(0, &header(12, 9, 2));
+        assert_eq!(sum.parity(0, &header(0, 0, 0)), header(65, 12, 2));
+        sum.add(0, &header(9, 1, 1));
+        assert_eq!(sum.parity(0, &header(0, 0, 0)), header(72, 13, 131));
+    }
+
+    #[test]
     fn any_page_follows_from_the_others_and_their_parity() {
         let header = |id, birth, flags| Header {
             kind: Kind::Data,

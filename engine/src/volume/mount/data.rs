@@ -3,7 +3,7 @@
 use cuesta_hal::{Buffer, Die, Nand};
 use heapless::Vec;
 
-use super::insert_delta;
+use super::{erases_told, insert_delta};
 use super::journal::Covers;
 use crate::codec::header::FLAG_BATCH;
 use crate::codec::{Header, HeaderState, Kind, PageError};
@@ -98,8 +98,8 @@ impl<N: Nand> Volume<'_, N> {
                 self.segments.set_state(segment, State::Open);
                 self.segments.set_class(segment, cursor.header.stream);
                 self.segments.set_level(segment, cursor.header.level);
-                if cursor.header.kind == Kind::Data {
-                    self.set_erases(segment, cursor.header.erases);
+                if let Some(erases) = erases_told(&cursor.header) {
+                    self.set_erases(segment, erases);
                 }
                 let stamp = self.stamp_now();
                 self.segments.set_stamp(segment, stamp);

@@ -6,6 +6,7 @@
 use cuesta_hal::{Buffer, Geometry, Nand};
 use heapless::Vec;
 
+use super::erases_told;
 use super::journal::Covers;
 use crate::codec::crc::Seed;
 use crate::codec::{Header, HeaderState, Kind, PageLayout};
@@ -218,7 +219,8 @@ impl<N: Nand> Volume<'_, N> {
         self.wear_base = u32::MAX;
         for segment in self.segments.iter() {
             if let Some((_, header)) = self.first_header(segment)? {
-                self.wear_base = self.wear_base.min(header.erases);
+                let erases = erases_told(&header).unwrap_or(u32::MAX);
+                self.wear_base = self.wear_base.min(erases);
             }
         }
         let (mut worn, mut known) = (0u64, 0u64);
@@ -227,7 +229,9 @@ impl<N: Nand> Volume<'_, N> {
             let Some((offset, first)) = self.first_header(segment)? else {
                 continue;
             };
-            self.set_erases(segment, first.erases);
+            if let Some(erases) = erases_told(&first) {
+                self.set_erases(segment, erases);
+            }
             self.segments.set_class(segment, first.stream);
             let level = self.levels.ecc(first.level).map_or(0, |_| first.level);
             self.segments.set_level(segment, level);

@@ -25,8 +25,9 @@ use super::recover::Decayed;
 use super::segment_table::{SegmentTable, State};
 use super::shape::Shape;
 use super::stage::Stage;
+use super::stream::JOURNAL;
 use super::{io, Budget, Pending, Session, Volume};
-use crate::codec::HeaderState;
+use crate::codec::{Header, HeaderState, Kind};
 
 use journal::Covers;
 
@@ -337,6 +338,12 @@ impl<'m, N: Nand> Volume<'m, N> {
             .filter(|&segment| self.segments.state(segment) == state)
             .count() as u32
     }
+}
+
+/// The erase count of a segment, by the header of one of its pages; none on a parity page of sector data, which names pages there.
+fn erases_told(header: &Header) -> Option<u32> {
+    let names_pages = header.kind == Kind::Parity && header.stream != JOURNAL;
+    (!names_pages).then_some(header.erases)
 }
 
 fn insert_delta(
