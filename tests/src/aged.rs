@@ -134,10 +134,12 @@ impl Making {
             let metadata = PageLayout::new(&geometry, parameters.sector_bytes).expect("the same");
             let slots = |level: &Level| {
                 let layout = metadata.with(level.ecc).expect("a level that fits");
-                u32::from(level.copies()) * layout.units() / layout.sectors()
+                let (data, pages) = level.redundancy.stripe();
+                f64::from(pages) / f64::from(data) * f64::from(layout.units())
+                    / f64::from(layout.sectors())
             };
-            let slots: u32 = levels.iter().map(slots).sum();
-            quota.capacity_max / 10 * 9 * levels.len() as u32 / slots
+            let slots: f64 = levels.iter().map(slots).sum();
+            (f64::from(quota.capacity_max) * 0.9 * levels.len() as f64 / slots) as u32
         });
         let options = FormatOptions {
             capacity,

@@ -156,7 +156,7 @@ const fn multi(budget: Budget) -> Making {
 }
 
 /// One die and several, packed headers and whole ones, parities in pieces of the spare and in the place of sectors.
-const MAKINGS: [Making; 5] = [
+const MAKINGS: [Making; 6] = [
     Making::of("tiny", Budget::Full).with_chip_ecc(),
     Making::of("tiny", Budget::Minimum)
         .with_chip_ecc()
@@ -164,6 +164,9 @@ const MAKINGS: [Making; 5] = [
     Making::of("tiny4", Budget::Minimum)
         .with_chip_ecc()
         .with_levels(24, &["a=crc", "b=mirror=2"]),
+    Making::of("tiny4", Budget::Full)
+        .with_chip_ecc()
+        .with_levels(40, &["a=parity=3"]),
     multi(Budget::Full).with_levels(24, &["a=secded", "b=mirror=2"]),
     multi(Budget::Minimum).with_levels(20, &["a", "b=bch4"]),
 ];

@@ -34,16 +34,27 @@ pub(super) const fn fits(geometry: &Geometry) -> bool {
     geometry.pages() < NUMBERS as u64 && geometry.dies <= DIES_MAX
 }
 
-/// Kind and class in one: sector data by its class, everything else is of one class.
+/// Kind and class in one: sector data by its class, everything else is of one class. The class of parity pages of sector data is elsewhere.
 const fn type_of(header: &Header) -> u8 {
     match header.kind {
         Kind::Data => header.stream,
         Kind::Map => 9,
         Kind::Record => 10,
+        Kind::Parity if is_of_data(header) => DATA_PARITY,
         Kind::Parity => 11,
         Kind::Anchor => 12,
         Kind::Padding => 13,
     }
+}
+
+/// Parity pages of sector data.
+const DATA_PARITY: u8 = 14;
+/// Where their class begins, behind the pages that they sum, which take the place of erases.
+const CLASS_SHIFT: u32 = 14;
+
+/// True for sector data and the sums of it.
+const fn is_of_data(header: &Header) -> bool {
+    matches!(header.kind, Kind::Data | Kind::Parity) && header.stream != JOURNAL_CLASS
 }
 
 const fn kind_and_class(code: u8) -> Option<(Kind, u8)> {
@@ -54,12 +65,16 @@ const fn kind_and_class(code: u8) -> Option<(Kind, u8)> {
         11 => (Kind::Parity, JOURNAL_CLASS),
         12 => (Kind::Anchor, JOURNAL_CLASS),
         13 => (Kind::Padding, JOURNAL_CLASS),
+        DATA_PARITY => (Kind::Parity, 0),
         _ => return None,
     })
 }
 
 /// Where the flags of anchor pages begin, which share their bits with those of sector data.
 const ANCHOR_FLAGS: u32 = FLAG_ATTEMPT.trailing_zeros();
+
+/// By how much bit 128 of a parity page of sector data moves down.
+const FLAG_UNIT_SHIFT: u32 = 5;
 
 /// Number and birth, six bytes: of anchor pages two and four, of all others three and three.
 fn number_and_birth(header: &Header) -> [u8; 6] {
@@ -69,14 +84,14 @@ fn number_and_birth(header: &Header) -> [u8; 6] {
             let ([a, b, ..], [c, d, e, f]) = (id.to_le_bytes(), birth.to_le_bytes());
             return [a, b, c, d, e, f];
         }
-        Kind::Data => birth >> BIRTH_SHIFT,
+        _ if is_of_data(header) => birth >> BIRTH_SHIFT,
         _ => birth.min(LAG_UNKNOWN),
     };
     let ([a, b, c, _], [d, e, f, _]) = (id.to_le_bytes(), birth.to_le_bytes());
     [a, b, c, d, e, f]
 }
 
-fn id_and_birth(kind: Kind, [a, b, c, d, e, f]: [u8; 6]) -> (u32, u32) {
+fn id_and_birth(kind: Kind, of_data: bool, [a, b, c, d, e, f]: [u8; 6]) -> (u32, u32) {
     if kind == Kind::Anchor {
         return (
             u32::from_le_bytes([a, b, 0, 0]),
@@ -87,9 +102,9 @@ fn id_and_birth(kind: Kind, [a, b, c, d, e, f]: [u8; 6]) -> (u32, u32) {
         u32::from_le_bytes([a, b, c, 0]),
         u32::from_le_bytes([d, e, f, 0]),
     );
-    match kind {
-        Kind::Data => (id, birth << BIRTH_SHIFT),
-        _ if birth == LAG_UNKNOWN => (id, u32::MAX),
+    match birth {
+        _ if of_data => (id, birth << BIRTH_SHIFT),
+        LAG_UNKNOWN => (id, u32::MAX),
         _ => (id, birth),
     }
 }
@@ -102,11 +117,14 @@ pub fn encode(header: &Header, seed: Seed, payload: &[u8]) -> [u8; PACKED_BYTES]
     out[7..13].copy_from_slice(&number_and_birth(header));
     let flags = match header.kind {
         Kind::Anchor => header.flags >> ANCHOR_FLAGS,
-        _ => header.flags,
+        _ => header.flags & 3 | header.flags >> FLAG_UNIT_SHIFT & 4,
     };
-    let rest = header.erases.min(ERASES_MAX)
+    let mut rest = header.erases.min(ERASES_MAX)
         | u32::from(header.span & 7) << 18
         | u32::from(flags & 7) << 21;
+    if out[0] & 0x0F == DATA_PARITY {
+        rest |= u32::from(header.stream) << CLASS_SHIFT;
+    }
     out[13..COVERED].copy_from_slice(&rest.to_le_bytes()[..3]);
     let crc = payload_crc(seed, &out[..COVERED], &[], payload);
     out[COVERED..COVERED + 4].copy_from_slice(&crc.to_le_bytes());
@@ -124,25 +142,32 @@ pub fn decode(bytes: &[u8; PACKED_BYTES], place: u32) -> Decoded {
     if header_crc(place, covered) != u16::from_le_bytes(*check) {
         return Decoded::Foreign;
     }
-    let Some((kind, stream)) = kind_and_class(bytes[0] & 0x0F) else {
+    let code = bytes[0] & 0x0F;
+    let Some((kind, mut stream)) = kind_and_class(code) else {
         return Decoded::Foreign;
     };
     let [_, t0, t1, t2, t3, t4, t5, n0, n1, n2, n3, n4, n5, r0, r1, r2, ..] = *bytes;
     let rest = u32::from_le_bytes([r0, r1, r2, 0]);
-    let (id, birth) = id_and_birth(kind, [n0, n1, n2, n3, n4, n5]);
+    let of_data = kind == Kind::Data || code == DATA_PARITY;
+    let (id, birth) = id_and_birth(kind, of_data, [n0, n1, n2, n3, n4, n5]);
     let flags = (rest >> 21) as u8;
+    let mut erases = rest & ERASES_MAX;
+    if code == DATA_PARITY {
+        stream = (erases >> CLASS_SHIFT) as u8;
+        erases &= (1 << CLASS_SHIFT) - 1;
+    }
     Decoded::Valid(Header {
         kind,
         level: bytes[0] >> 4,
         span: (rest >> 18) as u8 & 7,
         time: u64::from_le_bytes([t0, t1, t2, t3, t4, t5, 0, 0]),
         stream,
-        erases: rest & ERASES_MAX,
+        erases,
         id,
         birth,
         flags: match kind {
             Kind::Anchor => flags << ANCHOR_FLAGS,
-            _ => flags,
+            _ => flags & 3 | (flags & 4) << FLAG_UNIT_SHIFT,
         },
     })
 }
@@ -208,10 +233,18 @@ mod tests {
     #[test]
     fn a_packed_header_tells_all_that_a_header_does() {
         let classes = (0..=8).map(|stream| Header { stream, ..DATA });
+        let parities = (0..=8).map(|stream| Header {
+            kind: Kind::Parity,
+            stream,
+            span: 0,
+            erases: 0x7F,
+            flags: 128 | FLAG_RELOCATED,
+            ..DATA
+        });
         let anchors = [0, FLAG_ATTEMPT, FLAG_FORMATTING, FLAG_COPIED].map(anchor);
         let kinds = [Kind::Map, Kind::Record, Kind::Parity, Kind::Padding];
         let journals = kinds.map(|kind| journal(kind, 0x00AB_CDEF));
-        for header in classes.chain(anchors).chain(journals) {
+        for header in classes.chain(parities).chain(anchors).chain(journals) {
             assert_eq!(there_and_back(&header), Decoded::Valid(header));
         }
     }
