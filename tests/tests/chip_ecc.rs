@@ -2,7 +2,7 @@
 
 use cuesta::codec::{Ecc, LayoutError, PageLayout};
 use cuesta::volume::{Budget, Error, FormatOptions, Sector};
-use cuesta_hal::{ChipEcc, EccNeed, Geometry, Nand, PageAddress, SpareRuns};
+use cuesta_hal::{ChipEcc, Die, EccNeed, Geometry, Nand, PageAddress, SpareRuns};
 use cuesta_sim::{chip, chips, CutPlan, EmulatedNand, Fault, SplitMix64, Trigger};
 use cuesta_tests::aftermath::holds;
 use cuesta_tests::aged::{session, Making};
@@ -376,4 +376,29 @@ fn nothing_is_programmed_but_what_the_part_leaves_free() {
             assert_ne!(section[8..], [0xFF; 8], "{page:?}");
         }
     }
+}
+
+#[test]
+fn what_a_lost_die_held_follows_from_packed_headers_too() {
+    within(100, "a lost die", || {
+        for cleanly in [true, false] {
+            let making = Making::of("tiny4", Budget::Full)
+                .with_chip_ecc()
+                .with_levels(40, &["a=parity=3"]);
+            let mut rig = making.make(5);
+            let mut disk = rig.mount().expect("a formatted part");
+            for sector in 0..SECTORS {
+                disk.write(Sector(sector), &content(sector)).expect("room");
+            }
+            disk.flush().expect("room");
+            if cleanly {
+                disk.unmount().map_err(|(_, error)| error).expect("an end");
+            } else {
+                drop(disk);
+            }
+            rig.nand.power_cycle();
+            rig.nand.lose_die(Die(2));
+            assert_eq!(lost(&mut rig), [], "cleanly: {cleanly}");
+        }
+    });
 }
