@@ -3,8 +3,8 @@
 use cuesta_hal::{Buffer, Die, Nand};
 use heapless::Vec;
 
-use super::{erases_told, insert_delta};
 use super::journal::Covers;
+use super::{erases_told, insert_delta};
 use crate::codec::header::FLAG_BATCH;
 use crate::codec::{Header, HeaderState, Kind, PageError};
 use crate::volume::address::{MapIndex, Sector, Segment};
