@@ -290,6 +290,26 @@ fn a_served_disk_keeps_what_was_written_and_ends_cleanly_when_told() {
     assert!(raw[4096..12_288] == data && raw[..4096].iter().all(|&byte| byte == 0));
 }
 
+#[test]
+fn what_clients_write_is_stored_at_the_level_that_the_server_is_told() {
+    let scratch = Scratch::new();
+    let levels = level_options(&["plain=crc", "wide=parity=2"]);
+    scratch.succeeds(&[&["format", "d.nand", "--chip", "ssd-tlc"], &levels[..]].concat());
+    let data = random_bytes(3, 1 << 20);
+    let mut server = scratch.serve("d.nand", &["--level", "wide"]);
+    let mut client = server.connect();
+    assert_eq!(client.write(0, &data), 0);
+    assert_eq!(client.flush(), 0);
+    assert_eq!(server.signal("-TERM"), Some(0));
+    let told = scratch.json(&["levels", "d.nand", "--json"]);
+    let sectors = |level: usize| number(&told["levels"][level], "sectors");
+    assert_eq!((sectors(0), sectors(1)), (0, 256));
+    assert_eq!(number(&told["levels"][1], "parity"), 2);
+    let refused = ["serve", "d.nand", "--socket", "s", "--level", "safe"];
+    let line = scratch.refuses(2, &refused);
+    assert!(line.contains("no such level, but plain, wide"), "{line}");
+}
+
 fn disk_bytes_of(client: &Client) -> usize {
     (client.size_bytes / 512 * 512) as usize
 }

@@ -204,10 +204,24 @@ impl Level {
     /// What was found, and where.
     pub fn parse(text: &str, ecc: Ecc) -> Result<Self, LevelError<'_>> {
         let (name, words) = text.split_once('=').unwrap_or((text, ""));
-        let mut level =
+        let level =
             Self::new(name, ecc, Redundancy::Single).ok_or(LevelError::Name { found: name })?;
+        level.with_words(words, name.len() + 1)
+    }
+
+    /// Reads `bch8,mirror=2`: the level of a volume that has no other.
+    ///
+    /// # Errors
+    /// What was found, and where.
+    pub fn parse_unnamed(text: &str, ecc: Ecc) -> Result<Self, LevelError<'_>> {
+        Self::plain(ecc).with_words(text, 0)
+    }
+
+    /// The level with what words say, the first of which begins at `at`.
+    fn with_words(self, words: &str, at: usize) -> Result<Self, LevelError<'_>> {
+        let mut level = self;
+        let mut at = at;
         let (mut coded, mut copied) = (false, false);
-        let mut at = name.len() + 1;
         for word in words.split(',').filter(|_| !words.is_empty()) {
             let twice = if let Some(ecc) = Ecc::from_name(word) {
                 level.ecc = ecc;
@@ -395,6 +409,10 @@ mod tests {
             assert!(!table.set(3, &level));
         }
         assert_eq!(Level::plain(Ecc::Bch8).to_string(), "default=bch8");
+        let unnamed = |text| Level::parse_unnamed(text, Ecc::Bch4).map(|level| level.to_string());
+        assert_eq!(unnamed("parity=3").unwrap(), "default=bch4,parity=3");
+        let found = "a=bch8";
+        assert_eq!(unnamed(found), Err(LevelError::Word { found, at: 0 }));
     }
 
     #[test]
