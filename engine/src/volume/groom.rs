@@ -308,7 +308,13 @@ impl<N: Nand> Volume<'_, N> {
             return;
         }
         match made {
-            Some(die) if self.groom.candidates.is_empty() => self.groom_looked(die),
+            Some(die) if self.groom.candidates.is_empty() => {
+                self.groom_looked(die);
+                if self.groom.stage == Stage::Look {
+                    // Copies have voted, for nothing.
+                    self.groom.stage = Stage::Search(MapIndex(0));
+                }
+            }
             Some(die) => {
                 // What this is not cannot be found anywhere.
                 self.groom.hopeless = true;
