@@ -1,11 +1,11 @@
 //! A part is protected by the code that its data sheet asks for: that many wrong bits are repaired, more are an error.
 
-use cuesta::codec::{Ecc, LayoutError, PageLayout};
+use cuesta::codec::{CodesFn, Ecc, LayoutError, PageLayout};
 use cuesta::volume::{
-    default_sector_bytes, Budget, Error, FormatOptions, LevelIndex, Parameters, Sector,
+    default_sector_bytes, Budget, Error, FormatOptions, Level, LevelIndex, Parameters, Sector,
 };
 use cuesta_hal::{EccNeed, Geometry, Nand, Pairing};
-use cuesta_sim::{chip, chips, SplitMix64};
+use cuesta_sim::{chip, chips, EmulatedNand, SplitMix64};
 use cuesta_tests::damage::{flip_within, programmed_pages};
 use cuesta_tests::model::fill;
 use cuesta_tests::oracle::within;
@@ -191,4 +191,44 @@ fn as_many_wrong_bits_as_the_code_repairs_are_repaired_everywhere_and_more_are_a
             }
         }
     });
+}
+
+#[test]
+fn whichever_means_compute_the_codes_the_bytes_on_the_part_are_the_same() {
+    let part = |codes: Option<CodesFn>| {
+        let levels = ["a=bch4", "b=bch8", "c=bch40,mirror=2"]
+            .map(|text| Level::parse(text, Ecc::Bch4).expect("a level"));
+        let options = FormatOptions {
+            levels: &levels,
+            ..FormatOptions::default()
+        };
+        let geometry = Geometry {
+            blocks_per_die: 40,
+            page_bytes: 2048,
+            spare_bytes: 256,
+            ..chip("tiny4").expect("a chip").geometry
+        };
+        let builder = EmulatedNand::builder("tiny4").expect("a chip");
+        let mut rig = Rig::new(builder.geometry(geometry), &options, Budget::Full);
+        let mut disk = rig.mount().expect("a volume");
+        if let Some(codes) = codes {
+            disk.volume_mut().use_codes(codes).expect("the same codes");
+        }
+        let mut data = vec![0; disk.volume().sector_bytes()];
+        for sector in 0..60 {
+            fill(sector, 1, &mut data);
+            let level = LevelIndex((sector % 3) as u8);
+            disk.write_at(Sector(sector), &data, level).expect("room");
+        }
+        disk.unmount().map_err(|(_, error)| error).expect("an end");
+        let pages = programmed_pages(&rig.nand);
+        let bytes: Vec<_> = pages
+            .iter()
+            .map(|&page| (page, rig.nand.true_bytes(page)))
+            .collect();
+        bytes
+    };
+    let portable = part(None);
+    assert!(portable.len() > 60);
+    assert!(part(Some(cuesta_accelerator::code)) == portable);
 }

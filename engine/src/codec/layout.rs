@@ -14,8 +14,10 @@ use core::ops::Range;
 
 use cuesta_hal::{Columns, Geometry, SpareRuns};
 
+use super::code::Code;
 use super::ecc::Ecc;
 use super::header::{header_bytes, UNITS_MAX};
+use super::implementations::{CodesFn, Implementations, OtherCode};
 use super::packed_header::{self, PACKED_BYTES};
 use super::protection::{
     chip_ecc, code_for, code_of_header, is_built, repairs_itself, sizes, CODES,
@@ -44,6 +46,7 @@ pub struct PageLayout {
     packed: bool,
     header_ecc: Ecc,
     ecc: Ecc,
+    implementations: Implementations,
     /// Position of the header.
     header_at: u32,
     codeword_bytes: u32,
@@ -137,6 +140,7 @@ impl PageLayout {
             // Bytes of the spare that the part leaves free it need not protect.
             header_ecc: code_of_header(strongest),
             ecc,
+            implementations: Implementations::PORTABLE,
             codeword_bytes: SECTOR_UNIT,
             parity_bytes: 0,
         };
@@ -175,6 +179,22 @@ impl PageLayout {
             });
         }
         Ok(packed)
+    }
+
+    /// The same layout, with codes that the caller computes by better means than the portable ones.
+    ///
+    /// # Errors
+    /// [`OtherCode`]: one of them computes something else.
+    pub fn with_codes(&self, codes: CodesFn) -> Result<Self, OtherCode> {
+        Ok(Self {
+            implementations: Implementations::of(codes)?,
+            ..*self
+        })
+    }
+
+    /// The implementation of a code; `None` if this build has none, or none is needed.
+    pub(super) fn implementation(&self, ecc: Ecc) -> Option<&'static dyn Code> {
+        self.implementations.get(ecc)
     }
 
     /// The layout of data with another code: the same header at the same place.

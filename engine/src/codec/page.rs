@@ -5,7 +5,6 @@ use super::crc::Seed;
 use super::header::{self, Decoded, Header, HEADER_BYTES_MAX};
 use super::layout::PageLayout;
 use super::packed_header;
-use super::protection::implementation;
 
 /// Parity bytes of a header at most: those of BCH with 24 bits.
 const HEADER_PARITY_MAX: usize = 39;
@@ -118,7 +117,7 @@ impl PageLayout {
         // What holds nothing stays unprogrammed, whatever is in the buffer.
         let rest = self.payload_at(headers.len() as u32).min(self.page_bytes());
         page[rest as usize..self.page_bytes() as usize].fill(0xFF);
-        if let Some(code) = implementation(self.ecc()) {
+        if let Some(code) = self.implementation(self.ecc()) {
             for unit in (0..self.sectors()).take(headers.len()) {
                 self.encode_payload(code, page, unit);
             }
@@ -135,7 +134,7 @@ impl PageLayout {
         }
         let mut parity = [0xFF; HEADER_PARITY_MAX];
         let parity = &mut parity[..(self.header_unit() - self.header_bytes()) as usize];
-        if let Some(code) = implementation(self.header_ecc()) {
+        if let Some(code) = self.implementation(self.header_ecc()) {
             // Both have the lengths that the code asks for.
             let _ = code.encode(bytes, parity);
         }
@@ -179,7 +178,9 @@ impl PageLayout {
     }
 
     fn corrected_header(&self, page: &[u8]) -> Result<Corrected, PageError> {
-        let code = implementation(self.header_ecc()).ok_or(PageError::Uncorrectable)?;
+        let code = self
+            .implementation(self.header_ecc())
+            .ok_or(PageError::Uncorrectable)?;
         let mut area = [0; HEADER_BYTES_MAX + HEADER_PARITY_MAX];
         let area = &mut area[..self.header_unit() as usize];
         self.gather(page, self.header_at(), area)
@@ -257,7 +258,7 @@ impl PageLayout {
             return Err(PageError::Uncorrectable);
         }
         let mut worst = corrected.bits;
-        if let Some(code) = implementation(layout.ecc()) {
+        if let Some(code) = self.implementation(layout.ecc()) {
             worst = worst.max(layout.correct_payload(code, page, unit)?);
         }
         if !self.header_matches(&corrected, unit, seed, layout.payload(page, unit)) {

@@ -33,8 +33,8 @@ pub(super) const fn sizes(ecc: Ecc) -> (u32, u32, u32) {
     }
 }
 
-/// The implementation of a code; `None` if this build has none, or none is needed.
-pub(super) fn implementation(ecc: Ecc) -> Option<&'static dyn Code> {
+/// The portable implementation of a code; `None` if this build has none, or none is needed.
+pub(super) fn portable(ecc: Ecc) -> Option<&'static dyn Code> {
     match ecc {
         Ecc::Crc => None,
         Ecc::Bch4 => Some(&<super::bch::Bch4>::PORTABLE),
@@ -47,7 +47,7 @@ pub(super) fn implementation(ecc: Ecc) -> Option<&'static dyn Code> {
 
 /// True when this build has what the code needs.
 pub(super) fn is_built(ecc: Ecc) -> bool {
-    ecc == Ecc::Crc || implementation(ecc).is_some()
+    ecc == Ecc::Crc || portable(ecc).is_some()
 }
 
 /// The weakest code that repairs what a data sheet asks for. Over shorter stretches than it counts, errors are less even: there a code has to repair

@@ -56,6 +56,8 @@ mod write;
 use cuesta_hal::Nand;
 use heapless::Vec;
 
+use crate::codec::{CodesFn, OtherCode};
+
 pub use address::{Location, MapIndex, Sector, Segment, Ticket};
 pub use append_point::AppendPoint;
 pub use error::{Error, FormatError, MountError};
@@ -249,6 +251,15 @@ impl<N: Nand> Volume<'_, N> {
     #[must_use]
     pub fn abandon(self) -> N {
         self.nand
+    }
+
+    /// From now on the codes are computed by what `codes` gives: a processor may have better means than tables.
+    ///
+    /// # Errors
+    /// [`OtherCode`]: one of them computes something else. Nothing was changed.
+    pub fn use_codes(&mut self, codes: CodesFn) -> Result<(), OtherCode> {
+        self.shape.layout = self.shape.layout.with_codes(codes)?;
+        Ok(())
     }
 
     /// To be called after [`Event::Pending`]: lets the part sleep until something settles.

@@ -60,7 +60,12 @@ impl DiskFile {
     /// Mounts the volume. Nothing is written.
     pub fn mount(&mut self) -> Result<ImageDisk<'_>, Failure> {
         match Volume::mount(&mut self.nand, self.memory.lend()) {
-            Ok(volume) => Ok(Disk::new(volume)),
+            Ok(mut volume) => {
+                volume
+                    .use_codes(cuesta_accelerator::code)
+                    .map_err(|error| Failure::of(&self.path, error))?;
+                Ok(Disk::new(volume))
+            }
             Err(error) => Err(Failure::of(&self.path, error)),
         }
     }
