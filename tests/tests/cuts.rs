@@ -222,7 +222,7 @@ const MULTI_PARITY: Making = Making {
     page_bytes: Some(8192),
     pages_per_block: Some(8),
     depth: 7,
-    ..Making::of("tiny-multi", Budget::Full).with_levels(48, &["a=parity=2"])
+    ..Making::of("tiny-multi", Budget::Full).with_levels(28, &["a=parity=2"])
 };
 const FOUR_DIES_MIRRORED: Making = Making {
     pages_per_block: Some(8),
