@@ -8,6 +8,7 @@ use super::io;
 use super::level::Level;
 use super::memory::Memory;
 use super::parameters::{FormatOptions, Parameters};
+use super::ring::{ring_die, Ring};
 use super::segment_table::State;
 use super::stream::JOURNAL;
 use super::{Session, Volume};
@@ -77,7 +78,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         }
         let marker = volume.mark_formatting(&geometry)?;
         volume.erase_all(&geometry, marker)?;
-        if !volume.place_rings(&geometry) {
+        if volume.place_rings(&geometry) < parameters.rings(geometry.dies).into() {
             return Err(FormatError::Volume(Error::NoSpace));
         }
         volume.set_levels(options.levels);
@@ -121,7 +122,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         }
         self.directory.fill(super::DirectoryEntry::default());
         self.checkpoint = super::Checkpoint::default();
-        self.rings = [super::Ring::default(), super::Ring::default()];
+        self.rings = core::array::from_fn(|_| Ring::default());
     }
 
     /// Reads the factory's markers; gives the number of bad blocks of the die that has most.
@@ -146,35 +147,37 @@ impl<'m, N: Nand> Volume<'m, N> {
         Ok(worst)
     }
 
-    /// The rings are the first good blocks in which no log is: of two dies where there are several, else one behind the other. False when
-    /// there are too few.
-    pub(super) fn place_rings(&mut self, geometry: &Geometry) -> bool {
-        self.rings = [super::Ring::default(), super::Ring::default()];
+    /// The rings are the first good blocks in which no log is: of a die each where there are several, else one behind the other. A ring for which there are
+    /// too few has none; gives how many have them.
+    pub(super) fn place_rings(&mut self, geometry: &Geometry) -> usize {
+        self.rings = core::array::from_fn(|_| Ring::default());
         let need = self.quota.ring_slots * self.quota.blocks_per_slot;
-        let dies = anchor_dies(geometry);
         let mut from = 0;
-        for copy in 0..2usize {
-            let die = copy as u16 % dies;
-            if dies > 1 {
+        for ring in 0..self.parameters.rings(geometry.dies) {
+            let die = ring_die(geometry.dies, ring);
+            if geometry.dies > 1 {
                 from = 0;
             }
-            while from < probe_blocks(geometry) && (self.rings[copy].blocks.len() as u32) < need {
+            let mut blocks = Ring::default().blocks;
+            while from < probe_blocks(geometry) && (blocks.len() as u32) < need {
                 let block = BlockAddress::new(die, from);
                 from += 1;
-                let number = self.shape.block_number(block);
                 let segment = self.shape.segment_of(block);
                 let taken = !matches!(self.segments.state(segment), State::Free | State::Reserved);
-                if self.is_bad(number) || taken {
+                if taken || self.is_bad(self.shape.block_number(block)) {
                     continue;
                 }
-                let _ = self.rings[copy].blocks.push(number as u32);
+                let Ok(index) = u16::try_from(block.block.0) else {
+                    break;
+                };
+                let _ = blocks.push(index);
                 self.segments.set_state(segment, State::Reserved);
             }
-            if self.rings[copy].blocks.len() as u32 != need {
-                return false;
+            if blocks.len() as u32 == need {
+                self.rings[usize::from(ring)].blocks = blocks;
             }
         }
-        true
+        self.rings_in_use()
     }
 
     /// Says on the first good block that the part is being formatted: gives the block's number.
@@ -258,15 +261,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         }
         self.wear(first);
         self.install(JOURNAL, first);
-        for copy in 0..2 {
-            // The first place says that the part is being formatted: the first checkpoint goes to the second.
-            self.rings[copy].slot = 0;
-            self.rings[copy].committed = u32::MAX;
-            self.rings[copy].trace = u32::MAX;
-        }
-        for ring in &mut self.rings {
-            ring.next = u32::MAX / 2;
-        }
+        // Of each ring the first place, where the part may say that it is being formatted, stays as it is: the first checkpoint goes to the second.
         self.make_checkpoint(true)
     }
 }

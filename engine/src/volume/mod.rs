@@ -7,11 +7,13 @@
 
 mod address;
 mod anchor;
+mod anchor_page;
 mod anchor_scan;
 mod append_point;
 mod bits;
 mod checkpoint;
 mod control;
+mod copied_checkpoint;
 mod copies;
 mod credit;
 mod delta;
@@ -38,6 +40,7 @@ mod placement;
 mod poll;
 mod read;
 mod recover;
+mod ring;
 mod room;
 mod segment_table;
 mod settle;
@@ -73,7 +76,6 @@ pub use shape::Shape;
 pub use stats::Stats;
 pub use verify::{Finding, Verified};
 
-use anchor::Ring;
 use checkpoint::Checkpoint;
 use control::Control;
 use credit::Credit;
@@ -82,8 +84,10 @@ use groom::Groom;
 use job::Job;
 use level::LevelTable;
 use map_page::Frames;
+use parameters::RINGS_MAX;
 use patrol::Patrol;
 use read::Patience;
+use ring::Ring;
 use segment_table::SegmentTable;
 use stream::JOURNAL;
 use write::Intent;
@@ -157,8 +161,8 @@ pub struct Volume<'m, N: Nand> {
     unsettled: bool,
     /// The journal was found without a checkpoint.
     scanned: bool,
-    /// The mounted checkpoint, if its second copy is not complete.
-    single_copy: Option<u32>,
+    /// The mounted checkpoint, if too few copies of it are known to be complete.
+    unfinished: Option<u32>,
     /// Log time from which on pages belong to uncommitted attempts to begin a session.
     void_from: u64,
     /// Pages that a cut has touched and that have decayed since: never written, as far as this mount is concerned.
@@ -187,7 +191,7 @@ pub struct Volume<'m, N: Nand> {
     /// A stream that cannot go on without a segment.
     want_open: Option<u8>,
     pending: Pending,
-    rings: [Ring; 2],
+    rings: [Ring; RINGS_MAX],
     checkpoint: Checkpoint,
     control: Control,
     intent: Option<Intent>,

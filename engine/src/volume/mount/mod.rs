@@ -9,7 +9,6 @@ use cuesta_hal::{Buffer, Nand};
 use heapless::Vec;
 
 use super::address::{Location, Sector, Segment};
-use super::anchor::Ring;
 use super::anchor_scan::{self, Anchors};
 use super::checkpoint::Checkpoint;
 use super::delta::{Delta, DeltaTable};
@@ -21,12 +20,16 @@ use super::memory::{Memory, Plan};
 use super::parameters::{ParameterError, Parameters};
 use super::read::Slot;
 use super::recover::Decayed;
+use super::ring::Ring;
 use super::segment_table::{SegmentTable, State};
 use super::shape::Shape;
 use super::{io, Budget, Pending, Session, Volume};
 use crate::codec::HeaderState;
 
 use journal::Covers;
+
+/// Checkpoints that attempts nobody knows of any more may have numbered.
+const SEQUENCES_SKIPPED: u32 = 1 << 16;
 
 /// Finds the volume on a part: its anchors, or what its journal says if they are lost.
 fn locate<N: Nand>(nand: &mut N) -> Result<Anchors, MountError> {
@@ -180,7 +183,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             recovering: false,
             unsettled: false,
             scanned: false,
-            single_copy: None,
+            unfinished: None,
             map_tries: 0,
             void_from: u64::MAX,
             void: Vec::new(),
@@ -197,7 +200,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             appends,
             want_open: None,
             pending: Pending::default(),
-            rings: [Ring::default(), Ring::default()],
+            rings: core::array::from_fn(|_| Ring::default()),
             checkpoint: Checkpoint::default(),
             control: super::Control::default(),
             intent: None,
@@ -215,10 +218,10 @@ impl<'m, N: Nand> Volume<'m, N> {
 
     /// Counts, and decides what of the state can be trusted.
     fn conclude(&mut self, clean: bool) {
-        for ring in 0..2 {
-            for index in 0..self.rings[ring].blocks.len() {
-                let number = self.rings[ring].blocks[index];
-                let block = anchor_scan::block_of(self.nand.geometry(), number);
+        for ring in 0..self.parameters.rings(self.shape.dies) {
+            let mut index = 0;
+            while let Some(block) = self.ring_block(ring, index) {
+                index += 1;
                 let segment = self.shape.segment_of(block);
                 if segment.0 < self.shape.segments {
                     self.segments.set_state(segment, State::Reserved);
