@@ -10,8 +10,8 @@ use super::anchor::{page_at, Position, CONFIRMING, OPENING};
 use super::error::Error;
 use super::flight::Flight;
 use super::job::{Job, Step};
-use super::parameters::{ANCHOR_PREFIX, RING_BLOCKS_MAX};
-use super::ring::NO_PLACE;
+use super::parameters::RING_BLOCKS_MAX;
+use super::ring::{BEHIND_OPENING, FULL, NO_PLACE};
 use super::{Session, Volume, JOURNAL};
 
 /// Where the volume is in making a checkpoint.
@@ -171,8 +171,9 @@ impl<N: Nand> Volume<'_, N> {
 
     fn begin_copy(&mut self, copy: u8) {
         self.checkpoint.failures = 0;
-        let next = self.rings[usize::from(copy)].next;
-        if next + self.quota.checkpoint_pages <= self.place_pages() {
+        let ring = &self.rings[usize::from(copy)];
+        let behind = ring.behind(self.quota.checkpoint_pages, self.place_pages());
+        if behind.is_some() {
             self.checkpoint.phase = Phase::Write { copy, page: 0 };
         } else {
             self.fresh_place(copy);
@@ -240,7 +241,7 @@ impl<N: Nand> Volume<'_, N> {
                     Phase::Erase { block, .. } => block,
                     Phase::Opening { id: page, .. } | Phase::Write { page, .. } => {
                         let ring = &self.rings[usize::from(copy)];
-                        (ring.next + page_at(page)) / self.shape.rows
+                        (u32::from(ring.next) + page_at(page)) / self.shape.rows
                     }
                     Phase::Idle | Phase::Prepare | Phase::Dump => 0,
                 };
@@ -267,7 +268,7 @@ impl<N: Nand> Volume<'_, N> {
                 };
             }
             Phase::Opening { copy, .. } => {
-                self.rings[usize::from(copy)].next = ANCHOR_PREFIX;
+                self.rings[usize::from(copy)].next = BEHIND_OPENING;
                 self.checkpoint.phase = Phase::Write { copy, page: 0 };
             }
             Phase::Write { copy, page } => {
@@ -278,8 +279,10 @@ impl<N: Nand> Volume<'_, N> {
                     };
                     return;
                 }
+                let (pages, place) = (self.quota.checkpoint_pages, self.place_pages());
                 let ring = &mut self.rings[usize::from(copy)];
-                ring.next += self.quota.checkpoint_pages;
+                let behind = ring.behind(pages, place);
+                ring.next = behind.unwrap_or(FULL);
                 ring.committed = ring.slot;
                 self.next_copy(copy + 1);
             }

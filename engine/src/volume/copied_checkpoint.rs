@@ -5,7 +5,8 @@ use cuesta_hal::{Nand, PageAddress};
 use super::anchor::{page_at, CONFIRMING, OPENING};
 use super::anchor_scan::{self, Anchors};
 use super::error::{reload_failed, Error};
-use super::parameters::{ANCHOR_PREFIX, RING_BLOCKS_MAX};
+use super::parameters::RING_BLOCKS_MAX;
+use super::ring::BEHIND_OPENING;
 use super::Volume;
 use crate::codec::header::FLAG_COPIED;
 
@@ -58,7 +59,7 @@ impl<N: Nand> Volume<'_, N> {
                 }
                 good = self.program_anchor(to)?;
                 if id == CONFIRMING {
-                    self.rings[usize::from(ring)].next = ANCHOR_PREFIX;
+                    self.rings[usize::from(ring)].next = BEHIND_OPENING;
                 }
             }
             if good {

@@ -10,6 +10,7 @@ use super::memory::Memory;
 use super::parameters::{FormatOptions, Parameters};
 use super::ring::{ring_die, Ring};
 use super::segment_table::State;
+use super::silence::Attended;
 use super::stream::JOURNAL;
 use super::{Session, Volume};
 use crate::codec::PageLayout;
@@ -52,10 +53,11 @@ impl<'m, N: Nand> Volume<'m, N> {
     /// # Errors
     /// What does not fit, or what the part failed at.
     pub fn format(
-        mut nand: N,
+        nand: N,
         memory: Memory<'m>,
         options: &FormatOptions<'_>,
     ) -> Result<N, FormatError> {
+        let mut nand = Attended::new(nand);
         let geometry = *nand.geometry();
         let parameters = Parameters::choose(&geometry, options).map_err(FormatError::Parameters)?;
         let known_bad = super::anchor_scan::find(&mut nand).ok();
@@ -86,7 +88,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         // The first checkpoint is in other places of the rings: now the volume is there.
         let marked = super::anchor_scan::block_of(&geometry, marker as u32);
         io::erase(&mut volume.nand, marked).map_err(FormatError::Nand)?;
-        Ok(volume.nand)
+        Ok(volume.nand.into_part())
     }
 
     fn set_levels(&mut self, levels: &[Level]) {

@@ -45,6 +45,7 @@ mod room;
 mod segment_table;
 mod settle;
 mod shape;
+mod silence;
 mod stats;
 mod stream;
 mod stripe;
@@ -89,6 +90,7 @@ use patrol::Patrol;
 use read::Patience;
 use ring::Ring;
 use segment_table::SegmentTable;
+use silence::Attended;
 use stream::JOURNAL;
 use write::Intent;
 
@@ -138,7 +140,7 @@ struct Pending {
 /// * No method panics on whatever the media hold.
 #[derive(Debug)]
 pub struct Volume<'m, N: Nand> {
-    nand: N,
+    nand: Attended<N>,
     shape: Shape,
     parameters: Parameters,
     quota: Quota,
@@ -231,18 +233,18 @@ impl<N: Nand> Volume<'_, N> {
     /// The NAND below, to look at.
     #[must_use]
     pub const fn nand(&self) -> &N {
-        &self.nand
+        self.nand.part()
     }
 
     /// The NAND below. Touching its array while the volume is mounted breaks the volume; a simulator's clock and counters may be used.
     pub const fn nand_mut(&mut self) -> &mut N {
-        &mut self.nand
+        self.nand.part_mut()
     }
 
     /// Gives the NAND back without writing anything: what is not on the media is lost, as with a power cut.
     #[must_use]
     pub fn abandon(self) -> N {
-        self.nand
+        self.nand.into_part()
     }
 
     /// To be called after [`Event::Pending`]: lets the part sleep until something settles.

@@ -13,6 +13,11 @@ pub(super) const RINGS_LEAST: usize = 2;
 /// No place of a ring.
 pub(super) const NO_PLACE: u8 = u8::MAX;
 
+/// No page of a place.
+pub(super) const FULL: u16 = u16::MAX;
+/// The page of a place at which its first checkpoint starts.
+pub(super) const BEHIND_OPENING: u16 = ANCHOR_PREFIX as u16;
+
 /// The anchor blocks of one copy.
 #[derive(Debug, Clone)]
 pub(super) struct Ring {
@@ -27,8 +32,8 @@ pub(super) struct Ring {
     pub trace: u8,
     /// Nothing can be written to it any more, as far as this session knows.
     pub out: bool,
-    /// Its next page; behind the end when the next checkpoint has to start in a fresh place.
-    pub next: u32,
+    /// Its next page; [`FULL`] when the next checkpoint has to start in a fresh place.
+    pub next: u16,
 }
 
 impl Default for Ring {
@@ -39,7 +44,7 @@ impl Default for Ring {
             committed: NO_PLACE,
             trace: NO_PLACE,
             out: false,
-            next: u32::MAX / 2,
+            next: FULL,
         }
     }
 }
@@ -50,15 +55,22 @@ impl Ring {
         !self.out && !self.blocks.is_empty()
     }
 
+    /// The page behind a checkpoint of so many pages that starts at the next one, if a place of so many has room for it.
+    pub(super) fn behind(&self, checkpoint_pages: u32, place_pages: u32) -> Option<u16> {
+        let end = u32::from(self.next).checked_add(checkpoint_pages)?;
+        let fits = self.next != FULL && end <= place_pages;
+        fits.then(|| u16::try_from(end).unwrap_or(FULL))
+    }
+
     /// The next checkpoint starts in a fresh place.
     pub(super) fn leave_place(&mut self) {
-        self.next = u32::MAX / 2;
+        self.next = FULL;
     }
 
     /// Goes on behind the opening page of a place that was opened in this session.
     fn reopen(&mut self, slot: u8) {
         self.slot = slot;
-        self.next = ANCHOR_PREFIX;
+        self.next = BEHIND_OPENING;
     }
 }
 
@@ -110,7 +122,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// The page that the `page`-th of a checkpoint goes to.
     pub(super) fn anchor_page(&self, ring: u8, page: u32) -> Option<PageAddress> {
-        let at = self.rings[usize::from(ring)].next + page;
+        let at = u32::from(self.rings[usize::from(ring)].next) + page;
         Some(
             self.place_block(ring, at / self.shape.rows)?
                 .page((at % self.shape.rows) as u16),
@@ -267,7 +279,7 @@ impl<N: Nand> Volume<'_, N> {
                 good = self.program_anchor(page)?;
             }
             if good {
-                self.rings[usize::from(ring)].next = ANCHOR_PREFIX;
+                self.rings[usize::from(ring)].next = BEHIND_OPENING;
                 return Ok(true);
             }
             if self.rings_in_use() <= RINGS_LEAST {

@@ -23,6 +23,7 @@ use super::recover::Decayed;
 use super::ring::Ring;
 use super::segment_table::{SegmentTable, State};
 use super::shape::Shape;
+use super::silence::Attended;
 use super::{io, Budget, Pending, Session, Volume};
 use crate::codec::HeaderState;
 
@@ -50,7 +51,7 @@ impl<'m, N: Nand> Volume<'m, N> {
     /// # Errors
     /// As for [`mount`](Self::mount).
     pub fn probe(nand: &mut N) -> Result<Parameters, MountError> {
-        Ok(locate(nand)?.head.parameters)
+        Ok(locate(&mut Attended::new(nand))?.head.parameters)
     }
 
     /// Mounts the volume on a part.
@@ -60,7 +61,8 @@ impl<'m, N: Nand> Volume<'m, N> {
     ///
     /// # Errors
     /// What was found instead of a volume, or what is missing.
-    pub fn mount(mut nand: N, memory: Memory<'m>) -> Result<Self, MountError> {
+    pub fn mount(nand: N, memory: Memory<'m>) -> Result<Self, MountError> {
+        let mut nand = Attended::new(nand);
         let anchors = locate(&mut nand)?;
         let parameters = anchors.head.parameters;
         let mut volume = Self::assemble(nand, memory, parameters)?;
@@ -125,7 +127,7 @@ impl<'m, N: Nand> Volume<'m, N> {
 
     /// A volume without contents in the memory lent.
     pub(super) fn assemble(
-        nand: N,
+        nand: Attended<N>,
         memory: Memory<'m>,
         parameters: Parameters,
     ) -> Result<Self, MountError> {
