@@ -4,13 +4,13 @@ use cuesta::codec::Ecc;
 use cuesta::volume::{Budget, Error, FormatOptions, Level, MountError, Sector};
 use cuesta_hal::{Die, Geometry, NandErrorKind};
 use cuesta_sim::{chip, CutPlan, EmulatedNand, SplitMix64};
-use cuesta_tests::aftermath::holds;
+use cuesta_tests::aftermath::{holds, Replay};
 use cuesta_tests::aged::{session, Making};
 use cuesta_tests::change::{filling, mixture, Change};
 use cuesta_tests::driver::Driver;
-use cuesta_tests::model::Model;
+use cuesta_tests::model::{fill, Model};
 use cuesta_tests::oracle::within;
-use cuesta_tests::rig::Rig;
+use cuesta_tests::rig::{Rig, RigDisk};
 use cuesta_tests::verdict;
 
 /// Sectors of a disk.
@@ -202,6 +202,104 @@ fn what_a_die_holds_that_was_away_for_some_sessions_brings_nothing_old_back() {
                     if cut.is_ok() {
                         break;
                     }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_die_lost_after_cuts_of_checkpoints_and_recoveries_takes_nothing_along() {
+    within(300, "dies lost after cuts", || {
+        let disks: Vec<_> = (0..4).map(lived).collect();
+        for seed in 0..1200 {
+            let mut random = SplitMix64::new(seed);
+            let (mut rig, mut model) = disks[(seed % 4) as usize].clone();
+            let cuts: Vec<u64> = (0..2 + random.below(3)).map(|_| random.below(64)).collect();
+            let die = random.below(3) as u16;
+            let _replay = Replay(format!("seed {seed}: cut at {cuts:?}, then die {die} lost"));
+            for &at in &cuts {
+                rig.nand.plan_cut(CutPlan::during(at, random.next()));
+                let _ = session(&mut rig, &mut model, 1, &[Change::Write(1)]);
+                rig.nand.power_cycle();
+                model.power_cycled();
+            }
+            rig.nand.lose_die(Die(die));
+            holds(&mut rig, &mut model, &ONE, &mut random);
+        }
+    });
+}
+
+/// Writes until one is refused, or often enough; the error, and the sector that may be old or new by then.
+fn written_until_refused(disk: &mut RigDisk<'_>, model: &mut Model) -> Option<(Error, u32)> {
+    let mut random = SplitMix64::new(9);
+    let mut data = vec![0; disk.volume().sector_bytes()];
+    for _ in 0..1000 {
+        let sector = random.below(u64::from(SECTORS)) as u32;
+        let version = model.fresh();
+        fill(sector, version, &mut data);
+        if let Err(error) = disk.write(Sector(sector), &data) {
+            return Some((error, sector));
+        }
+        model.started(sector, version);
+        model.acknowledged(sector, version);
+    }
+    None
+}
+
+/// Every sector reads as the model says, but for one of which a write was refused.
+fn reads_all(disk: &mut RigDisk<'_>, model: &Model, but: Option<u32>, what: &str) {
+    let mut data = vec![0; disk.volume().sector_bytes()];
+    for sector in (0..SECTORS).filter(|&sector| Some(sector) != but) {
+        let written = disk
+            .read(Sector(sector), &mut data)
+            .unwrap_or_else(|error| panic!("{what}, sector {sector}: {error}"));
+        let version = Model::identify(sector, written, &data);
+        assert_eq!(
+            version,
+            Some(model.current(sector)),
+            "{what}, sector {sector}"
+        );
+    }
+}
+
+#[test]
+fn with_too_few_dies_left_everything_can_be_read_and_writes_are_refused() {
+    within(300, "too few dies", || {
+        // Of four dies, checkpoints go to the first three, or to all.
+        for (levels, copies) in [(["a=mirror=2"], 2), (["a=mirror=3"], 3)] {
+            for (first, second) in
+                (0..4).flat_map(|first| (0..4).map(move |second| (first, second)))
+            {
+                for loss in Loss::ALL.into_iter().filter(|_| first != second) {
+                    let what = format!("{copies} copies, die {first}, then {second}, {loss:?}");
+                    eprintln!("{what}");
+                    let mut rig = disk_of(4, &levels, 1);
+                    let mut model = Model::new();
+                    session(&mut rig, &mut model, 1, &filling(SECTORS)).expect("power");
+                    let mut disk = rig.mount().expect("a volume");
+                    loss.strike(disk.volume_mut().nand_mut(), first);
+                    let refused = written_until_refused(&mut disk, &mut model);
+                    assert_eq!(refused, None, "{what}");
+                    while disk.idle(0, 10_000).expect("a part") {}
+                    loss.strike(disk.volume_mut().nand_mut(), second);
+                    reads_all(&mut disk, &model, None, &what);
+                    let refused = written_until_refused(&mut disk, &mut model);
+                    // Two copies fit on the dies that are left, and two rings are left where one of the lost dies had none.
+                    let goes_on = copies == 2 && (first == 3 || second == 3);
+                    assert_eq!(refused.is_none(), goes_on, "{what}: {refused:?}");
+                    let (error, sector) = refused.unzip();
+                    assert!(
+                        matches!(error, None | Some(Error::NoSpace | Error::ReadOnly)),
+                        "{what}: {error:?}"
+                    );
+                    reads_all(&mut disk, &model, sector, &what);
+                    drop(disk);
+                    rig.nand.power_cycle();
+                    let mut disk = rig
+                        .mount()
+                        .unwrap_or_else(|error| panic!("{what}: {error}"));
+                    reads_all(&mut disk, &model, sector, &what);
                 }
             }
         }
