@@ -333,8 +333,10 @@ impl<N: Nand> Volume<'_, N> {
                     return Err(error);
                 }
             }
-            if let Session::Failed(error) = self.session {
-                return Err(error);
+            match self.session {
+                Session::Failed(error) => return Err(error),
+                Session::ReadOnly => return Err(Error::NoSpace),
+                Session::Mounted { .. } | Session::Active => {}
             }
             if self.dies.iter().any(|die| die.flight != Flight::None) {
                 self.nand.wait();

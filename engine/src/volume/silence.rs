@@ -226,6 +226,12 @@ impl<N: Nand> Nand for Attended<N> {
     }
 
     fn wait(&mut self) {
-        self.nand.wait();
+        let settles_at_once = (0..self.nand.geometry().dies).map(Die).any(|die| {
+            let started = self.watched(die).map(|watched| watched.started);
+            started.is_some_and(|started| started != Started::Nothing) && self.given_up(die)
+        });
+        if !settles_at_once {
+            self.nand.wait();
+        }
     }
 }
