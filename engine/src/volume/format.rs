@@ -58,6 +58,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         options: &FormatOptions<'_>,
     ) -> Result<N, FormatError> {
         let mut nand = Attended::new(nand);
+        nand.be_strict().map_err(FormatError::Nand)?;
         let geometry = *nand.geometry();
         let parameters = Parameters::choose(&geometry, options).map_err(FormatError::Parameters)?;
         let known_bad = super::anchor_scan::find(&mut nand).ok();

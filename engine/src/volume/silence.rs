@@ -1,4 +1,4 @@
-//! Dies that do not answer: on a part of several dies what they were to do has failed, and the volume goes on with the others.
+//! Dies that do not answer: where pages have copies, what such a die was to do has failed, and the volume goes on with the others.
 
 use cuesta_hal::{
     BlockAddress, Buffer, Columns, Completion, Die, Geometry, Nand, NandError, NandErrorKind,
@@ -55,7 +55,7 @@ impl Watched {
 ///
 /// On a part of several dies an operation that ends with [`NandErrorKind::Timeout`] settles as failed: what was to be read is zeros, which no check accepts. A die
 /// that leaves three in a row without an end is not asked again: so a lost die costs a bounded time. When no die answers any more it is the part that has failed,
-/// and errors are passed on, as they are on a part of one die.
+/// and errors are passed on, as they are on a part of one die, and for a volume whose pages have no copies: it could only give up what the die may still hold.
 ///
 /// Reads go into first buffers only.
 #[derive(Debug)]
@@ -63,6 +63,8 @@ pub(super) struct Attended<N> {
     nand: N,
     /// Four bits for each die.
     watched: [u8; DIES_MAX / 2],
+    /// Every error is passed on.
+    strict: bool,
 }
 
 impl<N: Nand> Attended<N> {
@@ -70,7 +72,23 @@ impl<N: Nand> Attended<N> {
         Self {
             nand,
             watched: [0; DIES_MAX / 2],
+            strict: false,
         }
+    }
+
+    /// From now on silence is an error.
+    ///
+    /// # Errors
+    /// So it is if there was some already.
+    pub(super) fn be_strict(&mut self) -> Result<(), NandErrorKind> {
+        self.strict = true;
+        let silent = |pair: &u8| {
+            Watched::from_bits(pair >> 4).silences + Watched::from_bits(pair & 0xF).silences > 0
+        };
+        if self.watched.iter().any(silent) {
+            return Err(NandErrorKind::Timeout);
+        }
+        Ok(())
     }
 
     pub(super) const fn part(&self) -> &N {
@@ -88,7 +106,7 @@ impl<N: Nand> Attended<N> {
     /// What is known of a die; `None` where its silence is an error.
     fn watched(&self, die: Die) -> Option<Watched> {
         let at = usize::from(die.0);
-        if self.nand.geometry().dies < 2 {
+        if self.strict || self.nand.geometry().dies < 2 {
             return None;
         }
         let pair = *self.watched.get(at / 2)?;

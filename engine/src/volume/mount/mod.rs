@@ -65,6 +65,9 @@ impl<'m, N: Nand> Volume<'m, N> {
         let mut nand = Attended::new(nand);
         let anchors = locate(&mut nand)?;
         let parameters = anchors.head.parameters;
+        if parameters.copies == 1 {
+            nand.be_strict().map_err(MountError::Nand)?;
+        }
         let mut volume = Self::assemble(nand, memory, parameters)?;
         volume.load(&anchors)?;
         Ok(volume)
