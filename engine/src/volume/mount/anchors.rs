@@ -62,7 +62,7 @@ impl<N: Nand> Volume<'_, N> {
                 .filter(|block| block.die.0 == ring_die(geometry.dies, index))
                 .filter_map(|block| u16::try_from(block.block.0).ok())
                 .collect();
-            if numbers.is_some_and(|numbers| numbers.len() != ring.blocks.len().into()) {
+            if numbers.is_some_and(|numbers| numbers.len() != ring.blocks.len()) {
                 // No format has chosen these.
                 ring.blocks.clear();
             }
