@@ -241,7 +241,7 @@ impl<N: Nand> Volume<'_, N> {
         self.void_from = self.void_from.min(self.time);
         let mut opened = [NO_PLACE; RINGS_MAX];
         let mut from = 0;
-        while let Some(ring) = self.ring_from(from).filter(|_| from < RINGS_MAX as u8) {
+        while let Some(ring) = self.ring_from(from) {
             if Some(ring) == self.last_ring() {
                 break;
             }
