@@ -18,6 +18,7 @@ pub struct OwnedMemory {
     dies: Vec<DieState>,
     stages: Vec<Stage>,
     stage_pages: Vec<u8>,
+    sum: Vec<u8>,
     bad_blocks: Vec<u8>,
 }
 
@@ -37,6 +38,7 @@ impl OwnedMemory {
             dies: vec![DieState::default(); plan.dies],
             stages: vec![Stage::default(); plan.stages],
             stage_pages: vec![0; plan.stages * plan.stage_bytes],
+            sum: vec![0; plan.sum_bytes],
             bad_blocks: vec![0; plan.bad_block_bytes],
         }
     }
@@ -55,6 +57,7 @@ impl OwnedMemory {
             dies: &mut self.dies,
             stages: &mut self.stages,
             stage_pages: &mut self.stage_pages,
+            sum: &mut self.sum,
             bad_blocks: &mut self.bad_blocks,
         }
     }

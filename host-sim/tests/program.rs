@@ -290,6 +290,26 @@ fn a_served_disk_keeps_what_was_written_and_ends_cleanly_when_told() {
     assert!(raw[4096..12_288] == data && raw[..4096].iter().all(|&byte| byte == 0));
 }
 
+#[test]
+fn what_clients_write_is_stored_at_the_level_that_the_server_is_told() {
+    let scratch = Scratch::new();
+    let levels = level_options(&["plain=crc", "wide=parity=2"]);
+    scratch.succeeds(&[&["format", "d.nand", "--chip", "ssd-tlc"], &levels[..]].concat());
+    let data = random_bytes(3, 1 << 20);
+    let mut server = scratch.serve("d.nand", &["--level", "wide"]);
+    let mut client = server.connect();
+    assert_eq!(client.write(0, &data), 0);
+    assert_eq!(client.flush(), 0);
+    assert_eq!(server.signal("-TERM"), Some(0));
+    let told = scratch.json(&["levels", "d.nand", "--json"]);
+    let sectors = |level: usize| number(&told["levels"][level], "sectors");
+    assert_eq!((sectors(0), sectors(1)), (0, 256));
+    assert_eq!(number(&told["levels"][1], "parity"), 2);
+    let refused = ["serve", "d.nand", "--socket", "s", "--level", "safe"];
+    let line = scratch.refuses(2, &refused);
+    assert!(line.contains("no such level, but plain, wide"), "{line}");
+}
+
 fn disk_bytes_of(client: &Client) -> usize {
     (client.size_bytes / 512 * 512) as usize
 }
@@ -576,7 +596,8 @@ fn plan_tells_what_each_level_costs() {
     let scratch = Scratch::new();
     let fields = [
         "copies",
-        "programs_per_write",
+        "parity",
+        "programs_per_flushed_write",
         "sectors_per_page",
         "marker_bytes",
         "header_bytes",
@@ -587,17 +608,18 @@ fn plan_tells_what_each_level_costs() {
         "repaired_bits",
         "repaired_in_bytes",
     ];
-    for (chip, metadata, levels, rows, costs, parts) in [
+    for (chip, metadata, levels, rows, costs, programs, parts) in [
         // Parities of which the spare has room for one sector's, not for both.
         (
             "tiny-multi",
             "bch16",
             ["fast=crc", "hard=bch64"],
             [
-                [1, 1, 2, 2, 53, 0, 0, 55, 512, 0, 512],
-                [1, 1, 1, 2, 53, 0, 448, 55, 512, 64, 1024],
+                [1, 0, 1, 2, 2, 53, 0, 0, 55, 512, 0, 512],
+                [1, 0, 1, 1, 2, 53, 0, 448, 55, 512, 64, 1024],
             ],
-            [1, 2],
+            [1.0, 2.0],
+            [1.0, 1.0],
             [
                 "if all is written at hard, the costliest level",
                 "a parity page in every",
@@ -610,15 +632,34 @@ fn plan_tells_what_each_level_costs() {
             "bch64",
             ["a=bch40", "safe=bch8,mirror=3"],
             [
-                [1, 1, 4, 2, 105, 1120, 0, 1227, 1952, 40, 1024],
-                [3, 3, 4, 2, 105, 416, 0, 523, 1952, 8, 512],
+                [1, 0, 1, 4, 2, 105, 1120, 0, 1227, 1952, 40, 1024],
+                [3, 0, 3, 4, 2, 105, 416, 0, 523, 1952, 8, 512],
             ],
-            [1, 3],
+            [1.0, 3.0],
+            [1.0, 3.0],
             [
                 "if all is written at safe, the costliest level",
                 "3 copies of every page",
                 "4 of 4",
                 "523 of 1952",
+            ],
+        ),
+        // One page of parity to three: a flush costs as much as a copy.
+        (
+            "ssd-tlc",
+            "bch64",
+            ["a=bch40", "wide=bch8,parity=3"],
+            [
+                [1, 0, 1, 4, 2, 105, 1120, 0, 1227, 1952, 40, 1024],
+                [1, 3, 2, 4, 2, 105, 416, 0, 523, 1952, 8, 512],
+            ],
+            [1.0, 4.0 / 3.0],
+            [1.0, 4.0 / 3.0],
+            [
+                "if all is written at wide, the costliest level",
+                "2 copies of every page",
+                "parity=3",
+                "a copy costs as much and needs no more memory: mirror=2.",
             ],
         ),
     ] {
@@ -632,10 +673,11 @@ fn plan_tells_what_each_level_costs() {
             assert_eq!(row["name"], level.name());
             assert_eq!(row["ecc"], level.ecc.name());
             assert_eq!(fields.map(|field| number(row, field)), rows[index], "{row}");
-            let slots = f64::from(costs[index]);
-            assert_eq!(row["slots_per_sector"].as_f64(), Some(slots));
-            let all = number(&found[0], "capacity_sectors");
-            assert_eq!(number(row, "capacity_sectors"), all / costs[index]);
+            assert_eq!(row["slots_per_sector"].as_f64(), Some(costs[index]));
+            assert_eq!(row["programs_per_write"].as_f64(), Some(programs[index]));
+            let all = f64::from(number(&found[0], "capacity_sectors"));
+            let own = number(row, "capacity_sectors");
+            assert_eq!(own, (all / costs[index]) as u32);
         }
         assert_eq!(object["ecc"], found[0]["ecc"]);
         assert_eq!(object["metadata_ecc"], metadata);
@@ -705,8 +747,8 @@ fn the_levels_of_a_disk_are_listed_with_what_is_stored_at_each() {
         .map(|line| line.split_whitespace().collect())
         .collect();
     assert_eq!(lines.len(), 3, "{text}");
-    assert_eq!(lines[1][..4], ["0", "safe", "bch8", "2"]);
-    assert_eq!(lines[2][..4], ["1", "fast", "crc", "1"]);
+    assert_eq!(lines[1][..4], ["0", "safe", "bch8", "mirror=2"]);
+    assert_eq!(lines[2][..4], ["1", "fast", "crc", "single"]);
 
     // A place without a level.
     let places = ["--level", "a=bch8", "--level-places", "2"];
@@ -759,7 +801,7 @@ fn a_place_of_the_table_gets_a_level_that_data_can_be_imported_at() {
         (
             &["levels", "d.nand", "--set", "1:x=mirror=3"],
             1,
-            "ask for fewer copies",
+            "mirror=3 is more than the volume is made for, which is 2 copies",
         ),
         (
             &["levels", "d.nand", "--set", "1:x=bch16"],
@@ -850,7 +892,7 @@ fn levels_that_make_no_sense_or_do_not_fit_are_refused_by_every_command_and_leav
             2,
             "tiny2",
             &["a=bch4,mirror=4"],
-            &["\"mirror=4\"", "mirror=2 or mirror=3"],
+            &["\"mirror=4\"", "mirror=2, mirror=3, parity=2 to parity=8"],
         ),
         (2, "tiny", &["=bch4"], &["\"\" is no name", "NAME=CODE"]),
         (2, "tiny", &["a b=bch4"], &["\"a b\"", "letters, digits"]),
@@ -865,7 +907,7 @@ fn levels_that_make_no_sense_or_do_not_fit_are_refused_by_every_command_and_leav
             1,
             "tiny2",
             &["a=bch4,mirror=3"],
-            &["3 copies", "as many dies", "there are 2"],
+            &["mirror=3 needs 3 dies", "there are 2", "fewer copies"],
         ),
         // The sum that does not work out.
         (

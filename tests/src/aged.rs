@@ -109,8 +109,11 @@ impl Making {
             let geometry = *builder.clone().build().geometry();
             let parameters = Parameters::choose(&geometry, &options).expect("levels that fit");
             let quota = Quota::new(&geometry, &parameters).expect("the same");
-            let copies: u32 = levels.iter().map(|level| u32::from(level.copies())).sum();
-            quota.capacity_max / 10 * 9 * levels.len() as u32 / copies
+            let stripes = levels.iter().map(|level| level.redundancy.stripe());
+            let slots: f64 = stripes
+                .map(|(data, pages)| f64::from(pages) / f64::from(data))
+                .sum();
+            (f64::from(quota.capacity_max) * 0.9 * levels.len() as f64 / slots) as u32
         });
         let options = FormatOptions {
             capacity,

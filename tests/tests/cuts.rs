@@ -198,6 +198,8 @@ everywhere! {
     mirrored_dies_beside_single_ones: TWO_DIES_MIRRORED, 1..2;
     three_copies_on_four_dies: FOUR_DIES_MIRRORED, 2..3;
     several_sectors_a_page_of_several_levels: MULTI_MIRRORED, 1..2;
+    parity_over_three_of_four_dies: FOUR_DIES_PARITY, 0..1;
+    parity_over_pages_of_several_sectors: MULTI_PARITY, 1..2;
 }
 
 /// Small blocks, or a short workload would empty none.
@@ -209,6 +211,17 @@ const TWO_DIES_MIRRORED: Making = Making {
     pages_per_block: Some(8),
     depth: 3,
     ..Making::of("tiny2", Budget::Full).with_levels(48, &["a=secded", "b=mirror=2"])
+};
+const FOUR_DIES_PARITY: Making = Making {
+    pages_per_block: Some(8),
+    depth: 4,
+    ..Making::of("tiny4", Budget::Minimum).with_levels(40, &["a=parity=3", "b=crc"])
+};
+const MULTI_PARITY: Making = Making {
+    page_bytes: Some(8192),
+    pages_per_block: Some(8),
+    depth: 7,
+    ..Making::of("tiny-multi", Budget::Full).with_levels(48, &["a=parity=2"])
 };
 const FOUR_DIES_MIRRORED: Making = Making {
     pages_per_block: Some(8),

@@ -168,7 +168,12 @@ fn levels_that_differ_in_one_thing_differ_on_the_part_in_that_alone() {
         let strong = traffic("a=bch16", writes);
         assert_eq!(strong, plain);
         // Copies are so many more pages.
-        for (level, copies) in [("a=bch4,mirror=2", 2), ("a=bch4,mirror=3", 3)] {
+        for (level, copies) in [
+            ("a=bch4,mirror=2", 2),
+            ("a=bch4,mirror=3", 3),
+            // One at a time, each has parity of its own.
+            ("a=bch4,parity=3", 2),
+        ] {
             let (mirrored, _) = traffic(level, writes);
             assert_eq!(
                 mirrored["data pages"],
@@ -180,7 +185,7 @@ fn levels_that_differ_in_one_thing_differ_on_the_part_in_that_alone() {
 }
 
 /// Disks on which every program and erase of a short life fails once.
-const FAILING: [Making; 4] = [
+const FAILING: [Making; 6] = [
     Making {
         pages_per_block: Some(8),
         ..Making::of("tiny", Budget::Full).with_levels(92, &["a", "b=mirror=2"])
@@ -199,6 +204,16 @@ const FAILING: [Making; 4] = [
         page_bytes: Some(8192),
         depth: 5,
         ..Making::of("tiny-multi", Budget::Full).with_levels(20, &["a=bch8", "b=mirror=2"])
+    },
+    Making {
+        pages_per_block: Some(8),
+        depth: 4,
+        ..Making::of("tiny4", Budget::Minimum).with_levels(44, &["a=parity=3", "b", "c=parity=2"])
+    },
+    Making {
+        page_bytes: Some(8192),
+        depth: 9,
+        ..Making::of("tiny-multi", Budget::Full).with_levels(40, &["a=parity=3"])
     },
 ];
 
@@ -241,22 +256,22 @@ fn a_program_or_erase_that_fails_at_any_moment_loses_nothing_of_any_level() {
 }
 
 #[test]
-fn a_block_that_becomes_garbage_costs_nothing_of_what_has_copies() {
+fn a_block_that_becomes_garbage_costs_nothing_of_what_has_copies_or_parity() {
     within(200, "garbage blocks", || {
-        for making in [FAILING[0], FAILING[2]] {
+        for making in [FAILING[0], FAILING[2], FAILING[4]] {
             let mut rig = making.make(11);
             let mut model = Model::new();
             let capacity = rig.parameters.capacity;
             session(&mut rig, &mut model, making.depth, &filling(capacity)).expect("power");
             let geometry = *rig.nand.geometry();
-            let copies: Vec<u8> = {
+            let survives: Vec<u8> = {
                 let mut disk = rig.mount().expect("a volume");
-                let mut copies = |sector| {
+                let mut survives = |sector| {
                     let level = disk.volume_mut().level_of(Sector(sector)).expect("a level");
                     let level = level.and_then(|level| disk.volume().level(level));
-                    level.map_or(1, |level: Level| level.copies())
+                    level.map_or(0, |level: Level| level.redundancy.survives())
                 };
-                (0..capacity).map(&mut copies).collect()
+                (0..capacity).map(&mut survives).collect()
             };
             for number in 0..geometry.blocks() {
                 let mut rig = rig.clone();
@@ -277,15 +292,15 @@ fn a_block_that_becomes_garbage_costs_nothing_of_what_has_copies() {
                     .unwrap_or_else(|error| panic!("{what}: {error}"));
                 let mut data = vec![0; disk.volume().sector_bytes()];
                 for sector in 0..capacity {
-                    let copies = copies[sector as usize];
+                    let survives = survives[sector as usize];
                     match disk.read(Sector(sector), &mut data) {
                         Ok(written) => assert_eq!(
                             Model::identify(sector, written, &data),
                             Some(model.current(sector)),
                             "{what}: sector {sector}"
                         ),
-                        Err(Error::Lost(_)) if copies == 1 => {}
-                        Err(error) => panic!("{what}: sector {sector}, {copies} copies: {error}"),
+                        Err(Error::Lost(_)) if survives == 0 => {}
+                        Err(error) => panic!("{what}: sector {sector}: {error}"),
                     }
                 }
             }
@@ -386,6 +401,17 @@ fn two_dies_lost_in_the_middle_of_many_writes_stop_nothing_for_ever() {
         };
         let written = under_load(&["a=mirror=2", "b", "c=mirror=2"], 24, lose, false);
         assert!(written > 0, "nothing was written to the dies that are left");
+        let written = under_load(&["a=parity=3", "b", "c=parity=2"], 24, lose, false);
+        assert!(written > 0, "nothing was written to the dies that are left");
+    });
+}
+
+#[test]
+fn a_die_lost_in_the_middle_of_many_writes_costs_nothing_that_has_parity() {
+    within(200, "a die lost under load", || {
+        let lose = |nand: &mut EmulatedNand| nand.lose_die(Die(2));
+        let written = under_load(&["a=parity=3", "b", "c=parity=2"], 60, lose, false);
+        assert!(written > 0, "nothing was written to the dies that are left");
     });
 }
 
@@ -396,7 +422,106 @@ fn programs_that_fail_one_after_the_other_under_load_stop_nothing_for_ever() {
             nand.lose_die(Die(3));
             nand.faults().every(Trigger::OneIn(6), Fault::ProgramFails);
         };
-        let written = under_load(&["a=mirror=2", "b", "c"], 100, fail, true);
-        assert!(written > 0, "nothing was written afterwards");
+        for levels in [&["a=mirror=2", "b", "c"], &["a=parity=3", "b", "c"]] {
+            let written = under_load(levels, 100, fail, true);
+            assert!(written > 0, "nothing was written afterwards");
+        }
+    });
+}
+
+/// Flips bits all over a page: each whose number leaves a remainder in `of` when divided by three has a chance of one in `chance`.
+fn spoil(rig: &mut Rig, page: PageAddress, of: &[u64], chance: u64, random: &mut SplitMix64) {
+    let bits = rig.nand.true_bytes(page).len() as u64 * 8;
+    for bit in (0..bits).filter(|bit| of.contains(&(bit % 3))) {
+        if random.below(chance) == 0 {
+            rig.nand.faults().flip(page, bit as u32);
+        }
+    }
+}
+
+#[test]
+fn three_copies_none_of_which_can_be_read_vote_bit_by_bit() {
+    within(100, "votes", || {
+        for chip in ["tiny4", "tiny"] {
+            let making = Making {
+                chip,
+                budget: Budget::Minimum,
+                blocks_per_die: Some(if chip == "tiny" { 120 } else { 40 }),
+                ..roomy("a=bch4,mirror=3")
+            };
+            let mut rig = making.make(5);
+            let formatted = programmed_pages(&rig.nand);
+            let mut disk = rig.mount().expect("a volume");
+            // So many that there are map pages.
+            for turn in 0..300 {
+                write_at(&mut disk, EACH + turn % 150, 0);
+            }
+            for sector in 0..EACH {
+                write_at(&mut disk, sector, 0);
+            }
+            let at = disk.volume().shape().layout.header_at() as usize;
+            disk.unmount().map_err(|(_, error)| error).expect("an end");
+            let mut copies: BTreeMap<Vec<u8>, Vec<PageAddress>> = BTreeMap::new();
+            for page in new_pages(&rig, &formatted) {
+                copies
+                    .entry(rig.nand.true_bytes(page))
+                    .or_default()
+                    .push(page);
+            }
+            // Of sector data and of the map.
+            copies.retain(|bytes, pages| pages.len() == 3 && matches!(bytes[at] & 15, 1 | 2));
+            let maps = copies.keys().filter(|bytes| bytes[at] & 15 == 2).count();
+            assert!(copies.len() > EACH as usize && maps > 0, "{maps} of a map");
+            let mut random = SplitMix64::new(1);
+            for pages in copies.values() {
+                for (copy, &page) in (0..).zip(pages) {
+                    spoil(&mut rig, page, &[copy], 10, &mut random);
+                }
+            }
+            let mut disk = rig.mount().expect("a volume");
+            for sector in 0..EACH {
+                assert!(is_read(&mut disk, sector), "{chip}: sector {sector}");
+            }
+            verdict::verifies(&mut disk, chip);
+            // The groomer asks them, too.
+            write_at(&mut disk, EACH, 0);
+            while disk.idle(0, 10_000).expect("a part") {}
+            drop(disk);
+            for pages in copies.values() {
+                for (copy, &page) in (0..).zip(pages) {
+                    spoil(&mut rig, page, &[copy, (copy + 1) % 3], 2, &mut random);
+                }
+            }
+            let mut disk = rig.mount().expect("a volume");
+            for sector in 0..EACH {
+                assert!(
+                    is_read(&mut disk, sector),
+                    "{chip}: sector {sector}, healed"
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn three_copies_that_are_wrong_in_the_same_bits_are_lost() {
+    within(100, "a vote that is wrong", || {
+        let mut rig = roomy("a=bch4,mirror=3").make(5);
+        let formatted = programmed_pages(&rig.nand);
+        let mut disk = rig.mount().expect("a volume");
+        for sector in 0..EACH {
+            write_at(&mut disk, sector, 0);
+        }
+        let at = disk.volume().shape().layout.header_at() as usize;
+        disk.unmount().map_err(|(_, error)| error).expect("an end");
+        for page in new_pages(&rig, &formatted) {
+            if rig.nand.true_bytes(page)[at] & 15 == 1 {
+                spoil(&mut rig, page, &[0, 1, 2], 8, &mut SplitMix64::new(2));
+            }
+        }
+        let mut disk = rig.mount().expect("a volume");
+        for sector in 0..EACH {
+            assert!(!is_read(&mut disk, sector), "sector {sector}");
+        }
     });
 }

@@ -3,7 +3,7 @@
 use cuesta::codec::Ecc;
 use cuesta::volume::{
     Budget, Error, FormatOptions, Level, LevelChangeError, LevelIndex, ParameterError, Parameters,
-    Sector,
+    Redundancy, Sector,
 };
 use cuesta_hal::{Die, Geometry};
 use cuesta_sim::{chip, CutPlan, EmulatedNand, SplitMix64};
@@ -53,13 +53,20 @@ const fn multi(budget: Budget) -> Making {
 }
 
 /// Level tables, and parts that have room for them.
-const MAKINGS: [Making; 7] = [
+const MAKINGS: [Making; 11] = [
     Making::of("tiny", Budget::Full).with_levels(72, &["plain", "safe=mirror=2"]),
     Making::of("tiny", Budget::Minimum).with_levels(96, &["plain=crc", "safe=bch4,mirror=3"]),
     Making::of("tiny2", Budget::Full).with_levels(40, &["safe=mirror=2", "fast=secded"]),
     Making::of("tiny4", Budget::Minimum)
         .with_levels(24, &["a=crc", "b=mirror=2", "c=secded,mirror=2"]),
     Making::of("tiny4", Budget::Full).with_levels(32, &["a", "b=mirror=3"]),
+    Making::of("tiny4", Budget::Full).with_levels(32, &["a=parity=3"]),
+    Making::of("tiny4", Budget::Minimum).with_levels(40, &["a=crc", "b=parity=2", "c=mirror=3"]),
+    Making {
+        depth: 8,
+        ..Making::of("tiny4", Budget::Full).with_levels(40, &["a=crc,parity=3", "b=parity=2"])
+    },
+    multi(Budget::Full).with_levels(40, &["a=bch4", "b=parity=2"]),
     multi(Budget::Full).with_levels(24, &["a=bch8", "b=mirror=2", "c=crc"]),
     multi(Budget::Minimum).with_levels(20, &["a=bch4", "b=bch16"]),
 ];
@@ -145,16 +152,16 @@ fn what_cannot_be_is_refused_with_the_sum() {
     let error = choose("tiny2", &["a=mirror=3"], None, None).unwrap_err();
     assert_eq!(
         error,
-        ParameterError::Copies {
-            copies: 3,
+        ParameterError::Stripe {
+            redundancy: Redundancy::Mirror(3),
             places: 2
         }
     );
     let error = choose("tiny4", &["a=mirror=2"], Some(1), None).unwrap_err();
     assert_eq!(
         error,
-        ParameterError::Copies {
-            copies: 2,
+        ParameterError::Stripe {
+            redundancy: Redundancy::Mirror(2),
             places: 1
         }
     );
@@ -412,9 +419,10 @@ fn a_level_is_changed_while_nothing_is_stored_at_it_and_old_data_stays_readable(
             Err(LevelChangeError::Parameters(ParameterError::LevelName(_)))
         ));
         let copies = volume.set_level(LevelIndex(2), &level("d=mirror=3"));
-        let too_many = ParameterError::Copies {
-            copies: 3,
-            places: 2,
+        let too_many = ParameterError::Redundancy {
+            redundancy: Redundancy::Mirror(3),
+            copies: 2,
+            parity: 0,
         };
         assert_eq!(copies, Err(LevelChangeError::Parameters(too_many)));
         let strong = volume.set_level(LevelIndex(2), &level("d=bch64"));
@@ -503,8 +511,17 @@ fn a_change_of_the_table_may_be_cut_anywhere() {
 
 #[test]
 fn a_die_lost_in_the_middle_of_a_life_costs_nothing_where_everything_has_copies() {
-    within(200, "lives with lost dies", || {
-        let levels = levels(&["a=mirror=2", "b=mirror=3"]);
+    lives_that_lose_a_die(&["a=mirror=2", "b=mirror=3"]);
+}
+
+#[test]
+fn a_die_lost_in_the_middle_of_a_life_costs_nothing_where_everything_has_parity() {
+    lives_that_lose_a_die(&["a=parity=3", "b=parity=2"]);
+}
+
+fn lives_that_lose_a_die(texts: &'static [&str]) {
+    within(200, "lives with lost dies", move || {
+        let levels = levels(texts);
         let geometry = Geometry {
             blocks_per_die: 48,
             page_bytes: 1024,
@@ -531,7 +548,7 @@ fn a_die_lost_in_the_middle_of_a_life_costs_nothing_where_everything_has_copies(
             let mut changes = filling(60);
             let (lost, die) = (2 + random.below(6), Die((seed / 2 % 4) as u16));
             for turn in 0..12 {
-                eprintln!("seed {seed}, {making:?}, session {turn}, {die:?} is lost in {lost}");
+                eprintln!("{texts:?}, seed {seed}, session {turn}, {die:?} is lost in {lost}");
                 rig.nand.power_cycle();
                 model.power_cycled();
                 if turn == lost {

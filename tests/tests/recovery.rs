@@ -127,6 +127,11 @@ again! {
         depth: 3,
         ..Making::of("tiny4", Budget::Minimum).with_levels(40, &["a=mirror=3", "b=mirror=2"])
     }, 6;
+    recovery_is_cut_everywhere_with_parity: Making {
+        pages_per_block: Some(8),
+        depth: 3,
+        ..Making::of("tiny4", Budget::Minimum).with_levels(40, &["a=parity=3"])
+    }, 7;
 }
 
 /// What a long row of cuts has left.

@@ -35,12 +35,14 @@ pub mod layout;
 pub mod page;
 pub mod remainder;
 pub mod secded;
+pub mod sum;
 
 pub use code::{Code, CodeError, Corrections};
 pub use ecc::Ecc;
 pub use header::{Header, Kind};
 pub use layout::{LayoutError, PageLayout};
 pub use page::{HeaderState, PageError};
+pub use sum::HeaderSum;
 
 #[cfg(test)]
 mod tests;

@@ -97,7 +97,7 @@ impl Head {
         out.u16(self.parameters.width);
         out.u8(self.parameters.classes);
         out.u8(self.parameters.levels);
-        out.u8(self.parameters.copies);
+        out.u8(self.parameters.redundancy());
         out.u32(self.sequence);
         out.u32(self.from.segment.0);
         out.u32(self.from.offset);
@@ -134,15 +134,17 @@ impl Head {
         let pages_per_block = input.u16()?;
         let page_bytes = input.u32()?;
         let spare_bytes = input.u16()?;
-        let parameters = Parameters {
+        let mut parameters = Parameters {
             volume_id: input.u64()?,
             capacity: input.u32()?,
             sector_bytes: input.u32()?,
             width: input.u16()?,
             classes: input.u8()?,
             levels: input.u8()?,
-            copies: input.u8()?,
+            copies: 0,
+            parity: 0,
         };
+        (parameters.copies, parameters.parity) = Parameters::split_redundancy(input.u8()?);
         let sequence = input.u32()?;
         let from = Position {
             segment: Segment(input.u32()?),

@@ -4,7 +4,7 @@ use cuesta_hal::{Die, Nand};
 
 use super::address::Segment;
 use super::segment_table::State;
-use super::stream::{JOURNAL, LEVELING};
+use super::stream::JOURNAL;
 use super::Volume;
 
 /// An open segment, and the next page in it.
@@ -90,14 +90,8 @@ impl<N: Nand> Volume<'_, N> {
         self.segments.set_valid(segment, 0);
         self.segments
             .set_class(segment, self.shape.streams.class(stream));
-        let level = match stream {
-            // Wear leveling keeps what it moves at the level of its victim.
-            LEVELING => self
-                .groom
-                .victim()
-                .map_or(0, |victim| self.segments.level(victim)),
-            stream => self.shape.streams.level(stream),
-        };
+        self.appends[usize::from(stream)] = None;
+        let level = self.level_of_stream(stream);
         self.segments.set_level(segment, level);
         if stream == JOURNAL {
             self.journal_sequence = self.journal_sequence.wrapping_add(1);

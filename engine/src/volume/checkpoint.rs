@@ -325,8 +325,10 @@ impl<N: Nand> Volume<'_, N> {
             self.credit.steps = 1;
             self.redrive()?;
             self.run_job()?;
-            let idle = self.dies.iter().all(|die| die.flight == Flight::None);
-            self.age_stages(idle)?;
+            if self.dies.iter().all(|die| die.flight == Flight::None) {
+                self.push_stages()?;
+            }
+            self.rebuild_for_work()?;
             for die in 0..self.dies.len() {
                 let (_, outcome) = self.settle(Die(die as u16));
                 if let Some(super::event::Outcome::Failed(_, error)) = outcome {

@@ -18,11 +18,14 @@ use super::Volume;
 use crate::codec::{Header, HeaderState};
 
 impl<N: Nand> Volume<'_, N> {
-    /// Pages of the stripes of a segment.
+    /// Copies of a page of a segment.
     pub(super) fn copies_in(&self, segment: Segment) -> u32 {
         match self.segments.state(segment) {
             State::Journal => self.parameters.copies.into(),
-            _ => self.copies_of(self.segments.level(segment)),
+            _ => self
+                .redundancy_of(self.segments.level(segment))
+                .copies()
+                .into(),
         }
     }
 
@@ -42,23 +45,48 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    /// The pages of the stripe that would begin at or behind `offset`; `None` where too few are left.
-    fn stripe_from(&self, segment: Segment, offset: u32) -> Option<Offsets> {
-        let mut offsets = Offsets::new();
-        let mut from = offset;
-        for _ in 0..self.copies_in(segment) {
-            let at = self.usable_from(segment, from)?;
-            offsets.push(at).ok()?;
-            from = at + 1;
+    /// The pages of the stripe that would begin at or behind `offset`, with so many `staged` pages to be programmed; `None` where too few are left.
+    fn stripe_from(&self, segment: Segment, offset: u32, staged: usize) -> Option<Offsets> {
+        let first = self.usable_from(segment, offset)?;
+        if self.parity_in(segment) > 0 {
+            let data = self.data_pages_at(segment, first).min(staged.max(1));
+            return (data > 0).then(|| self.usable_pages(segment, first, data + 1));
         }
-        let beyond = offsets.first()? + self.shape.width;
-        (from <= beyond).then_some(offsets)
+        let copies = self.copies_in(segment) as usize;
+        let offsets = self.usable_pages(segment, first, copies);
+        (offsets.len() == copies).then_some(offsets)
+    }
+
+    /// The next usable pages of a segment from `first` on: so many at most, no two of them in one block.
+    pub(super) fn usable_pages(&self, segment: Segment, first: u32, most: usize) -> Offsets {
+        let end = (first + self.shape.width).min(self.shape.pages_per_segment());
+        let mut offsets = Offsets::new();
+        let mut from = first;
+        while offsets.len() < most {
+            match self.usable_from(segment, from).filter(|&at| at < end) {
+                Some(at) if offsets.push(at).is_ok() => from = at + 1,
+                _ => break,
+            }
+        }
+        offsets
     }
 
     /// The pages where a stream goes on.
-    fn next_stripe(&self, stream: u8) -> Option<(Segment, Offsets)> {
+    pub(super) fn next_stripe(&self, stream: u8) -> Option<(Segment, Offsets)> {
         let (segment, offset) = self.append_page(stream)?;
-        Some((segment, self.stripe_from(segment, offset)?))
+        let staged = match self.parity_in(segment) {
+            0 => 1,
+            _ => self.staged_pages(stream),
+        };
+        Some((segment, self.stripe_from(segment, offset, staged)?))
+    }
+
+    /// True when a page where a stream goes on is on the die.
+    pub(super) fn next_stripe_needs(&self, stream: u8, die: Die) -> bool {
+        self.next_stripe(stream).is_some_and(|(segment, offsets)| {
+            let on = |&offset: &u32| self.shape.page(segment, offset).die() == die;
+            offsets.iter().any(on)
+        })
     }
 
     /// The die of the first page where a stream goes on, if every die that is needed is free, or is `held` by the caller.
@@ -75,7 +103,7 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn take_stripe(&mut self, stream: u8) -> Option<(Segment, Offsets)> {
         let (segment, offsets) = self.next_stripe(stream)?;
         let behind = offsets.last()? + 1;
-        let next = self.stripe_from(segment, behind);
+        let next = self.stripe_from(segment, behind, 1);
         match next.as_ref().and_then(|next| next.first()) {
             Some(&next) => {
                 self.appends[usize::from(stream)] = Some(AppendPoint { segment, next });

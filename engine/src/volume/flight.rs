@@ -1,4 +1,4 @@
-//! What is in flight on each die, and the pages being filled where a page holds several sectors.
+//! What is in flight on each die.
 
 use cuesta_hal::Die;
 use heapless::Vec;
@@ -45,6 +45,35 @@ pub struct Unit {
 /// The sectors of a page.
 pub type Units = Vec<Unit, UNITS_MAX>;
 
+/// How far the program of a page of a stripe is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Under way.
+    Flying,
+    /// It has settled.
+    Settled {
+        /// Whether the page was programmed.
+        good: bool,
+    },
+}
+
+/// A page of a stripe with parity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// The stream.
+    pub stream: u8,
+    /// Which page of its stage; none for the parity page.
+    pub page: Option<u8>,
+    /// The segment.
+    pub segment: Segment,
+    /// The page.
+    pub offset: u32,
+    /// Its log time.
+    pub time: u64,
+    /// How far it is.
+    pub progress: Progress,
+}
+
 /// An operation in flight, and what is to be done when it settles.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Flight {
@@ -75,6 +104,15 @@ pub enum Flight {
         /// Where in the segment the copy is.
         offset: u32,
     },
+    /// A page of a stripe with parity: its sectors are in the stage of its stream.
+    Member(Member),
+    /// A page from which another one is made again, or its header.
+    Rebuild {
+        /// Which one it is made again for.
+        number: u8,
+        /// Where in the segment it is.
+        offset: u32,
+    },
     /// Settled data whose completions are still to be handed out.
     Settled(Units),
     /// A failed program of a level: the buffer still holds the data, which needs another page.
@@ -102,15 +140,4 @@ impl Default for DieState {
             suspect_time: 0,
         }
     }
-}
-
-/// A page being filled, where a page holds several sectors. Its bytes are in the staging page of the stream.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Stage {
-    /// Sectors so far.
-    pub units: Units,
-    /// Calls of `poll` since the last one was added.
-    pub age: u16,
-    /// Program it as soon as possible, full or not.
-    pub push: bool,
 }

@@ -40,6 +40,8 @@ enum Stage {
     Resolve,
     /// Its payload is to be fetched.
     Fetch,
+    /// It cannot be read, and is to be made again: for its headers, or for the payloads of its candidates.
+    Rebuild,
     /// Its sectors are to be appended elsewhere.
     Append,
     /// Its headers cannot be read: the index is searched for whatever names it.
@@ -61,6 +63,8 @@ pub(super) struct Groom {
     /// The die whose buffer holds the whole current page, decoded.
     holds: Option<Die>,
     tries: u8,
+    /// The current page cannot be made again.
+    hopeless: bool,
     passes: u8,
     /// A relocation out of the victim failed: another pass is needed.
     dropped: bool,
@@ -126,6 +130,13 @@ impl<N: Nand> Volume<'_, N> {
             Stage::Look => self.look(victim),
             Stage::Resolve => self.resolve_page(victim),
             Stage::Fetch => self.fetch(victim),
+            Stage::Rebuild => {
+                // What has failed needs the dies first.
+                if !self.redriving() {
+                    self.rebuild_for_groom(victim, self.groom.offset);
+                }
+                Step::Wait
+            }
             Stage::Append => self.append_candidates(victim),
             Stage::Search(map) => self.search(victim, map),
             Stage::Finish => self.finish_victim(victim),
@@ -156,6 +167,7 @@ impl<N: Nand> Volume<'_, N> {
         self.groom.candidates.clear();
         self.groom.holds = None;
         self.groom.tries = 0;
+        self.groom.hopeless = false;
         self.groom.offset = self.groom.behind.max(self.groom.offset + 1);
         self.groom.stage = Stage::Look;
         Step::Again
@@ -170,7 +182,10 @@ impl<N: Nand> Volume<'_, N> {
         self.groom.offset = offset;
         let first = self.shape.location(victim, offset, 0);
         let Some(page) = self.attempt(first, self.groom.tries) else {
-            self.groom.stage = Stage::Search(MapIndex(0));
+            self.groom.stage = match self.can_be_made(victim) {
+                true => Stage::Rebuild,
+                false => Stage::Search(MapIndex(0)),
+            };
             return Step::Again;
         };
         if !self.die_free(page.die()) {
@@ -284,15 +299,38 @@ impl<N: Nand> Volume<'_, N> {
         });
     }
 
+    /// The current page was made again, into the buffer of a die, or cannot be.
+    pub(super) fn groom_rebuilt(&mut self, segment: Segment, offset: u32, made: Option<Die>) {
+        let awaited = self.groom.victim == Some(segment)
+            && self.groom.offset == offset
+            && self.groom.stage == Stage::Rebuild;
+        if !awaited {
+            return;
+        }
+        match made {
+            Some(die) if self.groom.candidates.is_empty() => self.groom_looked(die),
+            Some(die) => {
+                // What this is not cannot be found anywhere.
+                self.groom.hopeless = true;
+                self.groom_fetched(die);
+                self.groom.hopeless = false;
+            }
+            None if self.groom.candidates.is_empty() => {
+                self.groom.stage = Stage::Search(MapIndex(0));
+            }
+            None => {
+                self.groom.hopeless = true;
+                self.groom.stage = Stage::Fetch;
+            }
+        }
+    }
+
     fn fetch(&mut self, victim: Segment) -> Step {
         self.drop_stale(victim);
         if self.groom.candidates.is_empty() {
             return self.next_page();
         }
-        let first = self.shape.location(victim, self.groom.offset, 0);
-        let page = self.shape.page(victim, self.groom.offset);
-        let page = self.attempt(first, self.groom.tries).unwrap_or(page);
-        if !self.die_free(page.die()) || self.record_due() {
+        if self.record_due() {
             return Step::Wait;
         }
         // A stream for each sector must be open before the page is fetched: opening may need the buffer.
@@ -307,6 +345,16 @@ impl<N: Nand> Volume<'_, N> {
                     self.pending.freed.is_empty() && self.pending.freeing.is_empty();
                 return Step::Wait;
             }
+        }
+        let first = self.shape.location(victim, self.groom.offset, 0);
+        let page = self.attempt(first, self.groom.tries);
+        if page.is_none() && self.can_be_made(victim) && !self.groom.hopeless {
+            self.groom.stage = Stage::Rebuild;
+            return Step::Again;
+        }
+        let page = page.unwrap_or_else(|| self.shape.page(victim, self.groom.offset));
+        if !self.die_free(page.die()) {
+            return Step::Wait;
         }
         if self
             .start_job_read(page, self.shape.layout.page_columns())
@@ -324,7 +372,9 @@ impl<N: Nand> Volume<'_, N> {
         if self.groom.leveling {
             match self.appends[usize::from(LEVELING)] {
                 Some(open) if self.segments.level(open.segment) == level => return Some(LEVELING),
-                None if self.erasable() > self.host_reserve() => {
+                None if self.erasable() > self.host_reserve()
+                    && self.level_of_stream(LEVELING) == level =>
+                {
                     self.want_open = Some(LEVELING);
                     return None;
                 }
@@ -359,7 +409,8 @@ impl<N: Nand> Volume<'_, N> {
                 }
                 _ if self
                     .attempt(location, self.groom.tries.saturating_add(1))
-                    .is_some() =>
+                    .is_some()
+                    || (self.can_be_made(victim) && !self.groom.hopeless) =>
                 {
                     unreadable = true;
                     index += 1;
@@ -423,11 +474,13 @@ impl<N: Nand> Volume<'_, N> {
         // The buffer held is the target's on the same die, and free for programming from.
         self.groom.holds = None;
         let ready = self.can_append(stream)
-            && (self.append_die(stream) == Some(die) || self.shape.units > 1 || self.die_free(die));
+            && (self.append_die(stream) == Some(die)
+                || !self.stages.is_empty()
+                || self.die_free(die));
         if !ready {
             self.groom.holds = Some(die);
-            if !self.stages.is_empty() && self.append_die(stream) == Some(die) {
-                // The staged page has to go through this buffer first.
+            if !self.stages.is_empty() && self.next_stripe_needs(stream, die) {
+                // The staged pages have to go through this buffer first.
                 self.groom.let_go();
             }
             return Step::Wait;
@@ -491,7 +544,10 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     fn finish_victim(&mut self, victim: Segment) -> Step {
-        if self.relocating_from(victim) && self.shape.units > 1 && self.free > self.host_reserve() {
+        if self.relocating_from(victim)
+            && !self.stages.is_empty()
+            && self.free > self.host_reserve()
+        {
             // What is staged need not be padded: the victim becomes free when the last relocation is on the media.
             self.stats.victims += 1;
             self.groom = Groom::default();

@@ -140,9 +140,12 @@ impl<N: Nand> Volume<'_, N> {
 
     /// True while sector data is in flight or waiting: record pages wait (invariant I2).
     pub(super) fn data_in_flight(&self) -> bool {
-        self.dies
-            .iter()
-            .any(|die| matches!(die.flight, Flight::Data { .. } | Flight::Redrive(..)))
+        self.dies.iter().any(|die| {
+            matches!(
+                die.flight,
+                Flight::Data { .. } | Flight::Member(_) | Flight::Redrive(..)
+            )
+        })
     }
 
     /// Delta entries that programs in flight or waiting may still need.
@@ -178,11 +181,10 @@ impl<N: Nand> Volume<'_, N> {
         if self.segments.valid(segment) != 0 || self.recovering {
             return;
         }
-        let busy = self
-            .dies
-            .iter()
-            .any(|die| matches!(&die.flight, Flight::Data { segment: at, .. } if *at == segment));
-        if busy || self.groom.victim() == Some(segment) || self.pending.freed.is_full() {
+        if self.writing_to(segment)
+            || self.groom.victim() == Some(segment)
+            || self.pending.freed.is_full()
+        {
             return;
         }
         match self.segments.state(segment) {

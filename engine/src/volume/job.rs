@@ -56,6 +56,8 @@ pub(super) enum Job {
     GroomLook,
     /// The groomer fetches a page.
     GroomFetch,
+    /// A page is made again for the groomer.
+    GroomRebuild,
     /// The patrol reads a page.
     Patrol { segment: Segment, offset: u32 },
 }
@@ -113,9 +115,11 @@ impl<N: Nand> Volume<'_, N> {
                     summed,
                 } => self.parity_step(segment, at, end, summed)?,
                 Job::Anchor => self.anchor_step()?,
-                Job::Journal { .. } | Job::GroomLook | Job::GroomFetch | Job::Patrol { .. } => {
-                    Step::Wait
-                }
+                Job::Journal { .. }
+                | Job::GroomLook
+                | Job::GroomFetch
+                | Job::GroomRebuild
+                | Job::Patrol { .. } => Step::Wait,
             };
             if step == Step::Wait {
                 return Ok(());
@@ -151,10 +155,12 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// True while data of a failed program waits in a buffer: only what it needs goes on.
-    fn redriving(&self) -> bool {
-        self.dies
-            .iter()
-            .any(|die| matches!(die.flight, Flight::Redrive(..)))
+    pub(super) fn redriving(&self) -> bool {
+        self.failed_stage().is_some()
+            || self
+                .dies
+                .iter()
+                .any(|die| matches!(die.flight, Flight::Redrive(..)))
     }
 
     /// Gives up a job that only waits: what it waits for has to wait for something else now.
@@ -165,6 +171,7 @@ impl<N: Nand> Volume<'_, N> {
                 self.frames.give_up_merge(map);
                 self.job = Job::None;
             }
+            Job::GroomRebuild => self.give_up_rebuild(),
             _ => {}
         }
     }
@@ -274,7 +281,7 @@ impl<N: Nand> Volume<'_, N> {
             return Ok(Step::Wait);
         }
         if self.commit_waits() {
-            self.age_stages(true)?;
+            self.push_stages()?;
             return Ok(Step::Wait);
         }
         let Some(die) = self.ready_die(JOURNAL, None) else {
@@ -299,6 +306,7 @@ impl<N: Nand> Volume<'_, N> {
         // A map page covers what was settled when it was encoded: all that is older than the oldest program in flight.
         let oldest = self.dies.iter().filter_map(|die| match die.flight {
             Flight::Data { time, .. } => Some(time),
+            Flight::Member(member) => Some(member.time),
             _ => None,
         });
         let lag = oldest.min().map_or(0, |oldest| time + 1 - oldest);
@@ -508,7 +516,7 @@ impl<N: Nand> Volume<'_, N> {
                 self.job = Job::None;
                 self.patrol_read(die, segment, offset);
             }
-            Job::None | Job::Merge(_) | Job::Record | Job::Retry { .. } => {}
+            Job::None | Job::Merge(_) | Job::Record | Job::Retry { .. } | Job::GroomRebuild => {}
         }
     }
 

@@ -163,7 +163,7 @@ impl<N: Nand> Volume<'_, N> {
         out.u16(self.parameters.width);
         out.u8(self.parameters.classes);
         out.u8(self.parameters.levels);
-        out.u8(self.parameters.copies);
+        out.u8(self.parameters.redundancy());
         out.u32(self.checkpoint.sequence);
         out.u32(self.checkpoint.from.segment.0);
         out.u32(self.checkpoint.from.offset);
@@ -240,7 +240,8 @@ pub(super) struct Identity {
     pub width: u16,
     pub classes: u8,
     pub levels: u8,
-    pub copies: u8,
+    /// Copies and parity, as they are stored.
+    pub redundancy: u8,
     /// Number of the last complete checkpoint.
     pub sequence: u32,
     /// Where mounting starts to replay behind that checkpoint.
@@ -260,7 +261,7 @@ impl Identity {
             width: input.u16()?,
             classes: input.u8()?,
             levels: input.u8()?,
-            copies: input.u8()?,
+            redundancy: input.u8()?,
             sequence: input.u32()?,
             from: Position {
                 segment: Segment(input.u32()?),

@@ -8,12 +8,16 @@ use crate::codec::Ecc;
 pub const LEVELS_MAX: usize = 16;
 /// Copies of a page at most.
 pub const COPIES_MAX: u8 = 3;
+/// Pages of data that one parity page protects at most.
+pub const PARITY_MAX: u8 = 8;
+/// Pages of data that one parity page protects at least: with one it would be a copy.
+const PARITY_MIN: u8 = 2;
 /// Bytes of a level's name.
 const NAME_BYTES: usize = 16;
 /// Bytes of an entry of the table: name, code, redundancy, its number.
 pub const ENTRY_BYTES: usize = NAME_BYTES + 3;
 
-/// How many copies of a page there are, and of what.
+/// What there is of a page beside the page itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Redundancy {
@@ -21,6 +25,8 @@ pub enum Redundancy {
     Single,
     /// So many pages with the same bytes in different blocks, on different dies where there are several: 2 or 3.
     Mirror(u8),
+    /// One page with the exclusive or of so many others at most, all on different dies: 2 to 8.
+    Parity(u8),
 }
 
 impl Redundancy {
@@ -28,8 +34,57 @@ impl Redundancy {
     #[must_use]
     pub const fn copies(self) -> u8 {
         match self {
-            Self::Single => 1,
+            Self::Single | Self::Parity(_) => 1,
             Self::Mirror(copies) => copies,
+        }
+    }
+
+    /// Pages of data that one parity page protects at most; 0 where there is none.
+    #[must_use]
+    pub const fn parity(self) -> u8 {
+        match self {
+            Self::Single | Self::Mirror(_) => 0,
+            Self::Parity(pages) => pages,
+        }
+    }
+
+    /// False for numbers that there cannot be.
+    #[must_use]
+    pub const fn is_possible(self) -> bool {
+        match self {
+            Self::Single => true,
+            Self::Mirror(copies) => copies >= 2 && copies <= COPIES_MAX,
+            Self::Parity(pages) => pages >= PARITY_MIN && pages <= PARITY_MAX,
+        }
+    }
+
+    /// Pages of a stripe with different sectors, and pages of it in all.
+    #[must_use]
+    pub const fn stripe(self) -> (u8, u8) {
+        match self {
+            Self::Single => (1, 1),
+            Self::Mirror(copies) => (1, copies),
+            Self::Parity(pages) => (pages, pages + 1),
+        }
+    }
+
+    /// Dies of which everything can be lost without losing a sector, where there are several.
+    #[must_use]
+    pub const fn survives(self) -> u8 {
+        match self {
+            Self::Single => 0,
+            Self::Mirror(copies) => copies - 1,
+            Self::Parity(_) => 1,
+        }
+    }
+}
+
+impl fmt::Display for Redundancy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Single => f.write_str("single"),
+            Self::Mirror(copies) => write!(f, "mirror={copies}"),
+            Self::Parity(pages) => write!(f, "parity={pages}"),
         }
     }
 }
@@ -65,8 +120,8 @@ pub enum LevelError<'t> {
         /// Where it begins, in bytes.
         at: usize,
     },
-    /// A number of copies that there cannot be.
-    Copies {
+    /// A number of copies, or of pages to one of parity, that there cannot be.
+    Number {
         /// What was found.
         found: &'t str,
         /// Where it begins, in bytes.
@@ -93,11 +148,11 @@ impl fmt::Display for LevelError<'_> {
                 for (index, ecc) in Ecc::ALL.into_iter().enumerate() {
                     write!(f, "{}{}", if index > 0 { ", " } else { "" }, ecc.name())?;
                 }
-                f.write_str(") nor a redundancy (single, mirror=2, mirror=3)")
+                f.write_str(") nor a redundancy (single, mirror=2, mirror=3, parity=2 to parity=8)")
             }
-            Self::Copies { found, at } => write!(
+            Self::Number { found, at } => write!(
                 f,
-                "\"{found}\" at byte {at} is no number of copies: mirror=2 or mirror={COPIES_MAX}"
+                "\"{found}\" at byte {at} has no number that there can be: mirror=2, mirror={COPIES_MAX}, parity={PARITY_MIN} to parity={PARITY_MAX}"
             ),
             Self::Twice { found, at } => write!(
                 f,
@@ -149,10 +204,24 @@ impl Level {
     /// What was found, and where.
     pub fn parse(text: &str, ecc: Ecc) -> Result<Self, LevelError<'_>> {
         let (name, words) = text.split_once('=').unwrap_or((text, ""));
-        let mut level =
+        let level =
             Self::new(name, ecc, Redundancy::Single).ok_or(LevelError::Name { found: name })?;
+        level.with_words(words, name.len() + 1)
+    }
+
+    /// Reads `bch8,mirror=2`: the level of a volume that has no other.
+    ///
+    /// # Errors
+    /// What was found, and where.
+    pub fn parse_unnamed(text: &str, ecc: Ecc) -> Result<Self, LevelError<'_>> {
+        Self::plain(ecc).with_words(text, 0)
+    }
+
+    /// The level with what words say, the first of which begins at `at`.
+    fn with_words(self, words: &str, at: usize) -> Result<Self, LevelError<'_>> {
+        let mut level = self;
+        let mut at = at;
         let (mut coded, mut copied) = (false, false);
-        let mut at = name.len() + 1;
         for word in words.split(',').filter(|_| !words.is_empty()) {
             let twice = if let Some(ecc) = Ecc::from_name(word) {
                 level.ecc = ecc;
@@ -160,10 +229,15 @@ impl Level {
             } else {
                 level.redundancy = match word.split_once('=') {
                     None if word == "single" => Redundancy::Single,
-                    Some(("mirror", copies)) => match copies.parse() {
-                        Ok(copies @ 2..=COPIES_MAX) => Redundancy::Mirror(copies),
-                        _ => return Err(LevelError::Copies { found: word, at }),
-                    },
+                    Some((kind @ ("mirror" | "parity"), number)) => number
+                        .parse()
+                        .ok()
+                        .map(match kind {
+                            "mirror" => Redundancy::Mirror,
+                            _ => Redundancy::Parity,
+                        })
+                        .filter(|redundancy| redundancy.is_possible())
+                        .ok_or(LevelError::Number { found: word, at })?,
                     _ => return Err(LevelError::Word { found: word, at }),
                 };
                 core::mem::replace(&mut copied, true)
@@ -184,18 +258,13 @@ impl Level {
         core::str::from_utf8(name).unwrap_or("?")
     }
 
-    /// Pages that hold the same sectors.
-    #[must_use]
-    pub const fn copies(&self) -> u8 {
-        self.redundancy.copies()
-    }
-
     fn encode(&self, entry: &mut [u8]) {
         entry[..NAME_BYTES].copy_from_slice(&self.name);
         entry[NAME_BYTES] = self.ecc as u8;
         (entry[NAME_BYTES + 1], entry[NAME_BYTES + 2]) = match self.redundancy {
             Redundancy::Single => (0, 1),
             Redundancy::Mirror(copies) => (1, copies),
+            Redundancy::Parity(pages) => (2, pages),
         };
     }
 
@@ -215,11 +284,13 @@ impl Level {
     }
 
     fn decode_redundancy(entry: &[u8]) -> Option<Redundancy> {
-        match (*entry.get(NAME_BYTES + 1)?, *entry.get(NAME_BYTES + 2)?) {
-            (0, 1) => Some(Redundancy::Single),
-            (1, copies @ 2..=COPIES_MAX) => Some(Redundancy::Mirror(copies)),
-            _ => None,
-        }
+        let redundancy = match (*entry.get(NAME_BYTES + 1)?, *entry.get(NAME_BYTES + 2)?) {
+            (0, 1) => Redundancy::Single,
+            (1, copies) => Redundancy::Mirror(copies),
+            (2, pages) => Redundancy::Parity(pages),
+            _ => return None,
+        };
+        redundancy.is_possible().then_some(redundancy)
     }
 }
 
@@ -228,7 +299,7 @@ impl fmt::Display for Level {
         write!(f, "{}={}", self.name(), self.ecc.name())?;
         match self.redundancy {
             Redundancy::Single => Ok(()),
-            Redundancy::Mirror(copies) => write!(f, ",mirror={copies}"),
+            redundancy => write!(f, ",{redundancy}"),
         }
     }
 }
@@ -285,11 +356,11 @@ impl<'m> LevelTable<'m> {
         Level::decode_ecc(self.entry(index)?)
     }
 
-    /// Pages that hold the same sectors, at the level at a place; one if there is none.
-    pub fn copies(&self, index: u8) -> u8 {
+    /// The redundancy of the level at a place; none if there is no level.
+    pub fn redundancy(&self, index: u8) -> Redundancy {
         self.entry(index)
             .and_then(Level::decode_redundancy)
-            .map_or(1, Redundancy::copies)
+            .unwrap_or(Redundancy::Single)
     }
 
     fn entry(&self, index: u8) -> Option<&[u8]> {
@@ -323,6 +394,7 @@ mod tests {
             ("a", "a=bch4"),
             ("vital=mirror=2", "vital=bch4,mirror=2"),
             ("b_1-x=bch16,mirror=3", "b_1-x=bch16,mirror=3"),
+            ("wide=parity=8,crc", "wide=crc,parity=8"),
             ("sixteen-letters-=single,bch40", "sixteen-letters-=bch40"),
         ] {
             let level = Level::parse(text, Ecc::Bch4).unwrap();
@@ -337,6 +409,10 @@ mod tests {
             assert!(!table.set(3, &level));
         }
         assert_eq!(Level::plain(Ecc::Bch8).to_string(), "default=bch8");
+        let unnamed = |text| Level::parse_unnamed(text, Ecc::Bch4).map(|level| level.to_string());
+        assert_eq!(unnamed("parity=3").unwrap(), "default=bch4,parity=3");
+        let found = "a=bch8";
+        assert_eq!(unnamed(found), Err(LevelError::Word { found, at: 0 }));
     }
 
     #[test]
@@ -349,12 +425,16 @@ mod tests {
         let found = "bch5";
         assert_eq!(error("a=bch8,bch5"), LevelError::Word { found, at: 7 });
         let found = "mirror=4";
-        assert_eq!(error("a=mirror=4"), LevelError::Copies { found, at: 2 });
+        assert_eq!(error("a=mirror=4"), LevelError::Number { found, at: 2 });
         let found = "mirror=two";
         assert_eq!(
             error("a=crc,mirror=two"),
-            LevelError::Copies { found, at: 6 }
+            LevelError::Number { found, at: 6 }
         );
+        for text in ["a=parity=1", "a=parity=9", "a=parity="] {
+            let found = &text[2..];
+            assert_eq!(error(text), LevelError::Number { found, at: 2 });
+        }
         let found = "crc";
         assert_eq!(error("a=bch4,crc"), LevelError::Twice { found, at: 7 });
         let found = "";

@@ -7,7 +7,7 @@ use cuesta_hal::Nand;
 
 use super::error::Error;
 use super::level::{Level, LevelIndex};
-use super::parameters::{level_cost, ParameterError};
+use super::parameters::{level_cost, ParameterError, Parameters};
 use super::segment_table::State;
 use super::{Session, Volume};
 
@@ -89,10 +89,13 @@ impl<N: Nand> Volume<'_, N> {
     /// Whether a level fits the part and this volume, and has a name of its own.
     fn may_have(&self, at: LevelIndex, level: &Level) -> Result<(), ParameterError> {
         level_cost(&self.shape.layout, level)?;
-        if level.copies() > self.parameters.copies {
-            return Err(ParameterError::Copies {
-                copies: level.copies(),
-                places: self.parameters.copies.into(),
+        let Parameters { copies, parity, .. } = self.parameters;
+        let redundancy = level.redundancy;
+        if redundancy.copies() > copies || redundancy.parity() > parity {
+            return Err(ParameterError::Redundancy {
+                redundancy,
+                copies,
+                parity,
             });
         }
         let named = (0..self.parameters.levels)

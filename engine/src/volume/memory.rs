@@ -5,13 +5,14 @@ use cuesta_hal::Geometry;
 use super::append_point::AppendPoint;
 use super::delta;
 use super::error::MountError;
-use super::flight::{DieState, Stage};
+use super::flight::DieState;
 use super::level;
 use super::map_page::{DirectoryEntry, FrameState};
-use super::parameters::{ParameterError, Parameters};
+use super::parameters::{staged_beyond, ParameterError, Parameters};
 use super::read::Slot;
 use super::segment_table;
 use super::shape::Shape;
+use super::stage::Stage;
 
 /// How much memory a volume of some shape uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +36,12 @@ pub struct Plan {
     pub read_slots: usize,
     /// Dies.
     pub dies: usize,
-    /// Staging pages: one for each stream where a page holds several sectors.
+    /// Staging pages: one for each stream where a page holds several sectors; as many as one of parity may protect where levels have it.
     pub stages: usize,
     /// Bytes of one staging page.
     pub stage_bytes: usize,
+    /// Bytes in which pages are summed up to make one again; none where no level has parity or three copies.
+    pub sum_bytes: usize,
     /// Bytes of the bad-block bitmap.
     pub bad_block_bytes: usize,
 }
@@ -101,8 +104,12 @@ impl Plan {
         let table = |entries: usize| (entries + entries / 15 + 2) * entry;
         let dies = usize::from(geometry.dies);
         let streams = shape.streams.count();
-        let stages = if shape.units > 1 { streams } else { 0 };
-        let deltas_min = DELTAS_MIN + 4 * dies * shape.units as usize;
+        let stages = match usize::from(parameters.parity) {
+            0 if shape.units == 1 => 0,
+            pages => streams * pages.max(1),
+        };
+        let deltas_min =
+            DELTAS_MIN + 4 * dies * shape.units as usize + staged_beyond(parameters, shape.units);
         let mut plan = Self {
             level_bytes: level::ENTRY_BYTES * usize::from(parameters.levels),
             segment_bytes: segment_table::stride(shape.slots_per_segment(), parameters.levels)
@@ -116,6 +123,12 @@ impl Plan {
             dies,
             stages,
             stage_bytes: geometry.page_bytes as usize,
+            sum_bytes: match (parameters.copies, parameters.parity) {
+                // A majority takes two pages.
+                (3.., _) => 2 * geometry.raw_page_bytes() as usize,
+                (_, 0) => 0,
+                _ => geometry.page_bytes as usize,
+            },
             bad_block_bytes: (geometry.blocks() as usize).div_ceil(8),
         };
         let buffers =
@@ -173,6 +186,7 @@ impl Plan {
             + self.read_slots * core::mem::size_of::<Slot>()
             + self.dies * core::mem::size_of::<DieState>()
             + self.stages * (self.stage_bytes + core::mem::size_of::<Stage>())
+            + self.sum_bytes
             + self.bad_block_bytes
     }
 }
@@ -202,6 +216,8 @@ pub struct Memory<'m> {
     pub stages: &'m mut [Stage],
     /// [`Plan::stages`] times [`Plan::stage_bytes`].
     pub stage_pages: &'m mut [u8],
+    /// [`Plan::sum_bytes`].
+    pub sum: &'m mut [u8],
     /// [`Plan::bad_block_bytes`].
     pub bad_blocks: &'m mut [u8],
 }
@@ -237,6 +253,7 @@ impl Memory<'_> {
                 self.stage_pages.len(),
                 least.stages * least.stage_bytes,
             ),
+            ("the summing page", self.sum.len(), least.sum_bytes),
             ("bad blocks", self.bad_blocks.len(), least.bad_block_bytes),
         ];
         for (what, found, needed) in parts {

@@ -16,6 +16,7 @@ mod control;
 mod copied_checkpoint;
 mod copies;
 mod credit;
+mod data_parity;
 mod delta;
 mod error;
 mod event;
@@ -39,6 +40,7 @@ mod patrol;
 mod placement;
 mod poll;
 mod read;
+mod rebuild;
 mod recover;
 mod ring;
 mod room;
@@ -46,6 +48,7 @@ mod segment_table;
 mod settle;
 mod shape;
 mod silence;
+mod stage;
 mod stats;
 mod stream;
 mod stripe;
@@ -61,19 +64,20 @@ pub use address::{Location, MapIndex, Sector, Segment, Ticket};
 pub use append_point::AppendPoint;
 pub use error::{Error, FormatError, MountError};
 pub use event::Event;
-pub use flight::{DieState, Stage};
+pub use flight::DieState;
 pub use info::{Info, SegmentInfo};
-pub use level::{Level, LevelError, LevelIndex, Redundancy, COPIES_MAX, LEVELS_MAX};
+pub use level::{Level, LevelError, LevelIndex, Redundancy, COPIES_MAX, LEVELS_MAX, PARITY_MAX};
 pub use level_change::LevelChangeError;
 pub use map_page::{DirectoryEntry, FrameState};
 pub use memory::{Budget, BudgetError, Memory, Plan};
 pub use parameters::{
-    default_sector_bytes, FormatOptions, ParameterError, Parameters, Quota, FORMAT_VERSION,
-    MOVES_PER_WRITE_MAX,
+    cost_of, default_sector_bytes, FormatOptions, ParameterError, Parameters, Quota,
+    FORMAT_VERSION, MOVES_PER_WRITE_MAX, SLOT_COST,
 };
 pub use read::Slot;
 pub use segment_table::State;
 pub use shape::Shape;
+pub use stage::Stage;
 pub use stats::Stats;
 pub use verify::{Finding, Verified};
 
@@ -88,6 +92,7 @@ use map_page::Frames;
 use parameters::RINGS_MAX;
 use patrol::Patrol;
 use read::Patience;
+use rebuild::Rebuild;
 use ring::Ring;
 use segment_table::SegmentTable;
 use silence::Attended;
@@ -154,6 +159,8 @@ pub struct Volume<'m, N: Nand> {
     dies: &'m mut [DieState],
     stages: &'m mut [Stage],
     stage_pages: &'m mut [u8],
+    /// The sum of the pages from which one is being made again.
+    sum: &'m mut [u8],
     bad_blocks: &'m mut [u8],
 
     session: Session,
@@ -203,6 +210,9 @@ pub struct Volume<'m, N: Nand> {
     groom: Groom,
     credit: Credit,
     patrol: Patrol,
+    rebuild: Option<Rebuild>,
+    /// Pages that were to be made again so far, wrapping.
+    rebuilds: u8,
     next_ticket: u32,
     /// Slot to be looked at first: all get their turn.
     next_slot: usize,
@@ -287,7 +297,7 @@ impl<N: Nand> Volume<'_, N> {
             .count() as u32
     }
 
-    /// True when a segment has too few good blocks for the copies of a page.
+    /// True when a segment has too few good blocks for the copies of a page, or for a page and its parity.
     fn is_used_up(&self, segment: Segment) -> bool {
         self.good_columns(segment) < u32::from(self.parameters.copies)
     }
@@ -323,6 +333,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Nothing of the volume's own work goes on: what it holds is needed for reading.
     fn give_up_work(&mut self) {
+        self.give_up_rebuild();
         self.job = Job::None;
         self.groom.let_go();
         self.frames.give_up_merges();

@@ -3,7 +3,7 @@
 use cuesta_hal::{Geometry, Pairing};
 
 use super::bits;
-use super::level::{Level, COPIES_MAX, ENTRY_BYTES, LEVELS_MAX};
+use super::level::{Level, Redundancy, COPIES_MAX, ENTRY_BYTES, LEVELS_MAX, PARITY_MAX};
 use super::stream::{Streams, CLASSES_MAX};
 use crate::codec::{LayoutError, PageLayout};
 
@@ -44,8 +44,10 @@ pub struct Parameters {
     pub classes: u8,
     /// Places of the level table.
     pub levels: u8,
-    /// Copies of a page that a level may have at most.
+    /// Copies of a page of the journal: one more than the dies whose loss a level may survive.
     pub copies: u8,
+    /// Pages of data to one of parity that a level may have at most; 0 if none has parity.
+    pub parity: u8,
 }
 
 /// What the caller of `format` chooses; `None` takes the default.
@@ -66,6 +68,8 @@ pub struct FormatOptions<'l> {
     pub level_places: Option<u8>,
     /// Copies that levels to be added later may have at most; by default as many as the levels here have.
     pub level_copies: Option<u8>,
+    /// Pages of data to one of parity that levels to be added later may have at most; by default as many as the levels here have.
+    pub level_parity: Option<u8>,
     /// Data classes, 1 to 8; by default by the number of segments.
     pub classes: Option<u8>,
 }
@@ -131,12 +135,21 @@ pub enum ParameterError {
         /// The sum that does not work out.
         error: LayoutError,
     },
-    /// The copies of a level need more dies, or more blocks of a segment, than there are.
-    Copies {
-        /// Copies asked for.
-        copies: u8,
+    /// The stripes of a level need more dies, or more blocks of a segment, than there are.
+    Stripe {
+        /// What was asked for.
+        redundancy: Redundancy,
         /// Dies, or blocks of a segment.
         places: u16,
+    },
+    /// More copies, or more pages to one of parity, than the volume was made for, or than there can be.
+    Redundancy {
+        /// What was asked for.
+        redundancy: Redundancy,
+        /// Most copies.
+        copies: u8,
+        /// Most pages of data to one of parity.
+        parity: u8,
     },
     /// No or too many classes.
     Classes(u8),
@@ -180,9 +193,19 @@ impl core::fmt::Display for ParameterError {
                 write!(f, "two levels have the name {}: give each a name of its own", level.name())
             }
             Self::Level { level, error } => write!(f, "level {level}: {error}"),
-            Self::Copies { copies, places } => write!(
+            Self::Stripe { redundancy: redundancy @ Redundancy::Parity(_), places } => write!(
                 f,
-                "{copies} copies of a page need as many dies (blocks of a segment on a part of one die), there are {places}: ask for fewer copies"
+                "{redundancy} needs {} dies, and as many blocks of a segment, there are {places}: ask for parity over fewer pages, or for copies",
+                redundancy.stripe().1
+            ),
+            Self::Stripe { redundancy, places } => write!(
+                f,
+                "{redundancy} needs {} dies (blocks of a segment on a part of one die), there are {places}: ask for fewer copies",
+                redundancy.stripe().1
+            ),
+            Self::Redundancy { redundancy, copies, parity } => write!(
+                f,
+                "{redundancy} is more than the volume is made for, which is {copies} copies and parity over {parity} pages: ask for less, or format it for more"
             ),
             Self::Classes(classes) => {
                 write!(
@@ -235,6 +258,38 @@ fn default_width(geometry: &Geometry, copies: u16) -> u16 {
         .unwrap_or(width)
 }
 
+impl FormatOptions<'_> {
+    /// The most copies, and the widest parity, that levels of now or later may have.
+    fn redundancies(&self) -> Result<[Redundancy; 2], ParameterError> {
+        let most = |of: fn(Redundancy) -> u8, asked: Option<u8>| {
+            let levels = self.levels.iter().map(|level| of(level.redundancy));
+            levels.chain(asked).max().unwrap_or(0)
+        };
+        let copies = most(Redundancy::copies, self.level_copies);
+        let parity = most(Redundancy::parity, self.level_parity);
+        let wanted = [
+            if copies > 1 {
+                Redundancy::Mirror(copies)
+            } else {
+                Redundancy::Single
+            },
+            if parity > 0 {
+                Redundancy::Parity(parity)
+            } else {
+                Redundancy::Single
+            },
+        ];
+        match wanted.into_iter().find(|wanted| !wanted.is_possible()) {
+            Some(redundancy) => Err(ParameterError::Redundancy {
+                redundancy,
+                copies: COPIES_MAX,
+                parity: PARITY_MAX,
+            }),
+            None => Ok(wanted),
+        }
+    }
+}
+
 impl Parameters {
     /// Chooses the parameters for a geometry.
     ///
@@ -248,33 +303,26 @@ impl Parameters {
         if geometry.pairing != Pairing::None {
             return Err(ParameterError::PairedPages);
         }
-        let copies = options.levels.iter().map(Level::copies).max().unwrap_or(1);
-        let copies = copies.max(options.level_copies.unwrap_or(1));
-        if copies > COPIES_MAX {
-            return Err(ParameterError::Copies {
-                copies,
-                places: COPIES_MAX.into(),
-            });
-        }
-        if geometry.dies > 1 && u16::from(copies) > geometry.dies {
-            return Err(ParameterError::Copies {
-                copies,
-                places: geometry.dies,
-            });
-        }
+        let wanted = options.redundancies()?;
+        let stripe = wanted.iter().map(|wanted| wanted.stripe().1).max();
         let width = options
             .width
-            .unwrap_or_else(|| default_width(geometry, copies.into()));
+            .unwrap_or_else(|| default_width(geometry, stripe.unwrap_or(1).into()));
+        for redundancy in wanted {
+            let pages = u16::from(redundancy.stripe().1);
+            let on_one_die = geometry.dies == 1 && redundancy.parity() == 0;
+            let places = match pages > geometry.dies && !on_one_die {
+                true => geometry.dies,
+                false => width,
+            };
+            if pages > places {
+                return Err(ParameterError::Stripe { redundancy, places });
+            }
+        }
         if !width_fits(geometry, width) {
             return Err(ParameterError::Width {
                 width,
                 dies: geometry.dies,
-            });
-        }
-        if width < u16::from(copies) {
-            return Err(ParameterError::Copies {
-                copies,
-                places: width,
             });
         }
         let places = match options.level_places {
@@ -301,7 +349,16 @@ impl Parameters {
             width,
             classes,
             levels: places as u8,
-            copies,
+            copies: 1 + wanted
+                .map(Redundancy::survives)
+                .into_iter()
+                .max()
+                .unwrap_or(0),
+            parity: wanted
+                .map(Redundancy::parity)
+                .into_iter()
+                .max()
+                .unwrap_or(0),
         };
         let quota = Quota::new(geometry, &parameters)?;
         let layout =
@@ -342,12 +399,15 @@ pub(super) fn level_cost(layout: &PageLayout, level: &Level) -> Result<u32, Para
     if !own.is_built() {
         return Err(refused(LayoutError::NotBuilt(level.ecc)));
     }
-    Ok(cost_of(&own, level.copies().into()))
+    Ok(cost_of(&own, level.redundancy))
 }
 
-/// What a sector takes up in pages of this layout, of which there are so many copies.
-pub(super) const fn cost_of(layout: &PageLayout, copies: u32) -> u32 {
-    SLOT_COST * copies * layout.units() / layout.sectors()
+/// What a sector takes up in pages of this layout, with what there is beside them, in parts of a slot: [`SLOT_COST`] of them are one. Rounded up.
+#[must_use]
+pub const fn cost_of(layout: &PageLayout, redundancy: Redundancy) -> u32 {
+    let (data, pages) = redundancy.stripe();
+    let cost = SLOT_COST * pages as u32 * layout.units();
+    cost.div_ceil(data as u32 * layout.sectors())
 }
 
 /// Deltas of so many bits that fit into a record page whose lists are full.
@@ -368,6 +428,12 @@ pub(super) const fn record_room(
     (page_bytes as usize).saturating_sub(lists) * 8 / delta_bits as usize
 }
 
+/// Sectors that may wait in memory beyond a page for each stream.
+pub(super) fn staged_beyond(parameters: &Parameters, units: u32) -> usize {
+    let streams = Streams::new(parameters.classes, parameters.levels);
+    streams.count() * usize::from(parameters.parity.saturating_sub(1)) * units as usize
+}
+
 impl Parameters {
     /// Copies of a checkpoint, each in a ring of anchor blocks on a die of its own where there are several: one more than a page may have, so that two are
     /// left when as many dies are lost as a page survives; but two at least, and no more than there are dies.
@@ -383,6 +449,16 @@ impl Parameters {
         }
     }
 
+    /// Copies and parity as they are stored: a byte.
+    pub(super) const fn redundancy(&self) -> u8 {
+        self.copies | self.parity << 4
+    }
+
+    /// Copies and parity from their stored form.
+    pub(super) const fn split_redundancy(stored: u8) -> (u8, u8) {
+        (stored & 0x0F, stored >> 4)
+    }
+
     /// False when no format could have chosen them, whatever the part.
     pub(super) const fn are_possible(&self) -> bool {
         self.width > 0
@@ -393,6 +469,9 @@ impl Parameters {
             && self.copies > 0
             && self.copies <= COPIES_MAX
             && self.copies as u16 <= self.width
+            && self.parity <= PARITY_MAX
+            && (self.parity as u16) < self.width
+            && (self.parity == 0 || self.copies > 1)
     }
 }
 
@@ -462,14 +541,21 @@ impl Quota {
         // With margin for what is in flight on every die.
         let delta_bits = 2 * location_bits;
         let deltas = record_room(geometry.page_bytes, &streams, parameters.levels, delta_bits);
-        if deltas < usize::from(geometry.dies) * layout.units() as usize + RECORD_DELTAS_MIN {
+        let in_flight = usize::from(geometry.dies) * layout.units() as usize;
+        if deltas < in_flight + staged_beyond(parameters, layout.units()) + RECORD_DELTAS_MIN {
             return Err(ParameterError::RecordPage {
                 levels: parameters.levels,
                 page_bytes: geometry.page_bytes,
             });
         }
+        // The first stripe of a segment is shorter than the others, and the last one may be.
+        let short_segments = match parameters.parity {
+            0 => 0,
+            _ => (2 * segments).div_ceil(segment_pages),
+        };
         let needed = anchor_segments
             + bad_segments
+            + short_segments
             + journal_segments
             + streams.of_data()
             + RESERVE_SEGMENTS

@@ -162,6 +162,10 @@ impl<N: Nand> Volume<'_, N> {
             return;
         }
         let (segment, offset, _) = self.shape.split(location);
+        if self.can_be_made(segment) {
+            self.map_by_vote(map, frame);
+            return;
+        }
         let rebuilt = if self.group_closed(segment, offset) {
             self.rebuild_journal_page(segment, offset)
         } else {
@@ -175,6 +179,30 @@ impl<N: Nand> Volume<'_, N> {
             }
             // Whoever waits for it asks again.
             Ok(None) | Err(_) => return,
+        }
+        self.map_tries = 0;
+        self.frames.set_state(frame, FrameState::Holds(map));
+    }
+
+    /// Makes a map page again from copies none of which can be read; its sectors are lost if that does not help either.
+    fn map_by_vote(&mut self, map: MapIndex, frame: usize) {
+        let location = self.directory[map.0 as usize].location;
+        let (segment, offset, _) = self.shape.split(location);
+        if self.dies.iter().any(|die| die.flight != Flight::None) || self.groom.holding() {
+            // Whoever waits for it asks again.
+            return;
+        }
+        match self.rebuild_now(segment, offset) {
+            Ok(Some(die)) if self.decode_journal_page(die, location, Kind::Map, map.0) => {
+                let bytes = self.shape.layout.page_bytes() as usize;
+                let page = self.nand.buffer(die, Buffer::First);
+                self.frames.bytes_mut(frame).copy_from_slice(&page[..bytes]);
+            }
+            Ok(_) => {
+                self.fill_lost(frame);
+                self.stats.lost += 1;
+            }
+            Err(_) => return,
         }
         self.map_tries = 0;
         self.frames.set_state(frame, FrameState::Holds(map));

@@ -1,6 +1,6 @@
-//! Patrol: in idle time, pages of which there are copies are read, so that a copy that is gone is replaced before the others are needed.
+//! Patrol: in idle time, pages of which there are copies or parity are read, so that what is gone is replaced before the rest is needed.
 //!
-//! Hosts read the first page of a stripe only. One pass looks at every page of every segment whose level has copies; what cannot be read, or
+//! Hosts read the first copy of a page only, and no parity. One pass looks at every page of every segment whose level has any; what cannot be read, or
 //! only just, makes its segment ail.
 
 use cuesta_hal::{Die, Nand};
@@ -61,7 +61,7 @@ impl<N: Nand> Volume<'_, N> {
         }
         let state = self.segments.state(segment);
         let held = matches!(state, State::Closed | State::Open);
-        let watched = held && self.copies_in(segment) > 1;
+        let watched = held && (self.copies_in(segment) > 1 || self.parity_in(segment) > 0);
         let Some(offset) = self.usable_from(segment, offset).filter(|_| watched) else {
             self.patrol.at = Some((Segment(segment.0 + 1), 0));
             return Step::Again;
@@ -81,7 +81,7 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn patrol_read(&mut self, die: Die, segment: Segment, offset: u32) {
         self.patrol.at = Some((segment, offset + 1));
         let good = match self.owner(segment, offset) {
-            Ok((first, header)) if header.kind == Kind::Data => {
+            Ok((first, header)) if matches!(header.kind, Kind::Data | Kind::Parity) => {
                 let layout = self.layout_of(header.level);
                 (0..layout.sectors()).all(|unit| {
                     let location = self.shape.location(segment, first, unit);

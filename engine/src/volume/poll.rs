@@ -54,6 +54,9 @@ impl<N: Nand> Volume<'_, N> {
                 self.fail(error);
             }
         }
+        if let Err(error) = self.rebuild_step() {
+            self.fail(error);
+        }
         if let Some(outcome) = self.start_reads() {
             return Some(outcome);
         }

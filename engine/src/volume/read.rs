@@ -22,6 +22,8 @@ enum Stage {
     Waiting,
     /// Its page is being read.
     Reading,
+    /// Its page cannot be read, and is to be made again from others.
+    Rebuild,
 }
 
 /// Reads that may start while the volume's own work waits, or a write that asks again and again.
@@ -48,7 +50,7 @@ impl Patience {
     }
 
     /// A read was started.
-    fn read_started(&mut self) {
+    pub(super) fn read_started(&mut self) {
         self.reads = self.reads.saturating_add(1);
     }
 
@@ -89,6 +91,7 @@ impl Patience {
 pub struct Slot {
     stage: Stage,
     tries: u8,
+    rebuilt: bool,
     pub(super) sector: Sector,
     pub(super) ticket: Ticket,
     pub(super) location: Option<Location>,
@@ -97,11 +100,28 @@ pub struct Slot {
 impl Slot {
     pub(super) fn retry(&mut self) {
         self.stage = Stage::Waiting;
+        self.rebuilt = false;
         self.tries += 1;
     }
 
     pub(super) const fn tries(&self) -> u8 {
         self.tries
+    }
+
+    /// Its page is to be made again.
+    pub(super) fn rebuild(&mut self) {
+        self.stage = Stage::Rebuild;
+        self.rebuilt = true;
+    }
+
+    /// True once its page was to be made again.
+    pub(super) const fn rebuilt(&self) -> bool {
+        self.rebuilt
+    }
+
+    /// True while its page is to be made again.
+    pub(super) fn awaits_rebuild(&self) -> bool {
+        self.stage == Stage::Rebuild
     }
 }
 
@@ -131,6 +151,7 @@ impl<N: Nand> Volume<'_, N> {
         self.slots[index] = Slot {
             stage: Stage::Waiting,
             tries: 0,
+            rebuilt: false,
             sector,
             ticket,
             location: None,

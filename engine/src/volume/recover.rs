@@ -14,10 +14,13 @@ use super::segment_table::State;
 use super::stream::JOURNAL;
 use super::write::Source;
 use super::{Session, Volume, TIME_JUMP};
-use crate::codec::Kind;
+use crate::codec::{Header, Kind};
 
 /// Free segments that a new session looks at before it takes one.
 const CANDIDATES: usize = 16;
+
+/// The die whose buffer holds a unit, and its header.
+type Found = (Die, Header);
 
 /// What a cut has touched, that could be read and cannot be any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -269,44 +272,75 @@ impl<'m, N: Nand> Volume<'m, N> {
     fn copy_suspect(&mut self, segment: Segment, offset: u32) -> Result<bool, Error> {
         let level = self.segments.level(segment);
         let stream = self.shape.streams.of_level(level).end - 1;
-        let columns = self.shape.layout.page_columns();
-        let page = self.shape.page(segment, offset);
         for unit in 0..self.shape.units {
-            io::read(&mut self.nand, page, columns).map_err(|kind| self.fail(Error::Nand(kind)))?;
-            let Ok((first, _)) = self.owner(segment, offset) else {
-                // A page that holds nothing is as it should be; one that the index names is not.
+            let (location, found) = self.suspect_unit(segment, offset, unit)?;
+            let Some((die, header)) = found else {
+                // A unit that holds nothing is as it should be; one that the index names is not.
                 let page = self.shape.location(segment, offset, 0);
-                return Ok(!self.names(|location| self.may_share_stripe(location, page)));
-            };
-            let location = self.shape.location(segment, first, unit);
-            let Ok((header, _)) = self.decode_data(page.die(), location) else {
-                if self.names(|named| named == location) {
+                let named = match location {
+                    Some(location) => self.names(|named| named == location),
+                    None => self.names(|named| self.may_share_stripe(named, page)),
+                };
+                if named {
                     return Ok(false);
                 }
                 continue;
             };
-            if header.kind != Kind::Data
-                || self.lookup(Sector(header.id)) != Lookup::Known(location)
+            let source = location.unwrap_or(Location::UNMAPPED);
+            if header.kind != Kind::Data || self.lookup(Sector(header.id)) != Lookup::Known(source)
             {
                 continue;
             }
             if self.appends[usize::from(stream)].is_none() {
                 self.open_fresh(stream)?;
             }
-            let origin = Origin::Relocation { source: location };
             let unit_record = Unit {
                 sector: Sector(header.id),
                 birth: header.birth,
-                origin,
+                origin: Origin::Relocation { source },
             };
-            self.append_unit(stream, unit_record, Source::Buffer(page.die(), unit))?;
-            if let Some(stage) = self.stages.get_mut(usize::from(stream)) {
-                stage.push = true;
-                self.push_stage(stream)?;
-            }
-            self.settle_everything()?;
+            self.append_unit(stream, unit_record, Source::Buffer(die, unit))?;
+            self.settle_stream(stream)?;
         }
         Ok(true)
+    }
+
+    /// Reads a unit of a suspect page, or makes it again; gives where it belongs, if that can be told, and the die whose buffer holds it.
+    fn suspect_unit(
+        &mut self,
+        segment: Segment,
+        offset: u32,
+        unit: u32,
+    ) -> Result<(Option<Location>, Option<Found>), Error> {
+        let page = self.shape.page(segment, offset);
+        io::read(&mut self.nand, page, self.shape.layout.page_columns())
+            .map_err(|kind| self.fail(Error::Nand(kind)))?;
+        let first = self.owner(segment, offset).map(|(first, _)| first).ok();
+        let location = first.map(|first| self.shape.location(segment, first, unit));
+        let decoded = location.and_then(|location| self.decode_data(page.die(), location).ok());
+        if let Some((header, _)) = decoded {
+            return Ok((location, Some((page.die(), header))));
+        }
+        let Some(die) = self.rebuild_now(segment, offset)? else {
+            return Ok((location, None));
+        };
+        let location = self.shape.location(segment, offset, unit);
+        let decoded = self.decode_data(die, location).ok();
+        Ok((Some(location), decoded.map(|(header, _)| (die, header))))
+    }
+
+    /// Programs what waits in the stage of a stream, elsewhere if programs fail, and settles what is in flight.
+    fn settle_stream(&mut self, stream: u8) -> Result<(), Error> {
+        loop {
+            self.push_stages()?;
+            self.settle_everything()?;
+            if self.stages.is_empty() || self.staged_pages(stream) == 0 {
+                return Ok(());
+            }
+            if self.appends[usize::from(stream)].is_none() {
+                self.open_fresh(stream)?;
+            }
+        }
     }
 
     /// True when a delta names such a location: pages behind the last record page are known by their deltas only.

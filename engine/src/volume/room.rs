@@ -3,6 +3,7 @@
 use cuesta_hal::Nand;
 
 use super::address::{Location, Segment};
+use super::level::Redundancy;
 use super::parameters::{cost_of, SLOT_COST};
 use super::Volume;
 use crate::codec::PageLayout;
@@ -15,11 +16,11 @@ impl<N: Nand> Volume<'_, N> {
         own.and_then(Result::ok).unwrap_or(layout)
     }
 
-    /// Pages of the stripes of a level.
-    pub(super) fn copies_of(&self, level: u8) -> u32 {
+    /// What there is of a page of a level beside the page itself.
+    pub(super) fn redundancy_of(&self, level: u8) -> Redundancy {
         match self.parameters.copies {
-            1 => 1,
-            _ => self.levels.copies(level).into(),
+            1 => Redundancy::Single,
+            _ => self.levels.redundancy(level),
         }
     }
 
@@ -30,7 +31,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// What a sector of a level takes up.
     pub(super) fn cost(&self, level: u8) -> u64 {
-        cost_of(&self.layout_of(level), self.copies_of(level)).into()
+        cost_of(&self.layout_of(level), self.redundancy_of(level)).into()
     }
 
     /// What the sector at a location takes up. One that is lost counts as one of one copy, whether its mapping was lost or its data.
@@ -49,7 +50,16 @@ impl<N: Nand> Volume<'_, N> {
             _ => self.good_columns(segment),
         };
         let level = self.segments.level(segment);
-        let stripes = columns * self.shape.rows / self.copies_of(level);
-        stripes * self.layout_of(level).sectors()
+        let pages = columns * self.shape.rows;
+        let data = match self.redundancy_of(level) {
+            Redundancy::Single => pages,
+            Redundancy::Mirror(copies) => pages / u32::from(copies),
+            // The last of each stripe, which may have to be shorter, and one for a first stripe that is.
+            Redundancy::Parity(data) => {
+                let stripe = (u32::from(data) + 1).min(columns).max(1);
+                (pages - pages.div_ceil(stripe)).saturating_sub(1)
+            }
+        };
+        data * self.layout_of(level).sectors()
     }
 }

@@ -51,6 +51,10 @@ impl<N: Nand> Volume<'_, N> {
                 self.stripe_settled(die, next)
             }
             Flight::Copy { of, offset } => self.copy_settled(of, offset, completion),
+            Flight::Member(member) => {
+                self.member_settled(die, member, completion == Completion::Programmed)
+            }
+            Flight::Rebuild { number, offset } => self.rebuild_read(die, number, offset),
             Flight::Job => {
                 self.settle_job(die, completion);
                 None
@@ -104,7 +108,10 @@ impl<N: Nand> Volume<'_, N> {
                 self.data_failed(die, segment, offset, failed, units);
                 None
             }
-            _ => self.settle_data(die, segment, offset, units),
+            _ => {
+                self.settle_units(die, segment, offset, units);
+                self.next_settled(die)
+            }
         }
     }
 
@@ -131,7 +138,8 @@ impl<N: Nand> Volume<'_, N> {
         })
     }
 
-    fn settle_read(&mut self, die: Die, index: usize) -> Option<Outcome> {
+    /// The page that a read waits for is in the buffer of `die`.
+    pub(super) fn settle_read(&mut self, die: Die, index: usize) -> Option<Outcome> {
         let slot = self.slots[index];
         let location = slot.location?;
         let (_, _, unit) = self.shape.split(location);
@@ -144,17 +152,26 @@ impl<N: Nand> Volume<'_, N> {
                 }
                 Some(Outcome::Data(slot.ticket, die, unit))
             }
-            _ => {
-                let moved = self.lookup(slot.sector) != Lookup::Known(location);
-                let more = self.attempt(location, slot.tries() + 1).is_some();
-                if more || (moved && slot.tries() < 2 * TRIES_MAX) {
-                    self.slots[index].retry();
-                    return None;
-                }
-                self.free_slot(index);
-                Some(Outcome::Failed(slot.ticket, Error::Lost(slot.sector)))
-            }
+            _ => self.read_failed(index),
         }
+    }
+
+    /// What was read is not the sector that a read waits for.
+    pub(super) fn read_failed(&mut self, index: usize) -> Option<Outcome> {
+        let slot = self.slots[index];
+        let location = slot.location?;
+        let moved = self.lookup(slot.sector) != Lookup::Known(location);
+        let more = self.attempt(location, slot.tries() + 1).is_some();
+        if more || (moved && slot.tries() < 2 * TRIES_MAX) {
+            self.slots[index].retry();
+            return None;
+        }
+        if !slot.rebuilt() && self.can_be_made(self.shape.segment(location)) {
+            self.slots[index].rebuild();
+            return None;
+        }
+        self.free_slot(index);
+        Some(Outcome::Failed(slot.ticket, Error::Lost(slot.sector)))
     }
 
     /// Decodes all units of a map page in a die's buffer; true when it is the one that was meant.
@@ -218,13 +235,8 @@ impl<N: Nand> Volume<'_, N> {
         self.resolve_candidates();
     }
 
-    fn settle_data(
-        &mut self,
-        die: Die,
-        segment: Segment,
-        offset: u32,
-        units: Units,
-    ) -> Option<Outcome> {
+    /// Sectors are on the media: the index names them there.
+    pub(super) fn settle_units(&mut self, die: Die, segment: Segment, offset: u32, units: Units) {
         for (index, unit) in units.iter().enumerate() {
             let new = self.shape.location(segment, offset, index as u32);
             match unit.origin {
@@ -252,15 +264,13 @@ impl<N: Nand> Volume<'_, N> {
         let tickets = units
             .iter()
             .any(|unit| !matches!(unit.origin, Origin::Relocation { .. }));
-        if !tickets {
-            return None;
+        if tickets {
+            self.dies[usize::from(die.0)].flight = Flight::Settled(units);
         }
-        self.dies[usize::from(die.0)].flight = Flight::Settled(units);
-        self.next_settled(die)
     }
 
     /// Hands out the next ticket of a settled page.
-    fn next_settled(&mut self, die: Die) -> Option<Outcome> {
+    pub(super) fn next_settled(&mut self, die: Die) -> Option<Outcome> {
         let flight = &mut self.dies[usize::from(die.0)].flight;
         let Flight::Settled(units) = flight else {
             return None;
@@ -341,13 +351,7 @@ impl<N: Nand> Volume<'_, N> {
             };
             let (units, level) = (units.clone(), *level);
             let from = Die(at as u16);
-            let top = self.parameters.classes - 1;
-            let stream = self.stream_for(level, top, 0);
-            let Some(stream) = stream.or_else(|| self.stream_straight_through(level)) else {
-                if self.want_open.is_none() {
-                    // Nowhere to go: the volume takes no more writes.
-                    return Err(Error::NoSpace);
-                }
+            let Some(stream) = self.stream_for_failed(level)? else {
                 continue;
             };
             let Some(to) = self.ready_die(stream, Some(from)) else {
@@ -361,9 +365,24 @@ impl<N: Nand> Volume<'_, N> {
             self.program_units(stream, to, units)?;
             return Ok(());
         }
-        match waits {
-            Some((stream, from)) => self.make_way(stream, from),
+        if let Some((stream, from)) = waits {
+            self.make_way(stream, from)?;
+        }
+        match self.failed_stage() {
+            Some(stream) => self.redrive_stage(stream),
             None => Ok(()),
+        }
+    }
+
+    /// A stream of a level for data of a failed program; none while a segment is being opened for it.
+    pub(super) fn stream_for_failed(&mut self, level: u8) -> Result<Option<u8>, Error> {
+        let top = self.parameters.classes - 1;
+        let stream = self.stream_for(level, top, 0);
+        let stream = stream.or_else(|| self.stream_straight_through(level));
+        match (stream, self.want_open) {
+            // Nowhere to go: the volume takes no more writes.
+            (None, None) => Err(Error::NoSpace),
+            (stream, _) => Ok(stream),
         }
     }
 
@@ -435,8 +454,23 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    /// Fails a write whose program failed and for which there is no other place, one a call.
+    /// Fails a write that is not on the media and for which there is no other place, one a call.
     pub(super) fn fail_redriven(&mut self) -> Option<Outcome> {
+        for stream in 0..self.shape.streams.count() as u8 {
+            let at = self.first_stage(stream);
+            if self.stages.get(at).is_none_or(|stage| stage.flying > 0) {
+                continue;
+            }
+            let depth = self.stage_depth();
+            for stage in &mut self.stages[at..at + depth] {
+                while let Some(unit) = stage.units.pop() {
+                    if let Origin::Host { ticket, .. } | Origin::Batch { ticket, .. } = unit.origin
+                    {
+                        return Some(Outcome::Failed(ticket, Error::NoSpace));
+                    }
+                }
+            }
+        }
         for die in self.dies.iter_mut() {
             let Flight::Redrive(units, _) = &mut die.flight else {
                 continue;

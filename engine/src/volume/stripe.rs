@@ -2,10 +2,13 @@
 
 use heapless::Vec;
 
-use super::level::COPIES_MAX;
+use super::level::{COPIES_MAX, PARITY_MAX};
+
+/// Pages of a stripe at most.
+const PAGES_MAX: usize = PARITY_MAX as usize + 1;
 
 /// Offsets of the pages of a stripe, in the order of their programs.
-pub(super) type Offsets = Vec<u32, { COPIES_MAX as usize }>;
+pub(super) type Offsets = Vec<u32, PAGES_MAX>;
 
 /// How far the programs of a stripe are.
 ///

@@ -228,6 +228,13 @@ impl<N: Nand> Volume<'_, N> {
                 _ => {}
             }
         }
+        if !readable {
+            let (segment, offset, _) = self.shape.split(location);
+            if let Some(die) = self.rebuild_now(segment, offset)? {
+                let decoded = self.decode_data(die, location);
+                readable = matches!(decoded, Ok((header, _)) if header.id == sector.0);
+            }
+        }
         if readable {
             verified.sectors += 1;
         } else if self.is_suspect(sector) {
@@ -239,7 +246,7 @@ impl<N: Nand> Volume<'_, N> {
         Ok(())
     }
 
-    /// The header of a unit, from the first page of its stripe or from one behind it.
+    /// The header of a unit, from the first page of its stripe or from one behind it, or from what it can be made again from.
     fn verify_header(
         &mut self,
         segment: Segment,
@@ -258,7 +265,14 @@ impl<N: Nand> Volume<'_, N> {
                 HeaderState::Bad => {}
             }
         }
-        Ok(None)
+        let made = self.rebuild_now(segment, offset)?;
+        Ok(made.and_then(|die| {
+            let buffer = self.nand.buffer(die, Buffer::First);
+            match self.shape.layout.read_header(buffer, unit, location.0) {
+                HeaderState::Valid(header) => Some(header),
+                HeaderState::Erased | HeaderState::Bad => None,
+            }
+        }))
     }
 
     fn verify_segment(

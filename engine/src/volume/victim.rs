@@ -4,6 +4,7 @@ use cuesta_hal::Nand;
 
 use super::address::{Location, Segment};
 use super::credit::PROGRAM_US;
+use super::flight::Flight;
 use super::segment_table::State;
 use super::{Session, Volume};
 
@@ -92,9 +93,11 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// True while a page of the segment is being programmed.
-    fn writing_to(&self, segment: Segment) -> bool {
-        self.dies.iter().any(|die| {
-            matches!(&die.flight, super::flight::Flight::Data { segment: at, .. } if *at == segment)
+    pub(super) fn writing_to(&self, segment: Segment) -> bool {
+        self.dies.iter().any(|die| match &die.flight {
+            Flight::Data { segment: at, .. } => *at == segment,
+            Flight::Member(member) => member.segment == segment,
+            _ => false,
         })
     }
 

@@ -14,9 +14,6 @@ use super::{Session, Volume};
 use crate::codec::header::{FLAG_BATCH, FLAG_RELOCATED};
 use crate::codec::{Header, Kind};
 
-/// Calls of `poll` after which a page that is not full is programmed all the same.
-const STAGE_AGE_MAX: u16 = 256;
-
 /// A write that could not be accepted because the old place of its sector was not known: the answer waits here for the next try.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Intent {
@@ -31,6 +28,21 @@ pub(super) enum Source<'d> {
     Host(&'d [u8]),
     /// A unit in the buffer of a die, decoded.
     Buffer(Die, u32),
+}
+
+/// The headers of the units of a page of sector data.
+pub(super) fn headers_of(units: &Units, common: &Header) -> Vec<Header, UNITS_MAX> {
+    let header = |unit: &Unit| Header {
+        flags: match unit.origin {
+            Origin::Host { .. } => 0,
+            Origin::Batch { .. } => FLAG_BATCH,
+            Origin::Relocation { .. } => FLAG_RELOCATED,
+        },
+        id: unit.sector.0,
+        birth: unit.birth,
+        ..*common
+    };
+    units.iter().map(header).collect()
 }
 
 impl<N: Nand> Volume<'_, N> {
@@ -187,71 +199,11 @@ impl<N: Nand> Volume<'_, N> {
         nearest
     }
 
-    /// Sectors of a page of a stream.
-    fn sectors_of(&self, stream: u8) -> usize {
-        let level = match self.appends[usize::from(stream)] {
-            Some(open) => self.segments.level(open.segment),
-            None => self.shape.streams.level(stream),
-        };
-        self.layout_of(level).sectors() as usize
-    }
-
-    /// True when a unit can be appended to the stream now.
-    pub(super) fn can_append(&self, stream: u8) -> bool {
-        match self.stages.get(usize::from(stream)) {
-            Some(stage) => stage.units.len() < self.sectors_of(stream),
-            None => self.ready_die(stream, None).is_some(),
-        }
-    }
-
     /// True when nothing is in flight on the die and nobody needs what is in its buffer.
     pub(super) fn die_free(&self, die: Die) -> bool {
         self.dies[usize::from(die.0)].flight == Flight::None
             && !self.groom.holds_buffer(die)
             && !self.job.holds_buffer(die)
-    }
-
-    /// Appends a unit to a stream for which [`can_append`](Self::can_append) holds, and starts the page's program when it is full.
-    pub(super) fn append_unit(
-        &mut self,
-        stream: u8,
-        unit: Unit,
-        source: Source<'_>,
-    ) -> Result<(), Error> {
-        let bytes = self.sector_bytes();
-        if self.stages.is_empty() {
-            let Some(die) = self.append_die(stream) else {
-                return Err(Error::NoSpace);
-            };
-            match source {
-                Source::Host(data) => {
-                    self.nand.buffer_mut(die, Buffer::First)[..bytes].copy_from_slice(data);
-                }
-                Source::Buffer(from, _) if from == die => {}
-                Source::Buffer(from, _) => self.copy_page_between(from, die),
-            }
-            let mut units = Units::new();
-            let _ = units.push(unit);
-            return self.program_units(stream, die, units);
-        }
-        let full = self.sectors_of(stream);
-        let stage = &mut self.stages[usize::from(stream)];
-        let at = usize::from(stream) * self.shape.layout.page_bytes() as usize
-            + stage.units.len() * bytes;
-        let to = &mut self.stage_pages[at..at + bytes];
-        match source {
-            Source::Host(data) => to.copy_from_slice(data),
-            Source::Buffer(from, index) => {
-                let page = self.nand.buffer(from, Buffer::First);
-                to.copy_from_slice(self.shape.layout.payload(page, index));
-            }
-        }
-        let _ = stage.units.push(unit);
-        stage.age = 0;
-        if stage.units.len() >= full {
-            stage.push = true;
-        }
-        self.push_stage(stream)
     }
 
     /// Copies the main area of the page in a die's buffer into that of another.
@@ -271,48 +223,6 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    /// Programs the staged page of a stream, if it should be and its die is free.
-    pub(super) fn push_stage(&mut self, stream: u8) -> Result<(), Error> {
-        let Some(stage) = self.stages.get(usize::from(stream)) else {
-            return Ok(());
-        };
-        if !stage.push || stage.units.is_empty() {
-            return Ok(());
-        }
-        if self.append_die(stream).is_none() {
-            self.want_open = Some(stream);
-            return Ok(());
-        }
-        let Some(die) = self.ready_die(stream, None) else {
-            return Ok(());
-        };
-        let bytes = self.shape.layout.page_bytes() as usize;
-        let from = usize::from(stream) * bytes;
-        self.nand.buffer_mut(die, Buffer::First)[..bytes]
-            .copy_from_slice(&self.stage_pages[from..from + bytes]);
-        let stage = &mut self.stages[usize::from(stream)];
-        stage.push = false;
-        let units = core::mem::take(&mut stage.units);
-        self.stats.padding += self.shape.units - units.len() as u32;
-        self.program_units(stream, die, units)
-    }
-
-    /// Lets staged pages age; called by `poll`. With `now`, every started page is to be programmed.
-    pub(super) fn age_stages(&mut self, now: bool) -> Result<(), Error> {
-        for stream in 0..self.stages.len() {
-            let stage = &mut self.stages[stream];
-            if stage.units.is_empty() {
-                continue;
-            }
-            stage.age = stage.age.saturating_add(1);
-            if now || stage.age > STAGE_AGE_MAX {
-                stage.push = true;
-            }
-            self.push_stage(stream as u8)?;
-        }
-        Ok(())
-    }
-
     /// Encodes the units whose payloads are in the buffer of `die` for the next page of the stream and starts the program.
     pub(super) fn program_units(
         &mut self,
@@ -328,31 +238,27 @@ impl<N: Nand> Volume<'_, N> {
         };
         let span = Self::span(&offsets);
         let time = self.take_time();
-        let erases = self.erases_of(segment);
-        let level = self.segments.level(segment);
-        let class = self.segments.class(segment);
-        let headers: Vec<Header, UNITS_MAX> = units
-            .iter()
-            .map(|unit| Header {
-                kind: Kind::Data,
-                level,
-                flags: match unit.origin {
-                    Origin::Host { .. } => 0,
-                    Origin::Batch { .. } => FLAG_BATCH,
-                    Origin::Relocation { .. } => FLAG_RELOCATED,
-                },
-                span,
-                time,
-                stream: class,
-                erases,
-                id: unit.sector.0,
-                birth: unit.birth,
-            })
-            .collect();
+        let common = self.data_header(segment, span, time);
+        let headers = headers_of(&units, &common);
         let seed = self.seed(self.shape.location(segment, offset, 0));
-        let layout = self.layout_of(level);
+        let layout = self.layout_of(common.level);
         layout.encode(self.nand.buffer_mut(die, Buffer::First), &headers, seed);
         self.start_data(die, segment, &offsets, time, units)
+    }
+
+    /// What the units of a page of sector data have in common.
+    pub(super) fn data_header(&self, segment: Segment, span: u8, time: u64) -> Header {
+        Header {
+            kind: Kind::Data,
+            level: self.segments.level(segment),
+            span,
+            time,
+            stream: self.segments.class(segment),
+            erases: self.erases_of(segment),
+            id: 0,
+            birth: 0,
+            flags: 0,
+        }
     }
 
     fn start_data(

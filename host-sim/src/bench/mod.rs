@@ -28,7 +28,8 @@ pub use strength::{
 pub use strength_plot::strength_plot;
 
 use cuesta::volume::{
-    Budget, Error, FormatError, FormatOptions, MountError, Parameters, Shape, Stats, Volume,
+    cost_of, Budget, Error, FormatError, FormatOptions, Level, MountError, Parameters, Shape,
+    Stats, Volume, SLOT_COST,
 };
 
 use crate::chips::Chip;
@@ -50,6 +51,8 @@ const SECTORS_MIN: u32 = 10;
 pub struct Options {
     /// On which part.
     pub chip: &'static Chip,
+    /// At which level everything is written; none for that of the part's data sheet.
+    pub level: Option<Level>,
     /// Sectors in use, of all that the raw pages hold.
     pub utilization: f64,
     /// Memory for the engine.
@@ -156,6 +159,7 @@ struct Rig {
 impl Rig {
     fn new(
         chip: &Chip,
+        level: Option<Level>,
         utilization: f64,
         budget: Budget,
         read_slots: usize,
@@ -164,6 +168,7 @@ impl Rig {
         let geometry = chip.geometry;
         let options = FormatOptions {
             volume_id: 1,
+            levels: level.as_slice(),
             ..FormatOptions::default()
         };
         let parameters =
@@ -221,7 +226,13 @@ pub fn run(
     options: &Options,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Report, BenchError> {
-    let mut rig = Rig::new(options.chip, options.utilization, options.budget, 1)?;
+    let mut rig = Rig::new(
+        options.chip,
+        options.level,
+        options.utilization,
+        options.budget,
+        1,
+    )?;
     let script = workload.script(rig.sectors, options.seed);
     let total = script.requests() + u64::from(rig.sectors);
     let mut host = Host::new(rig.sectors, rig.parameters.sector_bytes, total, progress);
@@ -366,14 +377,26 @@ fn report(workload: Workload, options: &Options, rig: &Rig, figures: &Figures) -
 /// No volume fits the part.
 pub fn bound(workload: Workload, options: &Options) -> Result<Option<f64>, FootprintError> {
     let geometry = options.chip.geometry;
-    let parameters = Parameters::choose(&geometry, &FormatOptions::default())?;
+    let format = FormatOptions {
+        levels: options.level.as_slice(),
+        ..FormatOptions::default()
+    };
+    let parameters = Parameters::choose(&geometry, &format)?;
     let shape = Shape::new(&geometry, &parameters).map_err(|error| {
         FootprintError::Parameters(cuesta::volume::ParameterError::Layout(error))
     })?;
     let all = geometry.main_bytes() / u64::from(parameters.sector_bytes);
     let sectors = (options.utilization * all as f64).floor() as u32;
-    let (utilization, slots) = (options.utilization, shape.slots_per_segment());
-    Ok(match workload {
+    // A sector that takes up two slots is two of them, which are written together.
+    let cost = match options.level {
+        None => 1.0,
+        Some(level) => {
+            let layout = shape.layout.with(level.ecc).unwrap_or(shape.layout);
+            f64::from(cost_of(&layout, level.redundancy)) / f64::from(SLOT_COST)
+        }
+    };
+    let (utilization, slots) = (options.utilization * cost, shape.slots_per_segment());
+    let least = match workload {
         Workload::SeqFill | Workload::SeqOver => Some(1.0),
         Workload::Uniform | Workload::Sync => Some(theory::uniform(utilization, slots)),
         Workload::Zipf => {
@@ -385,7 +408,8 @@ pub fn bound(workload: Workload, options: &Options) -> Result<Option<f64>, Footp
         }
         Workload::Wear => Some(theory::separated(&theory::HALF_STILL, utilization, slots)),
         Workload::RandRead | Workload::SeqRead | Workload::MountClean | Workload::MountCut => None,
-    })
+    };
+    Ok(least.map(|least| least * cost))
 }
 
 #[cfg(test)]

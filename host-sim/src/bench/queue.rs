@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use cuesta::volume::{Budget, Event, Sector, Ticket, Volume};
+use cuesta::volume::{Budget, Event, Level, Sector, Ticket, Volume};
 use serde::Serialize;
 
 use super::{BenchError, Latencies, Rig};
@@ -27,6 +27,8 @@ const PROGRESS_STEP: u64 = 4096;
 pub struct QueueOptions {
     /// On which part.
     pub chip: &'static Chip,
+    /// At which level everything is written; none for that of the part's data sheet.
+    pub level: Option<Level>,
     /// Sectors in use, of all that the raw pages hold.
     pub utilization: f64,
     /// Memory for the engine.
@@ -91,6 +93,7 @@ pub fn run_queue(
     let depth = options.depth.max(1);
     let mut rig = Rig::new(
         options.chip,
+        options.level,
         options.utilization,
         options.budget,
         depth as usize,

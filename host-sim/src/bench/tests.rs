@@ -1,9 +1,12 @@
+use cuesta::codec::Ecc;
+
 use super::*;
 use crate::chips::chip;
 
 fn options(name: &str, utilization: f64, budget: Budget) -> Options {
     Options {
         chip: chip(name).expect("a chip of the table"),
+        level: None,
         utilization,
         budget,
         sync_every: None,
@@ -49,6 +52,37 @@ fn virtual_time_on_one_die_is_the_sum_of_what_was_done() {
         "{sum} and {}",
         report.virtual_us
     );
+}
+
+#[test]
+fn a_workload_runs_at_any_level_and_pays_for_its_copies_and_its_parity() {
+    let mut four = chip("tiny4").expect("a chip of the table").clone();
+    four.geometry.blocks_per_die = 48;
+    let four: &'static Chip = Box::leak(Box::new(four));
+    let at = |level: &str| {
+        let options = Options {
+            chip: four,
+            level: Some(Level::parse_unnamed(level, Ecc::Bch4).expect("a level")),
+            ..options("tiny4", 0.2, Budget::Full)
+        };
+        let report = figures(Workload::Sync, &options);
+        let bound = bound(Workload::Sync, &options).expect("a volume");
+        let data = report.programs_user + report.programs_groom + report.programs_padding;
+        (
+            data as f64 / report.host_writes as f64,
+            bound.expect("writes"),
+        )
+    };
+    let (single, least) = at("crc");
+    let (mirrored, least_mirrored) = at("mirror=2");
+    let (parity, _) = at("parity=3");
+    assert!(
+        (2.0 * single..4.0 * single).contains(&mirrored),
+        "{single} {mirrored}"
+    );
+    // One at a time, each sector has a parity page of its own.
+    assert!(parity >= 2.0, "{parity}");
+    assert!(least_mirrored >= 2.0 * least, "{least} {least_mirrored}");
 }
 
 #[test]

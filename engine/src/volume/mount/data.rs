@@ -3,8 +3,8 @@
 use cuesta_hal::{Buffer, Die, Nand};
 use heapless::Vec;
 
-use super::insert_delta;
 use super::journal::Covers;
+use super::{erases_told, insert_delta};
 use crate::codec::header::FLAG_BATCH;
 use crate::codec::{Header, HeaderState, Kind, PageError};
 use crate::volume::address::{MapIndex, Sector, Segment};
@@ -19,17 +19,54 @@ const CURSORS_MAX: usize = 16 + STREAMS_MAX;
 
 /// Where the scan of a segment is: its next page, which was read.
 #[derive(Debug, Clone)]
-struct Cursor {
-    segment: Segment,
+pub(super) struct Cursor {
+    pub(super) segment: Segment,
     /// The page that was read.
-    offset: u32,
+    pub(super) offset: u32,
     /// The first page of its stripe.
     first: u32,
-    header: Header,
+    pub(super) header: Header,
     /// What each unit holds.
-    units: Vec<Option<Header>, UNITS_MAX>,
+    pub(super) units: Vec<Option<Header>, UNITS_MAX>,
     /// It cannot be read, though it was finished.
     lost: bool,
+    /// All that it holds could be read.
+    intact: bool,
+    /// Which of the pages before it, in its segment, were read: the lowest bit is for the last one.
+    pub(super) seen: u32,
+}
+
+impl Cursor {
+    /// A page that was not read, but made again from others.
+    pub(super) fn made(
+        segment: Segment,
+        offset: u32,
+        header: Header,
+        units: Vec<Option<Header>, UNITS_MAX>,
+    ) -> Self {
+        Self {
+            segment,
+            offset,
+            first: offset,
+            header,
+            units,
+            lost: false,
+            intact: true,
+            seen: 0,
+        }
+    }
+
+    /// True when all of the page could be read.
+    pub(super) fn was_read(&self) -> bool {
+        self.intact && self.units.iter().any(Option::is_some)
+    }
+
+    /// Learns which pages before this one were read, from the cursor before it in the same segment.
+    fn see_behind(&mut self, before: &Self) {
+        let seen = u64::from(before.seen) << 1 | u64::from(before.was_read());
+        let by = self.offset.saturating_sub(before.offset + 1);
+        self.seen = seen.checked_shl(by).unwrap_or(0) as u32;
+    }
 }
 
 impl<N: Nand> Volume<'_, N> {
@@ -61,7 +98,9 @@ impl<N: Nand> Volume<'_, N> {
                 self.segments.set_state(segment, State::Open);
                 self.segments.set_class(segment, cursor.header.stream);
                 self.segments.set_level(segment, cursor.header.level);
-                self.set_erases(segment, cursor.header.erases);
+                if let Some(erases) = erases_told(&cursor.header) {
+                    self.set_erases(segment, erases);
+                }
                 let stamp = self.stamp_now();
                 self.segments.set_stamp(segment, stamp);
                 let _ = cursors.push(cursor);
@@ -89,8 +128,14 @@ impl<N: Nand> Volume<'_, N> {
                 self.check_data(&mut cursor, &starts)?;
             }
             self.take_data(&cursor, covers)?;
+            if let Some(made) = self.made_by_parity(&cursor)? {
+                self.take_data(&made, covers)?;
+            }
             match next {
-                Some(next) => cursors[index] = next,
+                Some(mut next) => {
+                    next.see_behind(&cursor);
+                    cursors[index] = next;
+                }
                 None => {
                     cursors.swap_remove(index);
                 }
@@ -123,7 +168,7 @@ impl<N: Nand> Volume<'_, N> {
             io::read(&mut self.nand, page, layout.header_columns()).map_err(MountError::Nand)?;
             match self.owner(segment, offset) {
                 Ok((first, header))
-                    if header.kind == Kind::Data
+                    if matches!(header.kind, Kind::Data | Kind::Parity)
                         && header.time > after
                         && header.time < self.void_from
                         && header.stream < JOURNAL
@@ -147,6 +192,8 @@ impl<N: Nand> Volume<'_, N> {
                         header,
                         units,
                         lost: false,
+                        intact: true,
+                        seen: 0,
                     }));
                 }
                 state if !self.in_bad_block(segment, offset) => {
@@ -179,6 +226,7 @@ impl<N: Nand> Volume<'_, N> {
             readable &= !matches!(decoded, Err(PageError::Uncorrectable));
             let _ = units.push(decoded.ok().map(|(header, _)| header));
         }
+        cursor.intact = readable;
         if readable || !self.is_followed(page.die(), cursor.header.time, starts)? {
             self.unsettled |= !readable;
             cursor.units = units;
@@ -219,12 +267,12 @@ impl<N: Nand> Volume<'_, N> {
         for (unit, header) in cursor.units.iter().enumerate() {
             let Some(header) = header else { continue };
             readable = true;
-            self.host_writes = self.host_writes.max(header.birth);
             let sector = Sector(header.id);
-            if header.kind != Kind::Data
-                || header.flags & FLAG_BATCH != 0
-                || sector.0 >= shape.capacity
-            {
+            if header.kind != Kind::Data {
+                continue;
+            }
+            self.host_writes = self.host_writes.max(header.birth);
+            if header.flags & FLAG_BATCH != 0 || sector.0 >= shape.capacity {
                 continue;
             }
             let (map, _) = shape.map_of(sector);

@@ -6,6 +6,7 @@
 use cuesta_hal::{Buffer, Geometry, Nand};
 use heapless::Vec;
 
+use super::erases_told;
 use super::journal::Covers;
 use super::SEQUENCES_SKIPPED;
 use crate::codec::crc::Seed;
@@ -42,6 +43,7 @@ pub(in crate::volume) fn find_parameters<N: Nand>(
             classes: 1,
             levels: 1,
             copies: 1,
+            parity: 0,
         };
         let Ok(shape) = Shape::new(&geometry, &assumed) else {
             continue;
@@ -90,6 +92,7 @@ fn identity_in<N: Nand>(
         let Some(identity) = Identity::decode(layout.payload(buffer, 0)) else {
             continue;
         };
+        let (copies, parity) = Parameters::split_redundancy(identity.redundancy);
         let parameters = Parameters {
             volume_id: identity.volume_id,
             capacity: identity.capacity,
@@ -97,7 +100,8 @@ fn identity_in<N: Nand>(
             width: identity.width,
             classes: identity.classes,
             levels: identity.levels,
-            copies: identity.copies,
+            copies,
+            parity,
         };
         let fits = u32::from(identity.width) == shape.width
             && parameters.are_possible()
@@ -204,7 +208,8 @@ impl<N: Nand> Volume<'_, N> {
         self.wear_base = u32::MAX;
         for segment in self.segments.iter() {
             if let Some((_, header)) = self.first_header(segment)? {
-                self.wear_base = self.wear_base.min(header.erases);
+                let erases = erases_told(&header).unwrap_or(u32::MAX);
+                self.wear_base = self.wear_base.min(erases);
             }
         }
         let (mut worn, mut known) = (0u64, 0u64);
@@ -213,7 +218,9 @@ impl<N: Nand> Volume<'_, N> {
             let Some((offset, first)) = self.first_header(segment)? else {
                 continue;
             };
-            self.set_erases(segment, first.erases);
+            if let Some(erases) = erases_told(&first) {
+                self.set_erases(segment, erases);
+            }
             self.segments.set_class(segment, first.stream);
             let level = self.levels.ecc(first.level).map_or(0, |_| first.level);
             self.segments.set_level(segment, level);

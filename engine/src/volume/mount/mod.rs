@@ -4,6 +4,7 @@ mod anchors;
 mod data;
 mod full_scan;
 mod journal;
+mod parity;
 
 use cuesta_hal::{Buffer, Nand};
 use heapless::Vec;
@@ -13,7 +14,7 @@ use super::anchor_scan::{self, Anchors};
 use super::checkpoint::Checkpoint;
 use super::delta::{Delta, DeltaTable};
 use super::error::MountError;
-use super::flight::{DieState, Stage};
+use super::flight::DieState;
 use super::level::LevelTable;
 use super::map_page::{DirectoryEntry, Frames};
 use super::memory::{Memory, Plan};
@@ -24,8 +25,10 @@ use super::ring::Ring;
 use super::segment_table::{SegmentTable, State};
 use super::shape::Shape;
 use super::silence::Attended;
+use super::stage::Stage;
+use super::stream::JOURNAL;
 use super::{io, Budget, Pending, Session, Volume};
-use crate::codec::HeaderState;
+use crate::codec::{Header, HeaderState, Kind};
 
 use journal::Covers;
 
@@ -119,6 +122,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         self.groom = super::Groom::default();
         self.credit = super::Credit::default();
         self.patrol = super::Patrol::default();
+        self.rebuild = None;
         self.job = super::Job::None;
         for die in self.dies.iter_mut() {
             *die = DieState::default();
@@ -183,6 +187,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             dies,
             stages,
             stage_pages: memory.stage_pages,
+            sum: &mut memory.sum[..least.sum_bytes],
             bad_blocks,
             session: Session::Mounted { clean: false },
             recovering: false,
@@ -213,6 +218,8 @@ impl<'m, N: Nand> Volume<'m, N> {
             groom: super::Groom::default(),
             credit: super::Credit::default(),
             patrol: super::Patrol::default(),
+            rebuild: None,
+            rebuilds: 0,
             next_ticket: 0,
             next_slot: 0,
             patience: super::Patience::default(),
@@ -339,6 +346,12 @@ impl<'m, N: Nand> Volume<'m, N> {
             .filter(|&segment| self.segments.state(segment) == state)
             .count() as u32
     }
+}
+
+/// The erase count of a segment, by the header of one of its pages; none on a parity page of sector data, which names pages there.
+fn erases_told(header: &Header) -> Option<u32> {
+    let names_pages = header.kind == Kind::Parity && header.stream != JOURNAL;
+    (!names_pages).then_some(header.erases)
 }
 
 fn insert_delta(

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use cuesta::codec::PageLayout;
-use cuesta::volume::{default_sector_bytes, Budget, FormatOptions, Parameters};
+use cuesta::volume::{Budget, FormatOptions, Level, Parameters};
 use cuesta_sim::bench::{
     bound, run_queue, Options, OverloadOptions, QueueOptions, QueueReport, Report, Shard,
     StrengthOptions,
@@ -86,8 +86,9 @@ pub struct Arguments {
     /// Sync after so many writes of the measured phase
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sync_every: Option<u64>,
-    /// Protection of the pages: the code that the part's data sheet asks for is what there is
-    #[arg(long, value_name = "NAME")]
+    /// The level at which everything is written, CODE,REDUNDANCY, such as bch8,mirror=2 [default: the code that the part's data sheet
+    /// asks for, one page]
+    #[arg(long, value_name = "LEVEL")]
     level: Option<String>,
     /// Replaces the seed of the measured stream
     #[arg(long, value_parser = arguments::seed)]
@@ -147,23 +148,22 @@ fn what(name: &str) -> Result<What, String> {
 impl Arguments {
     /// The chip asked for; the one of this name where none was.
     fn chip_or(&self, name: &str) -> Result<&'static Chip, Failure> {
-        let chip = match self.chip {
-            Some(chip) => chip,
-            None => chip(name)?,
-        };
-        let Some(level) = &self.level else {
-            return Ok(chip);
-        };
-        let layout = PageLayout::new(&chip.geometry, default_sector_bytes(&chip.geometry))
-            .map_err(|error| Failure::new(format!("{}: {error}", chip.name)))?;
-        let name = layout.ecc().name();
-        if level == name {
-            return Ok(chip);
+        match self.chip {
+            Some(chip) => Ok(chip),
+            None => Ok(chip(name)?),
         }
-        Err(Failure::usage(format!(
-            "--level {level}: pages of {} are protected by {name}, as its data sheet asks",
-            chip.name
-        )))
+    }
+
+    /// The level asked for.
+    fn level_on(&self, chip: &Chip) -> Result<Option<Level>, Failure> {
+        let Some(text) = &self.level else {
+            return Ok(None);
+        };
+        let ecc = PageLayout::required(&chip.geometry)
+            .map_err(|error| Failure::new(format!("{}: {error}", chip.name)))?;
+        Level::parse_unnamed(text, ecc)
+            .map(Some)
+            .map_err(|error| Failure::usage(format!("--level {text}: {error}")))
     }
 
     /// Refuses what only strength or overload can do, when something else is to be run.
@@ -254,6 +254,7 @@ fn run_workloads(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let chip = arguments.chip_or(WORKLOADS_CHIP)?;
+    let level = arguments.level_on(chip)?;
     let mut table = Table::new([
         "workload",
         "u",
@@ -282,6 +283,7 @@ fn run_workloads(
         combinations.iter().map(move |&(utilization, budget)| {
             let options = Options {
                 chip,
+                level,
                 utilization,
                 budget,
                 sync_every: arguments.sync_every,
@@ -347,8 +349,10 @@ fn row(report: &Report, bound: Option<f64>) -> Vec<String> {
 }
 
 fn run_ram_table(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
+    let chip = arguments.chip_or(WORKLOADS_CHIP)?;
     let asked = ram_table::Asked {
-        chip: arguments.chip_or(WORKLOADS_CHIP)?,
+        chip,
+        level: arguments.level_on(chip)?,
         utilizations: &arguments.utilizations(arguments::UTILIZATION),
         budgets: &arguments.ram,
         seed: arguments.seed,
@@ -359,10 +363,12 @@ fn run_ram_table(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failu
 
 fn run_queues(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let chip = arguments.chip_or(QUEUE_CHIP)?;
-    let most = capacity_share(chip)?;
+    let level = arguments.level_on(chip)?;
+    let most = capacity_share(chip, level)?;
     for (utilization, budget) in arguments.combinations(arguments::UTILIZATION.min(most)) {
         let options = QueueOptions {
             chip,
+            level,
             utilization,
             budget,
             depth: arguments.depth,
@@ -382,8 +388,12 @@ fn run_queues(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure>
 }
 
 /// The volume's sectors at its default capacity, of all that the raw pages hold.
-fn capacity_share(chip: &Chip) -> Result<f64, Failure> {
-    let parameters = Parameters::choose(&chip.geometry, &FormatOptions::default())
+fn capacity_share(chip: &Chip, level: Option<Level>) -> Result<f64, Failure> {
+    let options = FormatOptions {
+        levels: level.as_slice(),
+        ..FormatOptions::default()
+    };
+    let parameters = Parameters::choose(&chip.geometry, &options)
         .map_err(|error| Failure::new(format!("{}: {error}", chip.name)))?;
     let bytes = f64::from(parameters.capacity) * f64::from(parameters.sector_bytes);
     Ok(bytes / chip.geometry.main_bytes() as f64)

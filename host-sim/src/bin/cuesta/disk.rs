@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use cuesta::door::Disk;
-use cuesta::volume::{Budget, Error, Parameters, Volume};
+use cuesta::hal::Nand;
+use cuesta::volume::{Budget, Error, LevelIndex, Parameters, Volume};
 use cuesta_sim::footprint::Footprint;
 use cuesta_sim::memory::OwnedMemory;
 use cuesta_sim::{Builder, Chip, ImageNand};
@@ -79,4 +80,22 @@ pub fn unmount(path: &Path, disk: ImageDisk<'_>) -> Result<(), Failure> {
 /// A request failed.
 pub fn failed(path: &Path, error: Error) -> Failure {
     Failure::of(path, error)
+}
+
+/// The level of a volume that has this name.
+pub fn level_named<N: Nand>(volume: &Volume<'_, N>, name: &str) -> Result<LevelIndex, Failure> {
+    let levels = (0..volume.info().parameters.levels)
+        .map(LevelIndex)
+        .filter_map(|index| Some((index, volume.level(index)?)));
+    let mut names = Vec::new();
+    for (index, level) in levels {
+        if level.name() == name {
+            return Ok(index);
+        }
+        names.push(level.name().to_owned());
+    }
+    Err(Failure::usage(format!(
+        "--level {name}: the disk has no such level, but {}",
+        names.join(", ")
+    )))
 }

@@ -37,6 +37,9 @@ pub struct Arguments {
     /// Copies that levels to be added later may have at most [default: as many as the levels here have]
     #[arg(long, value_name = "N")]
     level_copies: Option<u8>,
+    /// Pages of data to one of parity that levels to be added later may have at most [default: as many as the levels here have]
+    #[arg(long, value_name = "N")]
+    level_parity: Option<u8>,
     /// Replace a file that is there already
     #[arg(long)]
     force: bool,
@@ -94,6 +97,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         levels: &levels,
         level_places: arguments.level_places,
         level_copies: arguments.level_copies,
+        level_parity: arguments.level_parity,
     };
     // All that can be wrong with the wishes is found before a file is touched.
     let impossible = |error| Failure::new(format!("{}: {error}", arguments.chip.name));

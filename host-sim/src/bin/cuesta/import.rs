@@ -4,10 +4,9 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use cuesta::hal::Nand;
-use cuesta::volume::{Budget, LevelIndex, Sector, Volume};
+use cuesta::volume::{Budget, LevelIndex, Sector};
 
-use crate::disk::{failed, unmount, DiskArguments, DiskFile, ImageDisk};
+use crate::disk::{failed, level_named, unmount, DiskArguments, DiskFile, ImageDisk};
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::{arguments, size};
@@ -64,24 +63,6 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         size::show(raw_bytes)
     )?;
     Ok(())
-}
-
-/// The level of a volume that has this name.
-fn level_named<N: Nand>(volume: &Volume<'_, N>, name: &str) -> Result<LevelIndex, Failure> {
-    let levels = (0..volume.info().parameters.levels)
-        .map(LevelIndex)
-        .filter_map(|index| Some((index, volume.level(index)?)));
-    let mut names = Vec::new();
-    for (index, level) in levels {
-        if level.name() == name {
-            return Ok(index);
-        }
-        names.push(level.name().to_owned());
-    }
-    Err(Failure::usage(format!(
-        "--level {name}: the disk has no such level, but {}",
-        names.join(", ")
-    )))
 }
 
 /// Writes what is not zeros, trims what is.

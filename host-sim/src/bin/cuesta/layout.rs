@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use cuesta::codec::PageLayout;
-use cuesta::volume::{FormatOptions, ParameterError, Parameters, Shape};
+use cuesta::volume::{FormatOptions, ParameterError, Parameters, Redundancy, Shape};
 use cuesta_sim::Chip;
 use serde_json::{json, Value};
 
@@ -75,8 +75,13 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             &page.layout,
             &page.ranges,
         )?;
-        if page.level.copies() > 1 {
-            writeln!(out, "There are {} such pages.", page.level.copies())?;
+        match page.level.redundancy {
+            Redundancy::Mirror(copies) => writeln!(out, "There are {copies} such pages.")?,
+            Redundancy::Parity(pages) => writeln!(
+                out,
+                "Up to {pages} such pages have another one that holds their exclusive or."
+            )?,
+            _ => {}
         }
     }
     if let Some(same) = pages.iter().find(|page| page.layout == metadata) {

@@ -2,7 +2,7 @@
 
 use cuesta::codec::PageLayout;
 use cuesta::hal::Geometry;
-use cuesta::volume::{Level, Quota};
+use cuesta::volume::{cost_of, Level, Quota, SLOT_COST};
 use serde_json::{json, Value};
 
 use crate::failure::Failure;
@@ -45,21 +45,31 @@ pub fn level_pages(
 }
 
 impl LevelPage {
-    /// Slots that a sector takes up, of its copies and of what parities take the place of.
+    /// Slots that a sector takes up, with its copies or its share of parity, and of what the parities of its code take the place of.
     pub fn slots(&self) -> f64 {
-        f64::from(self.slots_of_page()) / f64::from(self.layout.sectors())
+        f64::from(self.cost()) / f64::from(SLOT_COST)
     }
 
-    /// Slots that the sectors of a page take up, all copies together.
-    fn slots_of_page(&self) -> u32 {
-        u32::from(self.level.copies()) * self.layout.units()
+    fn cost(&self) -> u32 {
+        cost_of(&self.layout, self.level.redundancy)
     }
 
     /// Sectors that fill so many slots.
     pub fn sectors_in(&self, slots: u32) -> u32 {
-        let sectors =
-            u64::from(slots) * u64::from(self.layout.sectors()) / u64::from(self.slots_of_page());
+        let sectors = u64::from(slots) * u64::from(SLOT_COST) / u64::from(self.cost());
         u32::try_from(sectors).unwrap_or(slots)
+    }
+
+    /// Pages programmed for one of data, where stripes are full.
+    pub fn programs(&self) -> f64 {
+        let (data, pages) = self.level.redundancy.stripe();
+        f64::from(pages) / f64::from(data)
+    }
+
+    /// Pages programmed for one that is flushed alone.
+    pub fn programs_alone(&self) -> u8 {
+        let (data, pages) = self.level.redundancy.stripe();
+        1 + pages - data
     }
 
     /// Sectors of a volume if all are written at this level.
@@ -100,7 +110,8 @@ impl LevelPage {
         json!({
             "name": self.level.name(),
             "ecc": self.level.ecc.name(),
-            "copies": self.level.copies(),
+            "copies": self.level.redundancy.copies(),
+            "parity": self.level.redundancy.parity(),
             "sectors_per_page": self.layout.sectors(),
             "slots_per_page": self.layout.units(),
             "spare_bytes": self.spare_bytes,
@@ -113,7 +124,8 @@ impl LevelPage {
             "repaired_in_bytes": self.layout.codeword_bytes(),
             "slots_per_sector": self.slots(),
             "capacity_sectors": self.capacity(quota),
-            "programs_per_write": self.level.copies(),
+            "programs_per_write": self.programs(),
+            "programs_per_flushed_write": self.programs_alone(),
         })
     }
 }
@@ -144,10 +156,11 @@ pub fn costs(pages: &[LevelPage], quota: &Quota) -> Table {
         "level",
         "code",
         "repairs",
-        "copies",
+        "redundancy",
         "sectors/page",
         "slots/sector",
         "programs/write",
+        "flushed alone",
         "capacity",
     ]);
     for page in pages {
@@ -155,10 +168,11 @@ pub fn costs(pages: &[LevelPage], quota: &Quota) -> Table {
             page.level.name().to_owned(),
             page.level.ecc.name().to_owned(),
             repairs(&page.layout),
-            page.level.copies().to_string(),
+            page.level.redundancy.to_string(),
             format!("{} of {}", page.layout.sectors(), page.layout.units()),
             format!("{:.2}", page.slots()),
-            page.level.copies().to_string(),
+            format!("{:.2}", page.programs()),
+            page.programs_alone().to_string(),
             page.capacity(quota).to_string(),
         ]);
     }

@@ -70,7 +70,8 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
                     "level": index.0,
                     "name": level.map(|level| level.name().to_owned()),
                     "ecc": level.map(|level| level.ecc.name()),
-                    "copies": level.map(|level| level.copies()),
+                    "copies": level.map(|level| level.redundancy.copies()),
+                    "parity": level.map(|level| level.redundancy.parity()),
                     "segments": segments,
                     "sectors": sectors,
                 })
@@ -79,14 +80,14 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         writeln!(out, "{}", json!({ "exact": info.clean, "levels": levels }))?;
         return Ok(());
     }
-    let mut table = Table::new(["level", "name", "code", "copies", "segments", "sectors"]);
+    let mut table = Table::new(["level", "name", "code", "redundancy", "segments", "sectors"]);
     for (index, level, segments, sectors) in levels {
         let known = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         table.row(vec![
             index.0.to_string(),
             known(level.map(|level| level.name().to_owned())),
             known(level.map(|level| level.ecc.name().to_owned())),
-            known(level.map(|level| level.copies().to_string())),
+            known(level.map(|level| level.redundancy.to_string())),
             segments.to_string(),
             sectors.to_string(),
         ]);

@@ -200,6 +200,16 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     print_facts(out, &facts)?;
     writeln!(out)?;
     level_page::costs(&pages, &quota).print(out)?;
+    for page in pages
+        .iter()
+        .filter(|page| page.level.redundancy.parity() > 0)
+    {
+        writeln!(
+            out,
+            "A page of {} that is flushed alone is programmed with a page of parity. Where most are, a copy costs as much and needs no more memory: mirror=2.",
+            page.level.name()
+        )?;
+    }
     writeln!(out)?;
     level_page::spares(&pages).print(out)?;
     writeln!(out)?;
@@ -211,6 +221,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         "segments",
         "deltas",
         "frames",
+        "stages",
         "map pages held",
         "reads/read",
     ]);
@@ -224,6 +235,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             plan.segment_bytes.to_string(),
             plan.delta_bytes.to_string(),
             (plan.frames * plan.frame_bytes).to_string(),
+            (plan.stages * plan.stage_bytes + plan.sum_bytes).to_string(),
             format!("{} of {}", plan.frames, shape.map_pages),
             format!("{:.2}", reads_per_read(footprint, &shape)),
         ]);

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use cuesta::volume::{Budget, FormatOptions, Parameters, Shape};
+use cuesta::volume::{Budget, FormatOptions, Level, Parameters, Shape};
 use cuesta_sim::bench::{run as run_bench, Options, Report};
 use cuesta_sim::footprint::budget_name;
 use cuesta_sim::workload::Workload;
@@ -18,6 +18,7 @@ use crate::table::Table;
 #[derive(Debug)]
 pub struct Asked<'a> {
     pub chip: &'static Chip,
+    pub level: Option<Level>,
     pub utilizations: &'a [f64],
     /// None: a choice.
     pub budgets: &'a [Budget],
@@ -46,6 +47,7 @@ pub fn run(asked: &Asked<'_>, out: &mut dyn Write) -> Result<(), Failure> {
         for (budget, footprint) in &footprints {
             let options = Options {
                 chip: asked.chip,
+                level: asked.level,
                 utilization,
                 budget: *budget,
                 sync_every: None,

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cuesta::volume::{Budget, Error, Sector};
+use cuesta::volume::{Budget, Error, LevelIndex, Sector};
 use cuesta_sim::nbd::{Counters, ExportError, Listen, SectorExport, Server};
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::arguments;
-use crate::disk::{unmount, DiskArguments, DiskFile, ImageDisk};
+use crate::disk::{level_named, unmount, DiskArguments, DiskFile, ImageDisk};
 use crate::failure::{tell, Failure};
 
 const AFTER_HELP: &str = "\
@@ -44,6 +44,9 @@ pub struct Arguments {
     /// Memory for the engine, all included: full, minimum, or bytes such as 16K
     #[arg(long, value_name = "BYTES", default_value = "full", value_parser = arguments::budget)]
     ram: Budget,
+    /// Level of the disk at which what clients write is stored, by its name [default: the first]
+    #[arg(long, value_name = "NAME")]
+    level: Option<String>,
     /// Refuse every change that clients ask for; recovery after a cut runs all the same
     #[arg(long)]
     read_only: bool,
@@ -52,6 +55,10 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let mut file = DiskFile::open(&arguments.disk, arguments.ram)?;
     let disk = file.mount()?;
+    let level = match &arguments.level {
+        Some(name) => level_named(disk.volume(), name)?,
+        None => LevelIndex(0),
+    };
     let listen = match (&arguments.socket, arguments.tcp) {
         (Some(path), _) => Listen::Unix(path.clone()),
         (None, Some(address)) => Listen::Tcp(address),
@@ -74,6 +81,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let export = Export {
         disk,
         path: &arguments.disk.path,
+        level,
         read_only: arguments.read_only,
         told: None,
     };
@@ -109,6 +117,7 @@ fn show_status(counters: &Counters, ended: &AtomicBool) {
 struct Export<'d> {
     disk: ImageDisk<'d>,
     path: &'d Path,
+    level: LevelIndex,
     read_only: bool,
     /// The last failure that was told: the same one over and over helps nobody.
     told: Option<Error>,
@@ -165,7 +174,7 @@ impl SectorExport for Export<'_> {
         for (number, data) in (first..).zip(data.chunks(sector_bytes)) {
             let sector = Self::sector(number)?;
             self.disk
-                .write(sector, data)
+                .write_at(sector, data, self.level)
                 .map_err(|error| self.failed(error))?;
         }
         Ok(())
