@@ -1,7 +1,8 @@
 //! The vectors of `docs/SPEC.md`, which were computed by other means than the engine's.
 
 use cuesta::codec::crc::Seed;
-use cuesta::codec::{header, Ecc, Header, Kind};
+use cuesta::codec::header::{FLAG_ATTEMPT, FLAG_RELOCATED};
+use cuesta::codec::{header, packed_header, Ecc, Header, Kind};
 
 const SPEC: &str = include_str!("../../docs/SPEC.md");
 
@@ -38,12 +39,14 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The vector behind a name.
+fn vector(name: &str) -> &'static str {
+    let line = SPEC.lines().find_map(|line| line.strip_prefix(name));
+    line.map_or("not in the specification", str::trim)
+}
+
 #[test]
 fn a_header_is_that_of_the_specification() {
-    let vector = |name: &str| {
-        let line = SPEC.lines().find_map(|line| line.strip_prefix(name));
-        line.unwrap().trim()
-    };
     let own = Header {
         kind: Kind::Data,
         level: 0,
@@ -66,4 +69,41 @@ fn a_header_is_that_of_the_specification() {
     let mut parity = [0; 7];
     Ecc::Bch4.portable().encode(&bytes, &mut parity).unwrap();
     assert_eq!(hexadecimal(&parity), vector("    parity "));
+}
+
+#[test]
+fn packed_headers_are_those_of_the_specification() {
+    let data = Header {
+        kind: Kind::Data,
+        level: 2,
+        span: 1,
+        time: 0x12_3456,
+        stream: 3,
+        erases: 9,
+        id: 77,
+        birth: 0x1234_5678,
+        flags: FLAG_RELOCATED,
+    };
+    let anchor = Header {
+        kind: Kind::Anchor,
+        level: 0,
+        span: 0,
+        stream: 9,
+        erases: 0,
+        id: 0xFFFF,
+        birth: 0x0102_0304,
+        flags: FLAG_ATTEMPT,
+        ..data
+    };
+    let payload: Vec<u8> = (0..2048).map(|i| i as u8).collect();
+    for (name, own, volume) in [("data", data, 0x0123_4567_89AB_CDEF), ("anchor", anchor, 0)] {
+        let place = 4242;
+        let bytes = packed_header::encode(&own, Seed { volume, place }, &payload);
+        let expected = vector(&format!("    packed {name} header "));
+        assert_eq!(hexadecimal(&bytes), expected);
+        let mut parity = [0; 2];
+        Ecc::Secded.portable().encode(&bytes, &mut parity).unwrap();
+        let expected = vector(&format!("    packed {name} parity "));
+        assert_eq!(hexadecimal(&parity), expected);
+    }
 }

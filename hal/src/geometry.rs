@@ -1,5 +1,7 @@
 //! The description of a part: everything the layer above must know and nobody should guess.
 
+use crate::SpareRuns;
+
 /// Which pages of a factory-bad block carry the marker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -25,6 +27,9 @@ pub struct MarkerPlace {
 }
 
 /// Error correction that the part does by itself.
+///
+/// What it does with the spare is the same for each of its codewords: a run of bytes for each, in order. Bytes of the spare that no run
+/// names are nobody's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ChipEcc {
@@ -34,6 +39,12 @@ pub struct ChipEcc {
     pub codeword_bytes: u16,
     /// True while it is switched on: spare bytes it owns cannot be used and blank pages must not be programmed.
     pub enabled: bool,
+    /// Spare bytes that others may use while it is on; clear of the bad-block marker.
+    pub free: SpareRuns,
+    /// Those of them that it protects: each run belongs to the codeword of the same number.
+    pub protected: SpareRuns,
+    /// Spare bytes that it writes by itself while it is on: what is programmed there is ignored.
+    pub owned: SpareRuns,
 }
 
 /// Bit errors the data sheet asks a controller to correct.
@@ -105,6 +116,8 @@ pub enum GeometryError {
     Buffers,
     /// A page with its spare does not fit 32 bits.
     PageTooLarge,
+    /// The spare bytes that the part's own ECC leaves free, protects or owns lie outside the spare, in the bad-block marker or in each other.
+    ChipSpare,
 }
 
 impl core::fmt::Display for GeometryError {
@@ -115,6 +128,9 @@ impl core::fmt::Display for GeometryError {
             Self::Marker => "the bad-block marker lies outside the spare area",
             Self::Buffers => "a die has one or two page buffers",
             Self::PageTooLarge => "a page with its spare has 4 GiB or more",
+            Self::ChipSpare => {
+                "the spare bytes of the part's own ECC lie outside the spare area, in the bad-block marker or in each other"
+            }
         })
     }
 }
@@ -195,7 +211,48 @@ impl Geometry {
         if self.buffers_per_die == 0 || self.buffers_per_die > 2 {
             return Err(GeometryError::Buffers);
         }
-        Ok(())
+        match self.chip_ecc {
+            Some(ecc) if ecc.codeword_bytes == 0 => Err(GeometryError::Zero),
+            Some(ecc) if !self.has_room_for(&ecc) => Err(GeometryError::ChipSpare),
+            _ => Ok(()),
+        }
+    }
+
+    /// Codewords that a page has for the part's own ECC.
+    #[must_use]
+    pub const fn chip_codewords(&self) -> u32 {
+        match self.chip_ecc {
+            Some(ecc) if ecc.codeword_bytes > 0 => {
+                self.page_bytes.div_ceil(ecc.codeword_bytes as u32)
+            }
+            _ => 0,
+        }
+    }
+
+    /// True when all that the part's own ECC says of the spare lies in it, once.
+    const fn has_room_for(&self, ecc: &ChipEcc) -> bool {
+        let runs = self.chip_codewords();
+        let spare = self.spare_bytes as u32;
+        if !(ecc.free.fits(runs, spare)
+            && ecc.protected.fits(runs, spare)
+            && ecc.owned.fits(runs, spare))
+        {
+            return false;
+        }
+        let marker = self.bad_block_marker;
+        let mut offset = 0;
+        while offset < spare {
+            let free = ecc.free.run_of(runs, offset).is_some();
+            let protected = ecc.protected.run_of(runs, offset).is_some();
+            let owned = ecc.owned.run_of(runs, offset).is_some();
+            let marked = offset >= marker.spare_offset as u32
+                && offset < marker.spare_offset as u32 + marker.len as u32;
+            if (free || owned) && marked || free && owned || protected && !free {
+                return false;
+            }
+            offset += 1;
+        }
+        true
     }
 }
 

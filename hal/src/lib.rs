@@ -23,6 +23,7 @@ mod geometry;
 mod nand;
 mod nor;
 mod outcome;
+mod spare_runs;
 
 pub use address::{BlockAddress, BlockIndex, Buffer, Columns, Die, PageAddress, PageIndex};
 pub use error::{NandError, NandErrorKind};
@@ -30,3 +31,4 @@ pub use geometry::{ChipEcc, EccNeed, Geometry, GeometryError, MarkerPages, Marke
 pub use nand::Nand;
 pub use nor::{NorFault, NorLayout, NorNand, NorNandError};
 pub use outcome::{Completion, ReadOutcome, ReadStatus};
+pub use spare_runs::SpareRuns;

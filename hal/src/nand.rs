@@ -21,6 +21,7 @@ use crate::{BlockAddress, Buffer, Columns, Completion, Die, Geometry, NandError,
 /// * The pages of a block are programmed in ascending order (pages may be left out), each at most
 ///   [`Geometry::partial_programs_max`] times between two erases of the block.
 /// * A block marked bad by the factory is never programmed or erased.
+/// * While the part's own ECC is on, no page is programmed with nothing but `0xFF`: the part would write a code for it, and the page would be erased no more.
 ///
 /// Breaking one of these rules is a mistake of the caller. An implementation may detect it ([`NandErrorKind::Forbidden`](crate::NandErrorKind::Forbidden));
 /// a simulator must.
@@ -60,6 +61,8 @@ pub trait Nand {
     ) -> Result<(), Self::Error>;
 
     /// Starts programming `page` with the whole of `buffer`, spare included.
+    ///
+    /// While the part's own ECC is on, it writes the spare bytes that it [owns](crate::ChipEcc::owned) by itself, whatever is in the buffer there.
     ///
     /// Settles as [`Completion::Programmed`] or [`Completion::ProgramFailed`]; the buffer keeps its bytes in both cases. After a power
     /// cut the page may hold anything; other pages are as they were, apart from paired ones.

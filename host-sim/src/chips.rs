@@ -5,7 +5,7 @@
 //! sheet at hand: its shape is that of the Linux driver, its times want a look before anybody quotes them.
 
 use crate::clock::{Course, Ticks, TICKS_PER_NS};
-use cuesta_hal::{ChipEcc, Die, EccNeed, Geometry, MarkerPages, MarkerPlace, Pairing};
+use cuesta_hal::{ChipEcc, Die, EccNeed, Geometry, MarkerPages, MarkerPlace, Pairing, SpareRuns};
 
 /// How long a part takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,13 +168,26 @@ const SERIAL_TIMING: Timing = Timing {
     channels: 1,
 };
 
-/// An on-die ECC that is there but switched off, as the engine's own code wants the whole spare.
-const fn switched_off(strength: u8) -> Option<ChipEcc> {
+/// An on-die ECC over 512 bytes, switched off.
+const fn own_ecc(
+    strength: u8,
+    free: SpareRuns,
+    protected: SpareRuns,
+    owned: SpareRuns,
+) -> Option<ChipEcc> {
     Some(ChipEcc {
         strength,
         codeword_bytes: 512,
         enabled: false,
+        free,
+        protected,
+        owned,
     })
+}
+
+/// So many bytes of the spare for each codeword, from `first` on, each `stride` behind those before.
+const fn runs(first: u16, len: u16, stride: u16) -> SpareRuns {
+    SpareRuns { first, len, stride }
 }
 
 /// A part for tests: few and small blocks, one program a page, so that the referee is at its strictest.
@@ -242,9 +255,10 @@ static CHIPS: &[Chip] = &[
         name: "w25n01gv",
         description: "Winbond 1 Gbit SLC serial NAND",
         sources: "Winbond W25N01GV data sheet: tR 60 µs max with ECC, tPROG 250 µs and tBERS 2 ms typical, 4 partial programs, 100 000 cycles; \
-                  shape and 20 bad blocks also in Linux drivers/mtd/nand/spi/winbond.c",
+                  shape, 20 bad blocks, and the spare while its own ECC is on (sections of 16: 2 of the marker or of nobody, 2 free and 4 protected, 8 its \
+                  own) also in Linux drivers/mtd/nand/spi/winbond.c",
         geometry: Geometry {
-            chip_ecc: switched_off(1),
+            chip_ecc: own_ecc(1, runs(2, 6, 16), runs(4, 4, 16), runs(8, 8, 16)),
             ..SERIAL_SLC
         },
         timing: SERIAL_TIMING,
@@ -252,14 +266,15 @@ static CHIPS: &[Chip] = &[
     Chip {
         name: "w25n02kv",
         description: "Winbond 2 Gbit SLC serial NAND",
-        sources: "shape, 8 bit/512 B and 40 bad blocks: Linux drivers/mtd/nand/spi/winbond.c; times as the W25N01GV's and 60 000 cycles: \
+        sources: "shape, 8 bit/512 B, 40 bad blocks and the spare while its own ECC is on, what of it is protected left out: Linux \
+                  drivers/mtd/nand/spi/winbond.c; times as the W25N01GV's and 60 000 cycles: \
                   unchecked",
         geometry: Geometry {
             blocks_per_die: 2048,
             spare_bytes: 128,
             bad_blocks_max_per_die: 40,
             endurance_cycles: 60_000,
-            chip_ecc: switched_off(8),
+            chip_ecc: own_ecc(8, runs(2, 14, 16), SpareRuns::NONE, runs(64, 13, 16)),
             ecc_need: EccNeed {
                 bits: 8,
                 per_bytes: 512,
@@ -271,11 +286,12 @@ static CHIPS: &[Chip] = &[
     Chip {
         name: "gd5f1gq5",
         description: "GigaDevice 1 Gbit SLC serial NAND",
-        sources: "shape, 4 bit/512 B and 20 bad blocks: Linux drivers/mtd/nand/spi/gigadevice.c; 400 µs and 3 ms typical: GigaDevice GD5F1GQ4UAYIG \
+        sources: "shape, 4 bit/512 B, 20 bad blocks and the spare while its own ECC is on (1 to 63 free, 64 to 127 its own), what of it is protected left \
+                  out: Linux drivers/mtd/nand/spi/gigadevice.c; 400 µs and 3 ms typical: GigaDevice GD5F1GQ4UAYIG \
                   data sheet, the generation before; tR: unchecked",
         geometry: Geometry {
             spare_bytes: 128,
-            chip_ecc: switched_off(4),
+            chip_ecc: own_ecc(4, runs(2, 15, 15), SpareRuns::NONE, runs(64, 16, 16)),
             ecc_need: EccNeed {
                 bits: 4,
                 per_bytes: 512,
@@ -292,13 +308,14 @@ static CHIPS: &[Chip] = &[
     Chip {
         name: "mt29f2g01",
         description: "Micron 2 Gbit SLC serial NAND, two planes",
-        sources: "shape, 2 planes, 8 bit/512 B and 40 bad blocks of MT29F2G01ABAGD: Linux drivers/mtd/nand/spi/micron.c; times: unchecked",
+        sources: "shape, 2 planes, 8 bit/512 B, 40 bad blocks and the spare while its own ECC is on (4 to 31 free, 32 to 63 free and protected, 64 to 127 \
+                  its own) of MT29F2G01ABAGD: Linux drivers/mtd/nand/spi/micron.c; times: unchecked",
         geometry: Geometry {
             blocks_per_die: 2048,
             spare_bytes: 128,
             planes_per_die: 2,
             bad_blocks_max_per_die: 40,
-            chip_ecc: switched_off(8),
+            chip_ecc: own_ecc(8, runs(4, 15, 15), runs(32, 8, 8), runs(64, 16, 16)),
             ecc_need: EccNeed {
                 bits: 8,
                 per_bytes: 512,
@@ -315,11 +332,11 @@ static CHIPS: &[Chip] = &[
     Chip {
         name: "tc58cvg0s3",
         description: "Kioxia 1 Gbit SLC serial NAND",
-        sources: "shape, 8 bit/512 B and 20 bad blocks of TC58CVG0S3HRAIG: Linux drivers/mtd/nand/spi/toshiba.c (64 of the 128 spare bytes hold \
-                  the part's own code while it is on); 40/330/2500 µs typical: Toshiba TC58BVG1S3HBAI6 data sheet, same family",
+        sources: "shape, 8 bit/512 B and 20 bad blocks of TC58CVG0S3HRAIG: Linux drivers/mtd/nand/spi/toshiba.c (2 to 63 of the 128 spare bytes \
+                  are free and 64 to 127 hold the part's own code while it is on; what is protected left out); 40/330/2500 µs typical: Toshiba TC58BVG1S3HBAI6 data sheet, same family",
         geometry: Geometry {
             spare_bytes: 128,
-            chip_ecc: switched_off(8),
+            chip_ecc: own_ecc(8, runs(2, 15, 15), SpareRuns::NONE, runs(64, 16, 16)),
             ecc_need: EccNeed {
                 bits: 8,
                 per_bytes: 512,

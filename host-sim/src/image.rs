@@ -325,7 +325,7 @@ impl ImageNand {
     /// Opens a part in a file and locks the file as long as the part lives.
     ///
     /// With `asked`, the file must hold that chip, and the part gets its seed and its referee from there; without, it is the chip
-    /// the file names.
+    /// the file names. Whether the part's own ECC is on, the file says.
     ///
     /// # Errors
     /// One [`ImageError`] for each thing that can be wrong with the file; nothing is written then.
@@ -361,13 +361,19 @@ impl ImageNand {
                 asked: builder.chip().name.to_owned(),
             });
         }
-        if builder.chip().geometry != header.geometry {
+        // What the part does with its own ECC is not a property to ask for: it is as the file has it.
+        let asked = Geometry {
+            chip_ecc: header.geometry.chip_ecc,
+            ..builder.chip().geometry
+        };
+        if asked != header.geometry {
             return Err(ImageError::OtherGeometry {
                 path: context.path(),
                 found: Box::new(header.geometry),
-                asked: Box::new(builder.chip().geometry),
+                asked: Box::new(asked),
             });
         }
+        let builder = builder.geometry(header.geometry);
         let layout = header.layout();
         if found < layout.file_bytes() {
             return Err(ImageError::Truncated {

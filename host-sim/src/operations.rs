@@ -3,10 +3,10 @@
 use crate::emulator::{Emulator, Flight, Operation};
 use crate::error::SimError;
 use crate::media::{Media, Place};
+use crate::on_die_ecc;
 use crate::power::{Hit, OperationClass};
 use crate::referee::{Deed, Record, Rule};
 use cuesta_hal::{BlockAddress, Buffer, Columns, Completion, Die, Geometry, Nand, PageAddress};
-use std::sync::Arc;
 
 /// What a strict emulator fills a buffer with while a read is in flight, so that nobody uses it early.
 const IN_FLIGHT_FILL: u8 = 0xA5;
@@ -227,7 +227,10 @@ impl<M: Media> Nand for Emulator<M> {
         if let Err(rule) = self.check_program(place) {
             return Err(self.object(rule, deed, page.block));
         }
-        let bytes = Arc::from(self.buffers[index].as_slice());
+        if on_die_ecc::refuses(&self.geometry, &self.buffers[index]) {
+            return Err(self.object(Rule::BlankProgram, deed, page.block));
+        }
+        let bytes = on_die_ecc::as_programmed(&self.geometry, &self.buffers[index]);
         self.launch(
             page.die(),
             OperationClass::Program,

@@ -25,6 +25,8 @@ pub enum Rule {
     NotErased,
     /// A block that the factory marked bad.
     FactoryBad,
+    /// A page of nothing but `0xFF` while the part's own ECC is on.
+    BlankProgram,
     /// A page after a torn one of the same block (only where the referee was asked to watch it).
     AfterTornPage,
 }
@@ -41,6 +43,9 @@ impl std::fmt::Display for Rule {
             Self::TornPage => "a power cut tore the page; its block must be erased first",
             Self::NotErased => "the block's last erase did not succeed",
             Self::FactoryBad => "the factory marked the block bad",
+            Self::BlankProgram => {
+                "a blank page while the part's own ECC is on: it would not stay blank"
+            }
             Self::AfterTornPage => "an earlier page of the block was torn by a power cut",
         })
     }

@@ -874,6 +874,79 @@ fn layout_draws_a_page_whose_ranges_add_up() {
 }
 
 #[test]
+fn a_part_may_keep_its_own_error_correction() {
+    let scratch = Scratch::new();
+    let part = ["--chip", "w25n01gv", "--chip-ecc"];
+    let drawn = scratch.json(&[&["layout", "--json"], &part[..]].concat());
+    let page = &drawn["levels"][0];
+    assert_eq!(page["header_packed"], true);
+    assert_eq!(page["ecc"], "crc");
+    let sums = [
+        "sector",
+        "marker",
+        "header",
+        "header_parity",
+        "chip_ecc",
+        "unused",
+    ]
+    .map(|holds| page_sum(page, |of| of == holds));
+    assert_eq!(sums, [2048, 2, 22, 2, 32, 6]);
+    assert_eq!(page_sum(page, |_| true), 2112);
+    let text = scratch.succeeds(&[&["layout"], &part[..]].concat());
+    for told in [
+        "header, packed",
+        "the part's own error correction",
+        "1 in 512 B by the part",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+    let plan = scratch.json(&[&["plan", "--json"], &part[..]].concat());
+    assert_eq!(number(&plan["chip_ecc"], "repaired_bits"), 1);
+    assert_eq!(number(&plan["levels"][0], "chip_ecc_bytes"), 32);
+    assert_eq!(plan["metadata_ecc"], "crc");
+
+    // A disk of it lives.
+    scratch.succeeds(&[&["format", "d.nand"], &part[..]].concat());
+    let data = random_bytes(8, 1 << 20);
+    fs::write(scratch.path("raw"), &data).unwrap();
+    scratch.succeeds(&["import", "d.nand", "raw"]);
+    scratch.succeeds(&["check", "d.nand"]);
+    scratch.succeeds(&["export", "d.nand", "back"]);
+    let back = fs::read(scratch.path("back")).unwrap();
+    assert!(back[..data.len()] == data);
+    let told = scratch.succeeds(&["info", "d.nand", "--chip", "w25n01gv"]);
+    assert!(told.contains("its own error correction on"), "{told}");
+
+    for (code, chip, level, says) in [
+        (
+            2,
+            "ssd-tlc",
+            "a=crc",
+            "ssd-tlc has no error correction of its own",
+        ),
+        (
+            1,
+            "w25n01gv",
+            "a=bch4",
+            "52 spare bytes a page: 24 of the header, 28 of parity",
+        ),
+        (
+            1,
+            "w25n02kv",
+            "a=bch4",
+            "68 spare bytes a page: 40 of the header, 28 of parity",
+        ),
+    ] {
+        for command in [&["format", "e.nand"][..], &["plan"], &["layout"]] {
+            let part = ["--chip", chip, "--chip-ecc", "--level", level];
+            let line = scratch.refuses(code, &[command, &part].concat());
+            assert!(line.contains(says), "{line}");
+        }
+    }
+}
+
+#[test]
 fn levels_that_make_no_sense_or_do_not_fit_are_refused_by_every_command_and_leave_no_file() {
     let scratch = Scratch::new();
     for (code, chip, levels, parts) in [

@@ -1,8 +1,8 @@
 //! Disks that have been used for a while: filled, overwritten, groomed, and ready for a short workload in which everything happens.
 
-use cuesta::codec::Ecc;
+use cuesta::codec::PageLayout;
 use cuesta::volume::{Budget, Error, FormatOptions, Level, MountError, Parameters, Quota, Stats};
-use cuesta_hal::{Geometry, Nand, NandErrorKind};
+use cuesta_hal::{ChipEcc, Geometry, Nand, NandErrorKind};
 use cuesta_sim::{chip, EmulatedNand, SplitMix64};
 
 use crate::change::{filling, mixture, Change};
@@ -37,6 +37,8 @@ pub struct Making {
     pub depth: usize,
     /// Levels, as text; none for one of one copy. Writes take them in turn.
     pub levels: &'static [&'static str],
+    /// The part's own error correction is on: that of the W25N01GV.
+    pub chip_ecc: bool,
 }
 
 impl Making {
@@ -53,6 +55,20 @@ impl Making {
             budget,
             depth: 1,
             levels: &[],
+            chip_ecc: false,
+        }
+    }
+
+    /// The same with pages as those of a W25N01GV whose own error correction is on, or larger ones of that kind.
+    #[must_use]
+    pub const fn with_chip_ecc(self) -> Self {
+        Self {
+            page_bytes: match self.page_bytes {
+                None => Some(2048),
+                own => own,
+            },
+            chip_ecc: true,
+            ..self
         }
     }
 
@@ -88,15 +104,21 @@ impl Making {
             pages_per_block: self.pages_per_block.unwrap_or(own.pages_per_block),
             page_bytes: self.page_bytes.unwrap_or(own.page_bytes),
             spare_bytes: self.spare_bytes.unwrap_or(own.spare_bytes),
+            chip_ecc: if self.chip_ecc {
+                w25n01gv_ecc()
+            } else {
+                own.chip_ecc
+            },
             ..own
         };
         if geometry != own {
             builder = builder.geometry(geometry);
         }
+        let required = PageLayout::required(&geometry).expect("a code");
         let levels: Vec<Level> = self
             .levels
             .iter()
-            .map(|text| Level::parse(text, Ecc::Bch4).expect("a level"))
+            .map(|text| Level::parse(text, required).expect("a level"))
             .collect();
         let options = FormatOptions {
             volume_id: seed | 1,
@@ -109,10 +131,14 @@ impl Making {
             let geometry = *builder.clone().build().geometry();
             let parameters = Parameters::choose(&geometry, &options).expect("levels that fit");
             let quota = Quota::new(&geometry, &parameters).expect("the same");
-            let stripes = levels.iter().map(|level| level.redundancy.stripe());
-            let slots: f64 = stripes
-                .map(|(data, pages)| f64::from(pages) / f64::from(data))
-                .sum();
+            let metadata = PageLayout::new(&geometry, parameters.sector_bytes).expect("the same");
+            let slots = |level: &Level| {
+                let layout = metadata.with(level.ecc).expect("a level that fits");
+                let (data, pages) = level.redundancy.stripe();
+                f64::from(pages) / f64::from(data) * f64::from(layout.units())
+                    / f64::from(layout.sectors())
+            };
+            let slots: f64 = levels.iter().map(slots).sum();
             (f64::from(quota.capacity_max) * 0.9 * levels.len() as f64 / slots) as u32
         });
         let options = FormatOptions {
@@ -121,6 +147,18 @@ impl Making {
         };
         Rig::new(builder, &options, self.budget)
     }
+}
+
+/// The own error correction of a W25N01GV, switched on.
+fn w25n01gv_ecc() -> Option<ChipEcc> {
+    let ecc = chip("w25n01gv")
+        .expect("a chip of the table")
+        .geometry
+        .chip_ecc?;
+    Some(ChipEcc {
+        enabled: true,
+        ..ecc
+    })
 }
 
 /// A disk in the middle of its life, and what it should hold.

@@ -200,6 +200,7 @@ everywhere! {
     several_sectors_a_page_of_several_levels: MULTI_MIRRORED, 1..2;
     parity_over_three_of_four_dies: FOUR_DIES_PARITY, 0..1;
     parity_over_pages_of_several_sectors: MULTI_PARITY, 1..2;
+    a_part_with_its_own_ecc: Making::of("tiny", Budget::Minimum).with_chip_ecc(), 0..1;
 }
 
 /// Small blocks, or a short workload would empty none.

@@ -132,6 +132,7 @@ again! {
         depth: 3,
         ..Making::of("tiny4", Budget::Minimum).with_levels(40, &["a=parity=3"])
     }, 7;
+    recovery_is_cut_everywhere_on_a_part_with_its_own_ecc: Making::of("tiny", Budget::Minimum).with_chip_ecc(), 8;
 }
 
 /// What a long row of cuts has left.

@@ -13,7 +13,7 @@ use cuesta_tests::oracle::within;
 use cuesta_tests::rig::{memory, Rig};
 use cuesta_tests::verdict;
 
-const MAKINGS: [Making; 6] = [
+const MAKINGS: [Making; 7] = [
     Making::of("tiny", Budget::Minimum),
     Making::of("tiny", Budget::Full),
     Making::of("tiny2", Budget::Full),
@@ -23,6 +23,7 @@ const MAKINGS: [Making; 6] = [
         ..Making::of("tiny4", Budget::Full)
     },
     Making::of("tiny-multi", Budget::Full),
+    Making::of("tiny", Budget::Full).with_chip_ecc(),
 ];
 
 /// A disk in the middle of its life, everything flushed, and what it holds.

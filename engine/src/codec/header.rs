@@ -1,6 +1,7 @@
 //! The header of a page: what it is, when it was written and for whom.
 //!
-//! What all units of a page have in common comes first, then what each of them is, then a check over both.
+//! What all units of a page have in common comes first, then what each of them is, then a check over both. Where there is no room for that,
+//! [`packed_header`](super::packed_header) tells the same.
 
 use super::crc::{header_crc, payload_crc, Seed};
 

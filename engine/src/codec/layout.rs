@@ -4,183 +4,25 @@
 //! a codeword of its own, and the parities of the sectors: those of the first half before the header, the others behind it. So the header lies at the same place
 //! whatever the code, and can be read, corrected and trusted before anyone knows what protects the rest. Parities for which the spare has no room take the place of
 //! the last sectors.
+//!
+//! While the part's own error correction is on, the spare is what it leaves free, in pieces; sectors have no parities then unless they are to be protected twice. Where
+//! the pieces are too few for a header, it is packed.
+//!
+//! **Positions** count the bytes of the main area and, after them, those of the spare that are ours, wherever they lie.
 
-use cuesta_hal::{Columns, EccNeed, Geometry};
+use core::ops::Range;
 
-use super::code::Code;
+use cuesta_hal::{Columns, Geometry, SpareRuns};
+
 use super::ecc::Ecc;
 use super::header::{header_bytes, UNITS_MAX};
+use super::packed_header::{self, PACKED_BYTES};
+use super::protection::{
+    chip_ecc, code_for, code_of_header, is_built, repairs_itself, sizes, CODES,
+};
 
-/// What a sector is a multiple of.
-pub const SECTOR_UNIT: u32 = 512;
-
-/// The codes that metadata may be protected by, the weakest first.
-const CODES: [Ecc; 6] = [
-    Ecc::Bch4,
-    Ecc::Bch8,
-    Ecc::Bch16,
-    Ecc::Bch24,
-    Ecc::Bch40,
-    Ecc::Bch64,
-];
-
-/// What is known of a code without its tables: stretch, parity bytes of a stretch, strength.
-const fn sizes(ecc: Ecc) -> (u32, u32, u32) {
-    match ecc {
-        // The check in the header does it.
-        Ecc::Crc => (SECTOR_UNIT, 0, 0),
-        Ecc::Secded => (512, 2, 1),
-        Ecc::Bch4 => (512, 7, 4),
-        Ecc::Bch8 => (512, 13, 8),
-        Ecc::Bch16 => (512, 26, 16),
-        Ecc::Bch24 => (512, 39, 24),
-        Ecc::Bch40 => (1024, 70, 40),
-        Ecc::Bch64 => (1024, 112, 64),
-    }
-}
-
-/// The implementation of a code; `None` if this build has none, or none is needed.
-pub(super) fn implementation(ecc: Ecc) -> Option<&'static dyn Code> {
-    match ecc {
-        Ecc::Crc => None,
-        Ecc::Bch4 => Some(&<super::bch::Bch4>::PORTABLE),
-        #[cfg(feature = "strong-codes")]
-        other => Some(other.portable()),
-        #[cfg(not(feature = "strong-codes"))]
-        _ => None,
-    }
-}
-
-/// True when this build has what the code needs.
-fn is_built(ecc: Ecc) -> bool {
-    ecc == Ecc::Crc || implementation(ecc).is_some()
-}
-
-/// The weakest code that repairs what a data sheet asks for. Over shorter stretches than it counts, errors are less even: there a code has to repair
-/// as many.
-fn code_for(need: EccNeed) -> Option<Ecc> {
-    let bits = u32::from(need.bits);
-    let per_bytes = u32::from(need.per_bytes).max(1);
-    CODES.iter().copied().find(|&ecc| {
-        let (stretch, _, strength) = sizes(ecc);
-        strength * per_bytes >= bits * stretch.max(per_bytes)
-    })
-}
-
-/// The code of the header where metadata has this one: a header is short, and has to survive what its payload survives.
-const fn code_of_header(metadata: Ecc) -> Ecc {
-    match metadata {
-        Ecc::Bch8 | Ecc::Bch16 => Ecc::Bch8,
-        Ecc::Bch24 | Ecc::Bch40 | Ecc::Bch64 => Ecc::Bch24,
-        _ => Ecc::Bch4,
-    }
-}
-
-/// Why a code does not fit a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum LayoutError {
-    /// The code protects stretches that a sector is no multiple of.
-    Stretch {
-        /// The code.
-        ecc: Ecc,
-        /// Bytes of a stretch.
-        stretch: u32,
-        /// Bytes of a sector.
-        sector_bytes: u32,
-    },
-    /// The page is no multiple of the sector, or the sector none of 512 bytes.
-    SectorSize {
-        /// Main-area bytes of a page.
-        page_bytes: u32,
-        /// Bytes of a sector asked for.
-        sector_bytes: u32,
-    },
-    /// A page would hold more sectors than a header has room for.
-    SectorsPerPage(u32),
-    /// No code repairs what the data sheet asks for.
-    Strength {
-        /// Bits it asks for.
-        bits: u8,
-        /// In so many bytes.
-        per_bytes: u16,
-    },
-    /// The spare is too small.
-    Spare {
-        /// The code.
-        ecc: Ecc,
-        /// Spare bytes needed: of the marker,
-        marker: u32,
-        /// of the header with its parity,
-        header: u32,
-        /// of the parities of one sector,
-        parity: u32,
-        /// for so many sectors.
-        sectors: u32,
-        /// Spare bytes there are.
-        available: u32,
-    },
-    /// This build was made without the code.
-    NotBuilt(Ecc),
-    /// The part's own error correction is on: its bytes of the spare are not ours.
-    ChipEcc,
-}
-
-impl core::fmt::Display for LayoutError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Stretch {
-                ecc,
-                stretch,
-                sector_bytes,
-            } => write!(
-                f,
-                "{} protects stretches of {stretch} B, a sector has {sector_bytes} B; use a code of {SECTOR_UNIT} B",
-                ecc.name()
-            ),
-            Self::SectorSize {
-                page_bytes,
-                sector_bytes,
-            } => write!(
-                f,
-                "a page of {page_bytes} B cannot be divided into sectors of {sector_bytes} B (a multiple of {SECTOR_UNIT} B)"
-            ),
-            Self::SectorsPerPage(sectors) => write!(
-                f,
-                "a page would hold {sectors} sectors, at most {UNITS_MAX} are supported"
-            ),
-            Self::Strength { bits, per_bytes } => write!(
-                f,
-                "the data sheet asks for {bits} bits in {per_bytes} B to be repaired, which no code does"
-            ),
-            Self::Spare {
-                ecc,
-                marker,
-                header,
-                parity,
-                sectors,
-                available,
-            } => write!(
-                f,
-                "{} needs {} spare bytes a page: {marker} of the marker, {header} of the header, {parity} of parity for each of {sectors} sector{}; the part has {available}",
-                ecc.name(),
-                marker + header + parity * sectors,
-                if *sectors == 1 { "" } else { "s" },
-            ),
-            Self::NotBuilt(ecc) => write!(
-                f,
-                "this build was made without {} (feature `strong-codes`)",
-                ecc.name()
-            ),
-            Self::ChipEcc => f.write_str(
-                "the part's own error correction is on and keeps the spare for itself; switch it off",
-            ),
-        }
-    }
-}
-
-impl core::error::Error for LayoutError {}
+pub use super::layout_error::LayoutError;
+pub use super::protection::SECTOR_UNIT;
 
 /// Where header, sectors and parities lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,11 +34,18 @@ pub struct PageLayout {
     units: u32,
     /// Those that hold sectors.
     sectors: u32,
-    /// The bytes of the page that we may use beyond the main area.
-    room: (u32, u32),
-    header_at: u32,
+    /// The bytes of the spare that are ours.
+    room: SpareRuns,
+    /// How many they are.
+    room_bytes: u16,
+    /// The part's own error correction is on.
+    chip_ecc: bool,
+    /// The header is packed.
+    packed: bool,
     header_ecc: Ecc,
     ecc: Ecc,
+    /// Position of the header.
+    header_at: u32,
     codeword_bytes: u32,
     /// Parity bytes of a codeword.
     parity_bytes: u32,
@@ -209,7 +58,7 @@ impl PageLayout {
     /// # Errors
     /// The sum that does not work out.
     pub fn new(geometry: &Geometry, sector_bytes: u32) -> Result<Self, LayoutError> {
-        if geometry.chip_ecc.is_some_and(|ecc| ecc.enabled) {
+        if chip_ecc(geometry).is_some_and(|ecc| ecc.free.len == 0) {
             return Err(LayoutError::ChipEcc);
         }
         let page_bytes = geometry.page_bytes;
@@ -243,11 +92,20 @@ impl PageLayout {
         Ok(found)
     }
 
-    /// The weakest code that repairs what the part's data sheet asks for: what data is protected by unless a level says otherwise.
+    /// The weakest code that repairs what the part's data sheet asks for: what data is protected by unless a level says otherwise. The check alone, where the
+    /// part repairs that by itself.
     ///
     /// # Errors
     /// [`LayoutError::Strength`].
     pub fn required(geometry: &Geometry) -> Result<Ecc, LayoutError> {
+        if repairs_itself(geometry) {
+            return Ok(Ecc::Crc);
+        }
+        Self::asked_for(geometry)
+    }
+
+    /// The weakest code that repairs what the part's data sheet asks for, whatever the part does by itself.
+    fn asked_for(geometry: &Geometry) -> Result<Ecc, LayoutError> {
         let need = geometry.ecc_need;
         code_for(need).ok_or(LayoutError::Strength {
             bits: need.bits,
@@ -258,16 +116,12 @@ impl PageLayout {
     /// The layout with a code for header and payload as metadata has it.
     fn solve(geometry: &Geometry, sector_bytes: u32, ecc: Ecc) -> Result<Self, LayoutError> {
         let page_bytes = geometry.page_bytes;
-        let marker = geometry.bad_block_marker;
-        let before = (0, u32::from(marker.spare_offset));
-        let behind = (
-            u32::from(marker.spare_offset) + u32::from(marker.len),
-            u32::from(geometry.spare_bytes),
-        );
-        let room = if behind.1 - behind.0 >= before.1 {
-            behind
+        let (room, room_bytes) = room_of(geometry);
+        let asked_for = Self::asked_for(geometry)?;
+        let strongest = if sizes(ecc).2 > sizes(asked_for).2 {
+            ecc
         } else {
-            before
+            asked_for
         };
         let mut layout = Self {
             page_bytes,
@@ -275,20 +129,52 @@ impl PageLayout {
             sector_bytes,
             units: page_bytes / sector_bytes,
             sectors: 0,
-            room: (page_bytes + room.0, page_bytes + room.1),
+            room,
+            room_bytes,
+            chip_ecc: chip_ecc(geometry).is_some(),
+            packed: false,
             header_at: 0,
-            header_ecc: code_of_header(ecc),
+            // Bytes of the spare that the part leaves free it need not protect.
+            header_ecc: code_of_header(strongest),
             ecc,
             codeword_bytes: SECTOR_UNIT,
             parity_bytes: 0,
         };
-        let spare = (room.1 - room.0).saturating_sub(layout.header_unit());
-        layout.header_at = layout.room.0 + spare * layout.units_before() / layout.units;
+        if layout.chip_ecc && layout.header_unit() > u32::from(room_bytes) {
+            layout = layout.with_packed_header(geometry)?;
+        }
+        let spare = u32::from(room_bytes).saturating_sub(layout.header_unit());
+        layout.header_at = page_bytes + spare * layout.units_before() / layout.units;
         let layout = layout.with(ecc)?;
         if layout.sectors < layout.units {
             return Err(layout.too_small());
         }
         Ok(layout)
+    }
+
+    /// The same with a packed header, where all numbers of the part fit one.
+    fn with_packed_header(self, geometry: &Geometry) -> Result<Self, LayoutError> {
+        let need = geometry.ecc_need;
+        let packed = Self {
+            packed: true,
+            header_ecc: Ecc::Secded,
+            ..self
+        };
+        // One bit of the header is repaired, which has to be as much as the data sheet asks for.
+        if self.units > 1
+            || need.bits > 1
+            || u32::from(need.per_bytes) < PACKED_BYTES as u32
+            || packed.header_unit() > u32::from(self.room_bytes)
+        {
+            return Err(self.too_small());
+        }
+        if !packed_header::fits(geometry) {
+            return Err(LayoutError::Packed {
+                pages: geometry.pages(),
+                dies: geometry.dies,
+            });
+        }
+        Ok(packed)
     }
 
     /// The layout of data with another code: the same header at the same place.
@@ -312,7 +198,7 @@ impl PageLayout {
             });
         }
         let parity = layout.unit_parity();
-        let (start, end) = self.room;
+        let (start, end) = (self.page_bytes, self.end());
         let fits = start + self.units_before() * parity <= self.header_at
             && self.header_end() + (self.units - self.units_before()) * parity <= end;
         if !fits {
@@ -328,13 +214,22 @@ impl PageLayout {
     }
 
     fn too_small(&self) -> LayoutError {
-        let (start, end) = self.room;
+        let (header, parity, sectors) = (self.header_unit(), self.unit_parity(), self.units);
+        if self.chip_ecc {
+            return LayoutError::Free {
+                ecc: self.ecc,
+                header,
+                parity,
+                sectors,
+                available: self.room_bytes.into(),
+            };
+        }
         LayoutError::Spare {
             ecc: self.ecc,
-            marker: self.raw_bytes - self.page_bytes - (end - start),
-            header: self.header_unit(),
-            parity: self.unit_parity(),
-            sectors: self.units,
+            marker: self.raw_bytes - self.page_bytes - u32::from(self.room_bytes),
+            header,
+            parity,
+            sectors,
             available: self.raw_bytes - self.page_bytes,
         }
     }
@@ -416,10 +311,20 @@ impl PageLayout {
         self.units / 2
     }
 
+    /// True when the header is packed.
+    #[must_use]
+    pub const fn has_packed_header(&self) -> bool {
+        self.packed
+    }
+
     /// Bytes of a header without its parity.
     #[must_use]
     pub const fn header_bytes(&self) -> u32 {
-        header_bytes(self.units) as u32
+        if self.packed {
+            PACKED_BYTES as u32
+        } else {
+            header_bytes(self.units) as u32
+        }
     }
 
     /// Bytes of a header with its parity, which follows it.
@@ -432,7 +337,44 @@ impl PageLayout {
         self.header_at + self.header_unit()
     }
 
-    /// Where in the page the header begins.
+    /// The position behind the last.
+    const fn end(&self) -> u32 {
+        self.page_bytes + self.room_bytes as u32
+    }
+
+    /// Where in the page a position lies.
+    const fn column(&self, at: u32) -> u32 {
+        if at < self.page_bytes {
+            at
+        } else {
+            self.page_bytes + self.room.nth(at - self.page_bytes)
+        }
+    }
+
+    /// Where in the page so many bytes from a position on lie, piece by piece.
+    pub fn pieces(&self, at: u32, bytes: u32) -> impl Iterator<Item = Range<u32>> + use<> {
+        let layout = *self;
+        let end = at + bytes;
+        let mut next = at;
+        core::iter::from_fn(move || {
+            if next >= end {
+                return None;
+            }
+            let left = match next.checked_sub(layout.page_bytes) {
+                None => layout.page_bytes - next,
+                // A run is not empty where there are positions in the spare.
+                Some(index) => {
+                    u32::from(layout.room.len) - index % u32::from(layout.room.len.max(1))
+                }
+            };
+            let start = layout.column(next);
+            let len = left.min(end - next).max(1);
+            next += len;
+            Some(start..start + len)
+        })
+    }
+
+    /// The position at which the header begins.
     #[must_use]
     pub const fn header_at(&self) -> u32 {
         self.header_at
@@ -444,7 +386,7 @@ impl PageLayout {
         unit * self.sector_bytes
     }
 
-    /// Where in the page the parities of a unit begin.
+    /// The position at which the parities of a unit begin.
     #[must_use]
     pub const fn parity_at(&self, unit: u32) -> u32 {
         let before = self.units_before();
@@ -483,19 +425,24 @@ impl PageLayout {
         Columns {
             main_start: self.payload_at(unit),
             main_len: self.sector_bytes,
-            spare_start: start,
-            spare_len: end - start,
+            ..self.spare_columns(start, end)
         }
     }
 
     /// Columns to read for the header.
     #[must_use]
     pub const fn header_columns(&self) -> Columns {
+        self.spare_columns(self.header_at, self.header_end())
+    }
+
+    /// Columns of the spare from a position to the one before another, with whatever lies between them.
+    const fn spare_columns(&self, start: u32, end: u32) -> Columns {
+        let first = self.column(start);
         Columns {
             main_start: 0,
             main_len: 0,
-            spare_start: self.header_at,
-            spare_len: self.header_unit(),
+            spare_start: first,
+            spare_len: self.column(end - 1) + 1 - first,
         }
     }
 
@@ -509,4 +456,28 @@ impl PageLayout {
             spare_len: self.raw_bytes - self.page_bytes,
         }
     }
+}
+
+/// The bytes of the spare that are ours, and how many: what the part's own error correction leaves free, else what lies behind the bad-block marker or before it.
+fn room_of(geometry: &Geometry) -> (SpareRuns, u16) {
+    if let Some(ecc) = chip_ecc(geometry) {
+        let bytes = u32::from(ecc.free.len) * geometry.chip_codewords();
+        return (ecc.free, u16::try_from(bytes).unwrap_or(0));
+    }
+    let marker = geometry.bad_block_marker;
+    let behind = marker.spare_offset.saturating_add(marker.len);
+    let len_behind = geometry.spare_bytes.saturating_sub(behind);
+    let (first, len) = if len_behind >= marker.spare_offset {
+        (behind, len_behind)
+    } else {
+        (0, marker.spare_offset)
+    };
+    (
+        SpareRuns {
+            first,
+            len,
+            stride: 0,
+        },
+        len,
+    )
 }

@@ -321,12 +321,14 @@ impl<'m, N: Nand> Volume<'m, N> {
         if let Some((header, _)) = decoded {
             return Ok((location, Some((page.die(), header))));
         }
-        let Some(die) = self.rebuild_now(segment, offset)? else {
-            return Ok((location, None));
-        };
-        let location = self.shape.location(segment, offset, unit);
-        let decoded = self.decode_data(die, location).ok();
-        Ok((Some(location), decoded.map(|(header, _)| (die, header))))
+        let first = first.unwrap_or(offset);
+        let made = self.shape.location(segment, first, unit);
+        if let Some(die) = self.rebuild_now(segment, first)? {
+            if let Ok((header, _)) = self.decode_data(die, made) {
+                return Ok((Some(made), Some((die, header))));
+            }
+        }
+        Ok((location, None))
     }
 
     /// Programs what waits in the stage of a stream, elsewhere if programs fail, and settles what is in flight.

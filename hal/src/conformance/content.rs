@@ -1,7 +1,7 @@
 //! What pages are filled with, and whether they still hold it.
 
 use super::steps;
-use crate::{Buffer, Columns, Die, Geometry, Nand, PageAddress, ReadStatus};
+use crate::{Buffer, ChipEcc, Columns, Die, Geometry, Nand, PageAddress, ReadStatus, SpareRuns};
 
 /// What a page, or a part of it, should hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,12 +58,26 @@ impl Content {
 
     /// True when the byte in this column is specified.
     fn is_known(self, geometry: &Geometry, column: u32) -> bool {
-        let chip_owns = geometry.chip_ecc.is_some_and(|ecc| ecc.enabled);
-        self == Self::Erased || column < geometry.page_bytes || !chip_owns
+        let is_free = |ecc: ChipEcc| is_in(ecc.free, geometry, column);
+        self == Self::Erased
+            || column < geometry.page_bytes
+            || chip_ecc(geometry).is_none_or(is_free)
     }
 }
 
-/// True when a column may be programmed: it belongs neither to the bad-block marker nor perhaps to the part's own ECC.
+/// The part's own ECC, if it is on.
+fn chip_ecc(geometry: &Geometry) -> Option<ChipEcc> {
+    geometry.chip_ecc.filter(|ecc| ecc.enabled)
+}
+
+/// True when a column is a byte of the spare that is in one of these runs.
+fn is_in(runs: SpareRuns, geometry: &Geometry, column: u32) -> bool {
+    column
+        .checked_sub(geometry.page_bytes)
+        .is_some_and(|offset| runs.run_of(geometry.chip_codewords(), offset).is_some())
+}
+
+/// True when a column may be programmed: it belongs neither to the bad-block marker nor to the part's own ECC.
 fn is_free(geometry: &Geometry, column: u32) -> bool {
     let Some(offset) = column.checked_sub(geometry.page_bytes) else {
         return true;
@@ -71,8 +85,22 @@ fn is_free(geometry: &Geometry, column: u32) -> bool {
     let marker = geometry.bad_block_marker;
     let marker_start = u32::from(marker.spare_offset);
     let marker_end = marker_start + u32::from(marker.len);
-    let chip_owns = geometry.chip_ecc.is_some_and(|ecc| ecc.enabled);
-    !chip_owns && !(marker_start..marker_end).contains(&offset)
+    !(marker_start..marker_end).contains(&offset)
+        && chip_ecc(geometry).is_none_or(|ecc| is_in(ecc.free, geometry, column))
+}
+
+/// Single bit errors that there may be in the codeword of a column: none where the part's own ECC corrects them.
+fn errors_max(geometry: &Geometry, column: u32) -> u8 {
+    let is_corrected = |ecc: ChipEcc| {
+        column < geometry.page_bytes
+            || ecc.free == SpareRuns::NONE
+            || is_in(ecc.protected, geometry, column)
+            || is_in(ecc.owned, geometry, column)
+    };
+    match chip_ecc(geometry) {
+        Some(ecc) if is_corrected(ecc) => 0,
+        _ => geometry.ecc_need.bits,
+    }
 }
 
 /// The columns of a read, one by one.
@@ -151,11 +179,6 @@ pub(super) fn assert_read<N: Nand>(
     when: &str,
 ) {
     let geometry = nand.geometry();
-    let chip_corrects = geometry.chip_ecc.is_some_and(|ecc| ecc.enabled);
-    let errors_max = match geometry.ecc_need.bits {
-        _ if chip_corrects => 0,
-        bits => bits,
-    };
     let codeword_bytes = u32::from(geometry.ecc_need.per_bytes).max(1);
 
     let bytes = nand.buffer(page.die(), buffer);
@@ -163,6 +186,7 @@ pub(super) fn assert_read<N: Nand>(
     let mut errors = 0;
     for column in each(columns).filter(|column| content.is_known(geometry, *column)) {
         let expected = content.byte(geometry, column);
+        let errors_max = errors_max(geometry, column);
         let Some(found) = bytes.get(steps::index(column)) else {
             panic!("conformance: {buffer:?} buffer of {page:?} has no byte {column}");
         };

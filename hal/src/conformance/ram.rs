@@ -2,7 +2,7 @@
 
 use crate::{
     BlockAddress, Buffer, ChipEcc, Columns, Completion, Die, EccNeed, Geometry, MarkerPages,
-    MarkerPlace, Nand, NandErrorKind, PageAddress, Pairing, ReadOutcome, ReadStatus,
+    MarkerPlace, Nand, NandErrorKind, PageAddress, Pairing, ReadOutcome, ReadStatus, SpareRuns,
 };
 
 /// What the part does wrong.
@@ -107,6 +107,21 @@ pub(super) const CHIP_ECC: ChipEcc = ChipEcc {
     strength: 4,
     codeword_bytes: 32,
     enabled: true,
+    free: SpareRuns {
+        first: 2,
+        len: 2,
+        stride: 2,
+    },
+    protected: SpareRuns {
+        first: 3,
+        len: 1,
+        stride: 2,
+    },
+    owned: SpareRuns {
+        first: 8,
+        len: 2,
+        stride: 2,
+    },
 };
 
 impl RamNand {

@@ -149,3 +149,52 @@ fn as_many_pages_exist_as_are_counted() {
     let last = BlockAddress::new(u16::MAX, u32::MAX).page(u16::MAX);
     assert!(!SMALL.has_page(last));
 }
+
+#[test]
+fn what_the_chip_does_with_the_spare_lies_in_it_once_and_clear_of_the_marker() {
+    let runs = |first, len| SpareRuns {
+        first,
+        len,
+        stride: 4,
+    };
+    let two_codewords = ChipEcc {
+        strength: 1,
+        codeword_bytes: 8,
+        enabled: true,
+        free: runs(1, 2),
+        protected: runs(2, 1),
+        owned: runs(3, 1),
+    };
+    let validate = |ecc| {
+        let chip_ecc = Some(ecc);
+        Geometry { chip_ecc, ..SMALL }.validate()
+    };
+    assert_eq!(validate(two_codewords), Ok(()));
+    let nothing_known = ChipEcc {
+        free: SpareRuns::NONE,
+        protected: SpareRuns::NONE,
+        owned: SpareRuns::NONE,
+        ..two_codewords
+    };
+    assert_eq!(validate(nothing_known), Ok(()));
+    for (free, protected, owned) in [
+        (runs(0, 2), runs(1, 1), runs(3, 1)), // in the marker
+        (runs(1, 2), runs(2, 1), runs(0, 1)), // likewise
+        (runs(1, 2), runs(2, 2), runs(3, 1)), // protected and not free
+        (runs(1, 3), runs(2, 1), runs(3, 1)), // free and the chip's
+        (runs(1, 2), runs(2, 1), runs(3, 2)), // beyond the spare
+    ] {
+        let ecc = ChipEcc {
+            free,
+            protected,
+            owned,
+            ..two_codewords
+        };
+        assert_eq!(validate(ecc), Err(GeometryError::ChipSpare), "{ecc:?}");
+    }
+    let no_codewords = ChipEcc {
+        codeword_bytes: 0,
+        ..two_codewords
+    };
+    assert_eq!(validate(no_codewords), Err(GeometryError::Zero));
+}

@@ -56,7 +56,7 @@ fn virtual_time_on_one_die_is_the_sum_of_what_was_done() {
 
 #[test]
 fn a_workload_runs_at_any_level_and_pays_for_its_copies_and_its_parity() {
-    let mut four = chip("tiny4").expect("a chip of the table").clone();
+    let mut four = *chip("tiny4").expect("a chip of the table");
     four.geometry.blocks_per_die = 48;
     let four: &'static Chip = Box::leak(Box::new(four));
     let at = |level: &str| {

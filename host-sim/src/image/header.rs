@@ -6,12 +6,12 @@
 //! | 16..20 | version of the format |
 //! | 20..24 | CRC-32 of bytes 24..4096 |
 //! | 24..56 | name of the chip, padded with zeros |
-//! | 56.. | the geometry, a `u32` each, in the order of its fields |
+//! | 56.. | the geometry, a `u32` each, in the order of its fields; the runs of its own ECC in the spare come last: images made before there were any hold zeros there, which is none |
 //!
 //! A reader of any version finds magic and version in the same place.
 
 use super::entry::{crc, BLOCK_ENTRY_BYTES, PAGE_ENTRY_BYTES};
-use cuesta_hal::{ChipEcc, EccNeed, Geometry, MarkerPages, MarkerPlace, Pairing};
+use cuesta_hal::{ChipEcc, EccNeed, Geometry, MarkerPages, MarkerPlace, Pairing, SpareRuns};
 
 pub(super) const HEADER_BYTES: usize = 4096;
 pub(super) const VERSION: u32 = 1;
@@ -132,9 +132,13 @@ impl Header {
     }
 }
 
-fn geometry_words(g: &Geometry) -> [u32; 23] {
+fn geometry_words(g: &Geometry) -> [u32; 30] {
     let marker = g.bad_block_marker;
     let ecc = g.chip_ecc;
+    let [free, protected, owned] = ecc.map_or([[0; 3]; 3], |ecc| {
+        [ecc.free, ecc.protected, ecc.owned]
+            .map(|runs| [runs.first, runs.len, runs.stride].map(u32::from))
+    });
     let (paired, distance) = match g.pairing {
         Pairing::None => (0, 0),
         Pairing::Distance(distance) => (1, distance),
@@ -165,14 +169,21 @@ fn geometry_words(g: &Geometry) -> [u32; 23] {
         g.ecc_need.per_bytes.into(),
         paired,
         distance.into(),
-        0,
-        0,
+        free[0],
+        free[1],
+        free[2],
+        protected[0],
+        protected[1],
+        protected[2],
+        owned[0],
+        owned[1],
+        owned[2],
     ]
 }
 
 fn geometry_of(mut words: impl Iterator<Item = u32>) -> Option<Geometry> {
     let mut word = || words.next();
-    Some(Geometry {
+    let mut geometry = Geometry {
         dies: word()?.try_into().ok()?,
         blocks_per_die: word()?,
         pages_per_block: word()?.try_into().ok()?,
@@ -199,6 +210,9 @@ fn geometry_of(mut words: impl Iterator<Item = u32>) -> Option<Geometry> {
                 strength: word()?.try_into().ok()?,
                 codeword_bytes: word()?.try_into().ok()?,
                 enabled: word()? != 0,
+                free: SpareRuns::NONE,
+                protected: SpareRuns::NONE,
+                owned: SpareRuns::NONE,
             };
             there.then_some(ecc)
         },
@@ -211,7 +225,17 @@ fn geometry_of(mut words: impl Iterator<Item = u32>) -> Option<Geometry> {
             (1, distance) => Pairing::Distance(distance.try_into().ok()?),
             _ => return None,
         },
-    })
+    };
+    if let Some(ecc) = &mut geometry.chip_ecc {
+        for runs in [&mut ecc.free, &mut ecc.protected, &mut ecc.owned] {
+            *runs = SpareRuns {
+                first: word()?.try_into().ok()?,
+                len: word()?.try_into().ok()?,
+                stride: word()?.try_into().ok()?,
+            };
+        }
+    }
+    Some(geometry)
 }
 
 #[cfg(test)]
@@ -228,6 +252,23 @@ mod tests {
             };
             assert_eq!(Header::decode(&header.encode()), Ok(header));
         }
+    }
+
+    #[test]
+    fn an_image_of_before_says_nothing_of_the_spare_that_the_own_ecc_of_a_part_leaves() {
+        let geometry = chips()[0].geometry;
+        let mut words = geometry_words(&geometry);
+        words[21..].fill(0);
+        let found = geometry_of(words.into_iter().chain([0; 100])).and_then(|old| old.chip_ecc);
+        let known = geometry.chip_ecc.expect("a part with an ECC of its own");
+        let expected = ChipEcc {
+            free: SpareRuns::NONE,
+            protected: SpareRuns::NONE,
+            owned: SpareRuns::NONE,
+            ..known
+        };
+        assert_eq!(found, Some(expected));
+        assert_ne!(found, Some(known));
     }
 
     #[test]

@@ -346,3 +346,15 @@ fn conforms() {
     drop(nand);
     cuesta_hal::conformance::run(&mut reopen(&file));
 }
+
+#[test]
+fn the_own_ecc_of_a_part_is_on_if_the_file_says_so_whatever_is_asked() {
+    let file = Scratch::new("ecc");
+    let on = builder("w25n01gv").chip_ecc(true);
+    drop(ImageNand::create(&file, &on, Existing::Refuse).expect("a new file"));
+    for asked in [None, Some(builder("w25n01gv")), Some(on)] {
+        let nand = ImageNand::open(&file, asked.as_ref()).expect("the same chip");
+        let ecc = nand.geometry.chip_ecc.expect("it has one");
+        assert!(ecc.enabled);
+    }
+}

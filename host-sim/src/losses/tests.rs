@@ -14,6 +14,9 @@ fn two_dies(ecc: bool) -> EmulatedNand {
         strength: 4,
         codeword_bytes: 512,
         enabled: true,
+        free: cuesta_hal::SpareRuns::NONE,
+        protected: cuesta_hal::SpareRuns::NONE,
+        owned: cuesta_hal::SpareRuns::NONE,
     });
     crate::Builder::new(chip).geometry(geometry).seed(6).build()
 }

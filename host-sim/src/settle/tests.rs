@@ -1,6 +1,9 @@
 use crate::steps::{all, at, distance, erase, part, program, read, settle};
 use crate::{EmulatedNand, Fault, Rule, SimError, Trigger};
-use cuesta_hal::{BlockAddress, Buffer, Columns, Completion, Die, Nand, ReadOutcome, ReadStatus};
+use cuesta_hal::{
+    BlockAddress, Buffer, ChipEcc, Columns, Completion, Die, Nand, ReadOutcome, ReadStatus,
+    SpareRuns,
+};
 
 const BLOCK: BlockAddress = BlockAddress::new(0, 0);
 
@@ -168,10 +171,19 @@ fn a_dead_die_times_out_and_does_not_hang() {
     );
 }
 
+/// A part of which nobody knows what its own ECC does with the spare: a share of it belongs to each codeword.
 fn with_ecc() -> EmulatedNand {
+    let mut geometry = crate::chip("gd5f1gq5").expect("in the table").geometry;
+    geometry.chip_ecc = geometry.chip_ecc.map(|ecc| ChipEcc {
+        enabled: true,
+        free: SpareRuns::NONE,
+        protected: SpareRuns::NONE,
+        owned: SpareRuns::NONE,
+        ..ecc
+    });
     let mut nand = EmulatedNand::builder("gd5f1gq5")
         .expect("in the table")
-        .chip_ecc(true)
+        .geometry(geometry)
         .build();
     program(&mut nand, at(0, 0), 0x5A).expect("programs");
     nand

@@ -55,6 +55,36 @@ pub fn chip_named(text: &str) -> Result<&'static Chip, String> {
     chip(text).map_err(|error| error.to_string())
 }
 
+/// The part that a command is about.
+#[derive(Debug, clap::Args)]
+pub struct Part {
+    /// The part
+    #[arg(long, value_name = "NAME", value_parser = chip_named)]
+    chip: &'static Chip,
+    /// With the part's own error correction on: it protects what has no code of the engine's, and takes its share of the spare
+    #[arg(long)]
+    chip_ecc: bool,
+}
+
+impl Part {
+    /// The chip, as it is asked for.
+    pub fn chip(&self) -> Result<Chip, Failure> {
+        let mut chip = *self.chip;
+        if self.chip_ecc {
+            match &mut chip.geometry.chip_ecc {
+                Some(ecc) => ecc.enabled = true,
+                None => {
+                    return Err(Failure::usage(format!(
+                        "--chip-ecc: {} has no error correction of its own",
+                        chip.name
+                    )))
+                }
+            }
+        }
+        Ok(chip)
+    }
+}
+
 /// Parses `--utilization`.
 pub fn utilization(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {

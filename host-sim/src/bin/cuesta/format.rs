@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use cuesta::volume::{default_sector_bytes, Budget, FormatOptions, Parameters, Volume};
 use cuesta_sim::footprint::Footprint;
 use cuesta_sim::memory::OwnedMemory;
-use cuesta_sim::{Builder, Chip, Existing, ImageNand};
+use cuesta_sim::{Builder, Existing, ImageNand};
 
 use crate::failure::Failure;
 use crate::{arguments, size};
@@ -17,9 +17,8 @@ use crate::{arguments, size};
 pub struct Arguments {
     /// The image file to make; it is sparse
     disk: PathBuf,
-    /// The part to emulate
-    #[arg(long, value_name = "NAME", value_parser = arguments::chip_named)]
-    chip: &'static Chip,
+    #[command(flatten)]
+    part: arguments::Part,
     /// Size of the disk: sectors, or bytes with a unit such as 64M [default: all that fits]
     #[arg(long, value_name = "N", value_parser = capacity)]
     capacity: Option<Capacity>,
@@ -78,7 +77,8 @@ fn bad_blocks(text: &str) -> Result<BadBlocks, String> {
 }
 
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
-    let geometry = arguments.chip.geometry;
+    let chip = arguments.part.chip()?;
+    let geometry = chip.geometry;
     let sector_bytes = u64::from(default_sector_bytes(&geometry));
     let capacity = match arguments.capacity {
         None => None,
@@ -100,15 +100,15 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         level_parity: arguments.level_parity,
     };
     // All that can be wrong with the wishes is found before a file is touched.
-    let impossible = |error| Failure::new(format!("{}: {error}", arguments.chip.name));
+    let impossible = |error| Failure::new(format!("{}: {error}", chip.name));
     let parameters = Parameters::choose(&geometry, &options).map_err(impossible)?;
     let footprint = Footprint::new(&geometry, &parameters, Budget::Full, 1)?;
-    let mut builder = Builder::new(arguments.chip);
+    let mut builder = Builder::new(&chip);
     if let Some(BadBlocks { seed, per_die }) = arguments.bad_blocks {
         if per_die > geometry.bad_blocks_max_per_die {
             return Err(Failure::usage(format!(
                 "--bad-blocks: {per_die} bad blocks a die asked for, {} has at most {}",
-                arguments.chip.name, geometry.bad_blocks_max_per_die
+                chip.name, geometry.bad_blocks_max_per_die
             )));
         }
         builder = builder.seed(seed).random_bad_blocks(per_die);
@@ -131,7 +131,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         out,
         "{}: {}, {} sectors of {} B ({}, {:.1} % of the raw pages)",
         arguments.disk.display(),
-        arguments.chip.name,
+        chip.name,
         parameters.capacity,
         parameters.sector_bytes,
         size::show(bytes),

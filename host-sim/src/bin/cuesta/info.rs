@@ -31,6 +31,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let parameters = info.parameters;
     let bytes = u64::from(parameters.capacity) * u64::from(parameters.sector_bytes);
     let raw_bytes = geometry.main_bytes();
+    let has_ecc = geometry.chip_ecc.is_some_and(|ecc| ecc.enabled);
     let open = (0..info.segments)
         .filter_map(|index| volume.segment_info(index))
         .filter(|segment| segment.state == State::Open)
@@ -40,6 +41,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         let object = json!({
             "disk": arguments.disk.path.display().to_string(),
             "chip": chip,
+            "chip_ecc": has_ecc,
             "volume_id": format!("{:016x}", parameters.volume_id),
             "clean": info.clean,
             "read_only": info.read_only,
@@ -74,12 +76,17 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         (
             "chip",
             format!(
-                "{chip}: {} x {} blocks x {} pages x ({} + {}) B",
+                "{chip}: {} x {} blocks x {} pages x ({} + {}) B{}",
                 geometry.dies,
                 geometry.blocks_per_die,
                 geometry.pages_per_block,
                 geometry.page_bytes,
-                geometry.spare_bytes
+                geometry.spare_bytes,
+                if has_ecc {
+                    ", its own error correction on"
+                } else {
+                    ""
+                }
             ),
         ),
         ("volume", format!("{:016x}", parameters.volume_id)),

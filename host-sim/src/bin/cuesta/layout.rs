@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use cuesta::codec::PageLayout;
+use cuesta::hal::Geometry;
 use cuesta::volume::{FormatOptions, ParameterError, Parameters, Redundancy, Shape};
-use cuesta_sim::Chip;
 use serde_json::{json, Value};
 
 use crate::arguments;
@@ -15,9 +15,8 @@ use crate::page_ranges::{page_ranges, Content, PageRange};
 #[derive(Debug, clap::Args)]
 #[command(after_help = arguments::chips_help())]
 pub struct Arguments {
-    /// The part
-    #[arg(long, value_name = "NAME", value_parser = arguments::chip_named)]
-    chip: &'static Chip,
+    #[command(flatten)]
+    part: arguments::Part,
     #[command(flatten)]
     levels: arguments::Levels,
     /// One JSON object instead of text
@@ -26,7 +25,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
-    let chip = arguments.chip;
+    let chip = arguments.part.chip()?;
     let geometry = chip.geometry;
     let impossible = |error: ParameterError| Failure::new(format!("{}: {error}", chip.name));
     let levels = arguments.levels.on(&geometry)?;
@@ -72,6 +71,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         draw(
             out,
             &format!("level {}", page.level),
+            &geometry,
             &page.layout,
             &page.ranges,
         )?;
@@ -90,7 +90,8 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         return Ok(());
     }
     let title = format!("metadata ({})", metadata.ecc().name());
-    draw(out, &title, &metadata, &page_ranges(&geometry, &metadata))
+    let ranges = page_ranges(&geometry, &metadata);
+    draw(out, &title, &geometry, &metadata, &ranges)
 }
 
 /// A page for programs.
@@ -98,6 +99,7 @@ fn page_json(layout: &PageLayout, ranges: &[PageRange]) -> Value {
     json!({
         "ecc": layout.ecc().name(),
         "header_ecc": layout.header_ecc().name(),
+        "header_packed": layout.has_packed_header(),
         "sectors_per_page": layout.sectors(),
         "slots_per_page": layout.units(),
         "sector_bytes": layout.sector_bytes(),
@@ -111,6 +113,7 @@ fn page_json(layout: &PageLayout, ranges: &[PageRange]) -> Value {
 fn draw(
     out: &mut dyn Write,
     title: &str,
+    geometry: &Geometry,
     layout: &PageLayout,
     ranges: &[PageRange],
 ) -> Result<(), Failure> {
@@ -118,7 +121,7 @@ fn draw(
     writeln!(
         out,
         "\nA page of {title}, bits repaired: {}",
-        repairs(layout)
+        repairs(geometry, layout)
     )?;
     if sectors < units {
         writeln!(
@@ -161,6 +164,8 @@ fn tell(content: Content, layout: &PageLayout) -> String {
             layout.parity_bytes(),
         ),
         Content::Marker => "bad-block marker".to_owned(),
+        Content::ChipEcc => "the part's own error correction".to_owned(),
+        Content::Header if layout.has_packed_header() => "header, packed".to_owned(),
         Content::Header => "header".to_owned(),
         Content::HeaderParity => format!("parity of the header ({})", layout.header_ecc().name()),
         Content::Unused => "unused".to_owned(),

@@ -15,8 +15,8 @@ pub struct LevelPage {
     pub level: Level,
     pub layout: PageLayout,
     pub ranges: Vec<PageRange>,
-    /// Bytes of the spare.
-    spare_bytes: u32,
+    /// The part.
+    geometry: Geometry,
 }
 
 /// The levels that a volume is made with: those asked for, or the one that it has without any.
@@ -38,7 +38,7 @@ pub fn level_pages(
                 level,
                 layout,
                 ranges: page_ranges(geometry, &layout),
-                spare_bytes: geometry.spare_bytes.into(),
+                geometry: *geometry,
             })
         })
         .collect()
@@ -101,6 +101,10 @@ impl LevelPage {
         self.bytes_of(in_spare, |content| matches!(content, Content::Parities(_)))
     }
 
+    fn chip_ecc_bytes(&self) -> u32 {
+        self.bytes_of(true, |content| content == Content::ChipEcc)
+    }
+
     fn spare_used(&self) -> u32 {
         self.bytes_of(true, |content| content != Content::Unused)
     }
@@ -114,10 +118,11 @@ impl LevelPage {
             "parity": self.level.redundancy.parity(),
             "sectors_per_page": self.layout.sectors(),
             "slots_per_page": self.layout.units(),
-            "spare_bytes": self.spare_bytes,
+            "spare_bytes": self.geometry.spare_bytes,
             "spare_used_bytes": self.spare_used(),
             "marker_bytes": self.marker_bytes(),
             "header_bytes": self.header_bytes(),
+            "chip_ecc_bytes": self.chip_ecc_bytes(),
             "parity_spare_bytes": self.parity_bytes(true),
             "parity_main_bytes": self.parity_bytes(false),
             "repaired_bits": self.layout.strength(),
@@ -130,11 +135,19 @@ impl LevelPage {
     }
 }
 
-/// The wrong bits that a code repairs, for people.
-pub fn repairs(layout: &PageLayout) -> String {
-    match layout.strength() {
-        0 => "none".to_owned(),
-        bits => format!("{bits} in {} B", layout.codeword_bytes()),
+/// The wrong bits that a code and the part itself repair, for people.
+pub fn repairs(geometry: &Geometry, layout: &PageLayout) -> String {
+    let by_code = match layout.strength() {
+        0 => None,
+        bits => Some(format!("{bits} in {} B", layout.codeword_bytes())),
+    };
+    let chip = geometry.chip_ecc.filter(|ecc| ecc.enabled);
+    let by_part =
+        chip.map(|ecc| format!("{} in {} B by the part", ecc.strength, ecc.codeword_bytes));
+    match (by_code, by_part) {
+        (None, None) => "none".to_owned(),
+        (Some(repairs), None) | (None, Some(repairs)) => repairs,
+        (Some(by_code), Some(by_part)) => format!("{by_code}, after {by_part}"),
     }
 }
 
@@ -167,7 +180,7 @@ pub fn costs(pages: &[LevelPage], quota: &Quota) -> Table {
         table.row(vec![
             page.level.name().to_owned(),
             page.level.ecc.name().to_owned(),
-            repairs(&page.layout),
+            repairs(&page.geometry, &page.layout),
             page.level.redundancy.to_string(),
             format!("{} of {}", page.layout.sectors(), page.layout.units()),
             format!("{:.2}", page.slots()),
@@ -186,22 +199,24 @@ pub fn spares(pages: &[LevelPage]) -> Table {
         "marker",
         "header",
         "parities",
+        "the part's own",
         "spare bytes used",
         "parities in the main area",
     ]);
     for page in pages {
         let in_main = page.parity_bytes(false);
+        let shown = |bytes: u32| match bytes {
+            0 => String::new(),
+            bytes => bytes.to_string(),
+        };
         table.row(vec![
             page.level.name().to_owned(),
             page.marker_bytes().to_string(),
             page.header_bytes().to_string(),
             page.parity_bytes(true).to_string(),
-            format!("{} of {}", page.spare_used(), page.spare_bytes),
-            if in_main > 0 {
-                in_main.to_string()
-            } else {
-                String::new()
-            },
+            shown(page.chip_ecc_bytes()),
+            format!("{} of {}", page.spare_used(), page.geometry.spare_bytes),
+            shown(in_main),
         ]);
     }
     table.without_empty_columns()

@@ -17,6 +17,8 @@ pub enum Content {
     Header,
     /// What the header is repaired by.
     HeaderParity,
+    /// What the part's own error correction writes by itself.
+    ChipEcc,
     /// Nothing: never programmed.
     Unused,
 }
@@ -30,6 +32,7 @@ impl Content {
             Self::Marker => "marker",
             Self::Header => "header",
             Self::HeaderParity => "header_parity",
+            Self::ChipEcc => "chip_ecc",
             Self::Unused => "unused",
         }
     }
@@ -78,30 +81,31 @@ impl PageRange {
 pub fn page_ranges(geometry: &Geometry, layout: &PageLayout) -> Vec<PageRange> {
     let marker = geometry.bad_block_marker;
     let header_parity = layout.header_unit() - layout.header_bytes();
-    let mut used = vec![
-        (
-            layout.page_bytes() + u32::from(marker.spare_offset),
-            u32::from(marker.len),
-            Content::Marker,
-        ),
-        (layout.header_at(), layout.header_bytes(), Content::Header),
-        (
-            layout.header_at() + layout.header_bytes(),
-            header_parity,
-            Content::HeaderParity,
-        ),
-    ];
+    let mut used = vec![(
+        layout.page_bytes() + u32::from(marker.spare_offset),
+        u32::from(marker.len),
+        Content::Marker,
+    )];
+    if let Some(ecc) = geometry.chip_ecc.filter(|ecc| ecc.enabled) {
+        let bytes = u32::from(ecc.owned.len);
+        used.extend((0..geometry.chip_codewords()).map(|word| {
+            let offset = layout.page_bytes() + ecc.owned.nth(word * bytes);
+            (offset, bytes, Content::ChipEcc)
+        }));
+    }
+    let mut place = |at, bytes, content| {
+        let pieces = layout.pieces(at, bytes);
+        used.extend(pieces.map(|piece| (piece.start, piece.end - piece.start, content)));
+    };
+    let header_at = layout.header_at();
+    place(header_at, layout.header_bytes(), Content::Header);
+    let parity_at = header_at + layout.header_bytes();
+    place(parity_at, header_parity, Content::HeaderParity);
     for unit in 0..layout.sectors() {
-        used.push((
-            layout.payload_at(unit),
-            layout.sector_bytes(),
-            Content::Sector(unit),
-        ));
-        used.push((
-            layout.parity_at(unit),
-            layout.unit_parity(),
-            Content::Parities(unit),
-        ));
+        let sector = Content::Sector(unit);
+        place(layout.payload_at(unit), layout.sector_bytes(), sector);
+        let parities = Content::Parities(unit);
+        place(layout.parity_at(unit), layout.unit_parity(), parities);
     }
     used.retain(|&(_, bytes, _)| bytes > 0);
     used.sort_by_key(|&(offset, ..)| offset);
@@ -140,8 +144,16 @@ mod tests {
 
     #[test]
     fn the_ranges_of_every_chip_and_code_are_the_raw_page_without_gap_or_overlap() {
-        let (mut drawn, mut taking_payload) = (0, 0);
+        let (mut drawn, mut taking_payload, mut in_pieces) = (0, 0, 0);
+        let mut parts = chips().to_vec();
         for chip in chips() {
+            let mut part = *chip;
+            if let Some(ecc) = &mut part.geometry.chip_ecc {
+                ecc.enabled = true;
+                parts.push(part);
+            }
+        }
+        for chip in &parts {
             let geometry = &chip.geometry;
             let Ok(metadata) = PageLayout::new(geometry, default_sector_bytes(geometry)) else {
                 continue;
@@ -161,10 +173,14 @@ mod tests {
                     .map(|range| range.bytes)
                     .sum();
                 assert_eq!(of_sectors, layout.sectors() * layout.sector_bytes());
+                let headers = ranges
+                    .iter()
+                    .filter(|range| range.content == Content::Header);
+                in_pieces += u32::from(headers.count() > 1);
                 drawn += 1;
                 taking_payload += u32::from(layout.sectors() < layout.units());
             }
         }
-        assert!(taking_payload > 0 && drawn > chips().len());
+        assert!(taking_payload > 0 && in_pieces > 0 && drawn > chips().len());
     }
 }

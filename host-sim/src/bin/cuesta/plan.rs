@@ -4,7 +4,7 @@ use std::io::Write;
 
 use cuesta::volume::{Budget, FormatOptions, ParameterError, Parameters, Quota, Shape};
 use cuesta_sim::footprint::{budget_name, Footprint};
-use cuesta_sim::{theory, Chip};
+use cuesta_sim::theory;
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -15,9 +15,8 @@ use crate::{arguments, budgets, size};
 #[derive(Debug, clap::Args)]
 #[command(after_help = arguments::chips_help())]
 pub struct Arguments {
-    /// The part
-    #[arg(long, value_name = "NAME", value_parser = arguments::chip_named)]
-    chip: &'static Chip,
+    #[command(flatten)]
+    part: arguments::Part,
     #[command(flatten)]
     levels: arguments::Levels,
     /// Memory for the engine, all included: full, minimum, or bytes such as 16K; several with commas [default: a choice]
@@ -32,7 +31,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
-    let chip = arguments.chip;
+    let chip = arguments.part.chip()?;
     let geometry = chip.geometry;
     let impossible = |error: ParameterError| Failure::new(format!("{}: {error}", chip.name));
     let levels = arguments.levels.on(&geometry)?;
@@ -95,6 +94,10 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             "sector_bytes": parameters.sector_bytes,
             "ecc": first.map(|page| page.level.ecc.name()),
             "metadata_ecc": metadata.ecc().name(),
+            "chip_ecc": geometry.chip_ecc.filter(|ecc| ecc.enabled).map(|ecc| json!({
+                "repaired_bits": ecc.strength,
+                "repaired_in_bytes": ecc.codeword_bytes,
+            })),
             "metadata_repaired_bits": metadata.strength(),
             "metadata_repaired_in_bytes": metadata.codeword_bytes(),
             "levels": pages.iter().map(|page| page.json(&quota)).collect::<Vec<_>>(),
@@ -146,7 +149,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             format!(
                 "protected by {}: bits repaired {}; the data sheet asks for {} bit(s) in {} B",
                 metadata.ecc().name(),
-                repairs(metadata),
+                repairs(&geometry, metadata),
                 geometry.ecc_need.bits,
                 geometry.ecc_need.per_bytes
             ),
