@@ -232,5 +232,5 @@ const FOUR_DIES_MIRRORED: Making = Making {
 const MULTI_MIRRORED: Making = Making {
     depth: 5,
     page_bytes: Some(8192),
-    ..Making::of("tiny-multi", Budget::Full).with_levels(18, &["a=bch8", "b=mirror=2"])
+    ..Making::of("tiny-multi", Budget::Full).with_levels(20, &["a=bch8", "b=mirror=2"])
 };

@@ -1,9 +1,10 @@
 //! What anchor pages have in common: their places, the fixed part of a checkpoint, and the rings of blocks they lie in.
 
 use cuesta_hal::{Geometry, PageAddress};
+use heapless::Vec;
 
 use super::address::Segment;
-use super::parameters::{Parameters, ANCHOR_PREFIX, FORMAT_VERSION, RING_BLOCKS_MAX};
+use super::parameters::{Parameters, FORMAT_VERSION, RINGS_MAX, RING_BLOCKS_MAX};
 use super::wire::{Reader, Writer};
 
 /// First bytes of a checkpoint.
@@ -31,29 +32,8 @@ pub(super) struct Position {
     pub sequence: u16,
 }
 
-/// The anchor blocks of one copy.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Ring {
-    /// Block numbers, in order of use.
-    pub blocks: heapless::Vec<u32, RING_BLOCKS_MAX>,
-    /// The place in use.
-    pub slot: u32,
-    /// The place that holds the last complete checkpoint: not to be erased.
-    pub committed: u32,
-    /// The place that holds the last confirmed trace of an attempt that nothing has committed: not to be erased either. So a ring has three
-    /// places at least.
-    pub trace: u32,
-    /// Its next page; behind the end when the next checkpoint has to start in a fresh place.
-    pub next: u32,
-}
-
-impl Ring {
-    /// Goes on behind the opening page of a place that was opened in this session.
-    pub(super) fn reopen(&mut self, slot: u32) {
-        self.slot = slot;
-        self.next = ANCHOR_PREFIX;
-    }
-}
+/// The blocks of a ring, by their numbers.
+pub(super) type RingBlocks = Vec<u32, RING_BLOCKS_MAX>;
 
 /// The fixed part of a checkpoint.
 #[derive(Debug, Clone)]
@@ -75,7 +55,7 @@ pub(super) struct Head {
     pub mapped: u32,
     /// What the mapped sectors take up.
     pub used: u64,
-    pub rings: [heapless::Vec<u32, RING_BLOCKS_MAX>; 2],
+    pub rings: Vec<RingBlocks, RINGS_MAX>,
 }
 
 impl Head {
@@ -97,7 +77,7 @@ impl Head {
             wear_base: 0,
             mapped: 0,
             used: 0,
-            rings: [heapless::Vec::new(), heapless::Vec::new()],
+            rings: Vec::new(),
         }
     }
 
@@ -177,11 +157,13 @@ impl Head {
         let wear_base = input.u32()?;
         let mapped = input.u32()?;
         let used = input.u64()?;
-        let mut rings = [heapless::Vec::new(), heapless::Vec::new()];
-        for ring in &mut rings {
+        let mut rings = Vec::new();
+        for _ in 0..parameters.rings(dies) {
+            let mut ring = RingBlocks::new();
             for _ in 0..input.u8()? {
                 ring.push(input.u32()?).ok()?;
             }
+            rings.push(ring).ok()?;
         }
         Some(Self {
             parameters,

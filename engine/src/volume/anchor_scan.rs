@@ -8,8 +8,9 @@ use super::error::MountError;
 use super::io;
 use super::parameters::{
     default_sector_bytes, width_fits, ParameterError, Quota, ANCHOR_PREFIX, FORMAT_VERSION,
-    RING_BLOCKS_MAX,
+    RINGS_MAX, RING_BLOCKS_MAX,
 };
+use super::ring::RINGS_LEAST;
 use crate::codec::crc::Seed;
 use crate::codec::header::{FLAG_ATTEMPT, FLAG_FORMATTING};
 use crate::codec::{HeaderState, Kind, PageLayout};
@@ -18,9 +19,9 @@ use crate::codec::{HeaderState, Kind, PageLayout};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Start {
     pub sequence: u32,
-    pub copy: u8,
-    pub slot: u32,
-    /// Page of the slot at which it starts.
+    pub ring: u8,
+    pub slot: u8,
+    /// Page of the place at which it starts.
     pub page: u32,
 }
 
@@ -29,10 +30,9 @@ pub(super) struct Start {
 pub(super) struct Attempt {
     /// Number of the checkpoint that would have committed it.
     pub sequence: u32,
-    /// Its opening page.
-    pub opening: PageAddress,
-    /// Place in the first ring.
-    pub slot: u32,
+    pub ring: u8,
+    /// The place it opens.
+    pub slot: u8,
     /// The program of the opening page was finished, as far as can be told.
     pub confirmed: bool,
 }
@@ -42,16 +42,19 @@ pub(super) struct Attempt {
 pub(super) struct Anchors {
     pub head: Head,
     /// Newest first.
-    pub starts: Vec<Start, { 4 * RING_BLOCKS_MAX }>,
+    pub starts: Vec<Start, STARTS_MAX>,
     /// Largest number of a checkpoint that anyone began.
     pub sequence: u32,
     /// Latest log time of an opening page.
     pub time: u64,
-    /// The place of each copy that was opened last.
-    pub opened: [u32; 2],
+    /// The place of each ring that was opened last; none where nothing of the ring can be read.
+    pub opened: [Option<u8>; RINGS_MAX],
     /// The traces of attempts to begin a session.
-    pub attempts: Vec<Attempt, RING_BLOCKS_MAX>,
+    pub attempts: Vec<Attempt, { RINGS_MAX * RING_BLOCKS_MAX }>,
 }
+
+/// Checkpoints that are looked at in all places: two in each.
+const STARTS_MAX: usize = 2 * RINGS_MAX * RING_BLOCKS_MAX;
 
 /// Blocks of a die that anchors may be in.
 pub(super) const fn probe_blocks(geometry: &Geometry) -> u32 {
@@ -71,12 +74,12 @@ pub(super) const fn block_of(geometry: &Geometry, number: u32) -> BlockAddress {
     )
 }
 
-/// The dies that hold anchors.
+/// The dies that may hold anchors.
 pub(super) const fn anchor_dies(geometry: &Geometry) -> u16 {
-    if geometry.dies > 1 {
-        2
+    if geometry.dies < RINGS_MAX as u16 {
+        geometry.dies
     } else {
-        1
+        RINGS_MAX as u16
     }
 }
 
@@ -252,89 +255,116 @@ fn along_rings<N: Nand>(
             max: quota.capacity_max,
         }));
     }
-    let rows = u32::from(geometry.pages_per_block);
-    let mut starts = Vec::<Start, { 4 * RING_BLOCKS_MAX }>::new();
-    let mut newest_opening = 0;
-    let mut time = 0;
-    let mut opened = [None; 2];
-    let mut attempts = Vec::new();
-    for (copy, ring) in found.rings.iter().enumerate() {
-        for slot in 0..ring.len() as u32 / quota.blocks_per_slot {
-            let opening = ring_page(geometry, ring, quota.blocks_per_slot, slot, 0);
-            if let Some(page) = opening {
-                if let HeaderState::Valid(header) = start_at(nand, layout, page)? {
-                    if header.kind == Kind::Anchor && header.id == OPENING {
-                        newest_opening = newest_opening.max(header.birth);
-                        if header.flags & FLAG_ATTEMPT != 0 && copy == 0 {
-                            let _ = attempts.push(Attempt {
-                                sequence: header.birth,
-                                opening: page,
-                                slot,
-                                confirmed: is_confirmed(nand, layout, page.block.page(1))?,
-                            });
-                        }
-                        time = time.max(header.time);
-                        let newer = opened[copy].is_none_or(|(sequence, _, at)| {
-                            (header.birth, header.time) > (sequence, at)
+    let mut anchors = Anchors {
+        head: found,
+        starts: Vec::new(),
+        sequence: 0,
+        time: 0,
+        opened: [None; RINGS_MAX],
+        attempts: Vec::new(),
+    };
+    for ring in 0..anchors.head.rings.len() as u8 {
+        look_into_ring(nand, layout, &quota, &mut anchors, ring)?;
+    }
+    anchors
+        .starts
+        .sort_unstable_by_key(|start| core::cmp::Reverse(start.sequence));
+    let newest = anchors.starts.first().map_or(0, |start| start.sequence);
+    anchors.sequence = anchors.sequence.max(newest);
+    Ok(anchors)
+}
+
+/// Notes the opening page and the newest checkpoints of each place of a ring.
+fn look_into_ring<N: Nand>(
+    nand: &mut N,
+    layout: &PageLayout,
+    quota: &Quota,
+    anchors: &mut Anchors,
+    ring: u8,
+) -> Result<(), MountError> {
+    let geometry = *nand.geometry();
+    let blocks = anchors.head.rings[usize::from(ring)].clone();
+    // Two rings have traces in the first alone.
+    let has_traces = ring == 0 || anchors.head.rings.len() > RINGS_LEAST;
+    let mut newest_opening = None;
+    for slot in 0..(blocks.len() as u32 / quota.blocks_per_slot) as u8 {
+        let page_of = |at| ring_page(&geometry, &blocks, quota.blocks_per_slot, slot, at);
+        if let Some(page) = page_of(0) {
+            match start_at(nand, layout, page)? {
+                HeaderState::Valid(header)
+                    if header.kind == Kind::Anchor && header.id == OPENING =>
+                {
+                    anchors.sequence = anchors.sequence.max(header.birth);
+                    anchors.time = anchors.time.max(header.time);
+                    if header.flags & FLAG_ATTEMPT != 0 && has_traces {
+                        let _ = anchors.attempts.push(Attempt {
+                            sequence: header.birth,
+                            ring,
+                            slot,
+                            confirmed: is_confirmed(nand, layout, page.block.page(1))?,
                         });
-                        if newer {
-                            opened[copy] = Some((header.birth, slot, header.time));
-                        }
+                    }
+                    if newest_opening.is_none_or(|newest| (header.birth, header.time) > newest) {
+                        newest_opening = Some((header.birth, header.time));
+                        anchors.opened[usize::from(ring)] = Some(slot);
                     }
                 }
+                _ => {}
             }
-            let per_slot =
-                ((quota.blocks_per_slot * rows - ANCHOR_PREFIX) / quota.checkpoint_pages).max(1);
-            // Valid starts are a prefix: halve.
-            let (mut low, mut high) = (0, per_slot);
-            let mut newest = None;
-            while low < high {
-                let middle = if newest.is_none() {
-                    low
-                } else {
-                    (low + high) / 2
-                };
-                let at = ANCHOR_PREFIX + middle * quota.checkpoint_pages;
-                let Some(page) = ring_page(geometry, ring, quota.blocks_per_slot, slot, at) else {
-                    break;
-                };
-                match start_at(nand, layout, page)? {
-                    HeaderState::Valid(header) if header.kind == Kind::Anchor && header.id == 0 => {
-                        newest = Some((header.birth, at));
-                        low = middle + 1;
-                    }
-                    _ => high = middle,
-                }
-            }
-            if let Some((sequence, page)) = newest {
-                let start = Start {
-                    sequence,
-                    copy: copy as u8,
-                    slot,
-                    page,
-                };
-                let _ = starts.push(start);
-                if page >= ANCHOR_PREFIX + quota.checkpoint_pages {
-                    // The one before, in case this one is not complete.
-                    let _ = starts.push(Start {
-                        sequence: sequence.wrapping_sub(1),
-                        page: page - quota.checkpoint_pages,
-                        ..start
-                    });
-                }
+        }
+        let newest = newest_start(nand, layout, quota, page_of)?;
+        if let Some((sequence, page)) = newest {
+            let start = Start {
+                sequence,
+                ring,
+                slot,
+                page,
+            };
+            let _ = anchors.starts.push(start);
+            if page >= ANCHOR_PREFIX + quota.checkpoint_pages {
+                // The one before, in case this one is not complete.
+                let _ = anchors.starts.push(Start {
+                    sequence: sequence.wrapping_sub(1),
+                    page: page - quota.checkpoint_pages,
+                    ..start
+                });
             }
         }
     }
-    starts.sort_unstable_by_key(|start| core::cmp::Reverse(start.sequence));
-    let newest_start = starts.first().map_or(0, |start| start.sequence);
-    Ok(Anchors {
-        head: found,
-        starts,
-        sequence: newest_start.max(newest_opening),
-        time,
-        attempts,
-        opened: opened.map(|opened| opened.map_or(0, |(_, slot, _)| slot)),
-    })
+    Ok(())
+}
+
+/// The number of the last checkpoint that was begun in a place, and the page at which it starts.
+fn newest_start<N: Nand>(
+    nand: &mut N,
+    layout: &PageLayout,
+    quota: &Quota,
+    page_of: impl Fn(u32) -> Option<PageAddress>,
+) -> Result<Option<(u32, u32)>, MountError> {
+    let rows = u32::from(nand.geometry().pages_per_block);
+    let fit = (quota.blocks_per_slot * rows - ANCHOR_PREFIX) / quota.checkpoint_pages;
+    // Valid starts are a prefix: halve.
+    let (mut low, mut high) = (0, fit.max(1));
+    let mut newest = None;
+    while low < high {
+        let middle = if newest.is_none() {
+            low
+        } else {
+            (low + high) / 2
+        };
+        let at = ANCHOR_PREFIX + middle * quota.checkpoint_pages;
+        let Some(page) = page_of(at) else {
+            break;
+        };
+        match start_at(nand, layout, page)? {
+            HeaderState::Valid(header) if header.kind == Kind::Anchor && header.id == 0 => {
+                newest = Some((header.birth, at));
+                low = middle + 1;
+            }
+            _ => high = middle,
+        }
+    }
+    Ok(newest)
 }
 
 /// True when the page behind an opening page is there.
@@ -350,15 +380,15 @@ fn is_confirmed<N: Nand>(
 }
 
 /// The `at`-th page of a place in a ring.
-pub(super) fn ring_page(
+fn ring_page(
     geometry: &Geometry,
     ring: &[u32],
     blocks_per_slot: u32,
-    slot: u32,
+    slot: u8,
     at: u32,
 ) -> Option<PageAddress> {
     let rows = u32::from(geometry.pages_per_block);
-    let number = *ring.get((slot * blocks_per_slot + at / rows) as usize)?;
+    let number = *ring.get((u32::from(slot) * blocks_per_slot + at / rows) as usize)?;
     if number >= geometry.blocks() {
         return None;
     }

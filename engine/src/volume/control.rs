@@ -387,11 +387,11 @@ impl<N: Nand> Volume<'_, N> {
     /// The NAND with the failure that stopped the unmount; the next mount finds what a power cut would have left.
     pub fn unmount(mut self) -> Result<N, (N, Error)> {
         if matches!(self.session, Session::Mounted { .. } | Session::ReadOnly) {
-            return Ok(self.nand);
+            return Ok(self.nand.into_part());
         }
         match self.finish() {
-            Ok(()) => Ok(self.nand),
-            Err(error) => Err((self.nand, error)),
+            Ok(()) => Ok(self.nand.into_part()),
+            Err(error) => Err((self.nand.into_part(), error)),
         }
     }
 

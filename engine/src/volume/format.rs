@@ -8,7 +8,9 @@ use super::io;
 use super::level::Level;
 use super::memory::Memory;
 use super::parameters::{FormatOptions, Parameters};
+use super::ring::{ring_die, Ring};
 use super::segment_table::State;
+use super::silence::Attended;
 use super::stream::JOURNAL;
 use super::{Session, Volume};
 use crate::codec::PageLayout;
@@ -51,10 +53,12 @@ impl<'m, N: Nand> Volume<'m, N> {
     /// # Errors
     /// What does not fit, or what the part failed at.
     pub fn format(
-        mut nand: N,
+        nand: N,
         memory: Memory<'m>,
         options: &FormatOptions<'_>,
     ) -> Result<N, FormatError> {
+        let mut nand = Attended::new(nand);
+        nand.be_strict().map_err(FormatError::Nand)?;
         let geometry = *nand.geometry();
         let parameters = Parameters::choose(&geometry, options).map_err(FormatError::Parameters)?;
         let known_bad = super::anchor_scan::find(&mut nand).ok();
@@ -77,7 +81,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         }
         let marker = volume.mark_formatting(&geometry)?;
         volume.erase_all(&geometry, marker)?;
-        if !volume.place_rings(&geometry) {
+        if volume.place_rings(&geometry) < parameters.rings(geometry.dies).into() {
             return Err(FormatError::Volume(Error::NoSpace));
         }
         volume.set_levels(options.levels);
@@ -85,7 +89,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         // The first checkpoint is in other places of the rings: now the volume is there.
         let marked = super::anchor_scan::block_of(&geometry, marker as u32);
         io::erase(&mut volume.nand, marked).map_err(FormatError::Nand)?;
-        Ok(volume.nand)
+        Ok(volume.nand.into_part())
     }
 
     fn set_levels(&mut self, levels: &[Level]) {
@@ -121,7 +125,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         }
         self.directory.fill(super::DirectoryEntry::default());
         self.checkpoint = super::Checkpoint::default();
-        self.rings = [super::Ring::default(), super::Ring::default()];
+        self.rings = core::array::from_fn(|_| Ring::default());
     }
 
     /// Reads the factory's markers; gives the number of bad blocks of the die that has most.
@@ -146,35 +150,37 @@ impl<'m, N: Nand> Volume<'m, N> {
         Ok(worst)
     }
 
-    /// The rings are the first good blocks in which no log is: of two dies where there are several, else one behind the other. False when
-    /// there are too few.
-    pub(super) fn place_rings(&mut self, geometry: &Geometry) -> bool {
-        self.rings = [super::Ring::default(), super::Ring::default()];
+    /// The rings are the first good blocks in which no log is: of a die each where there are several, else one behind the other. A ring for which there are
+    /// too few has none; gives how many have them.
+    pub(super) fn place_rings(&mut self, geometry: &Geometry) -> usize {
+        self.rings = core::array::from_fn(|_| Ring::default());
         let need = self.quota.ring_slots * self.quota.blocks_per_slot;
-        let dies = anchor_dies(geometry);
         let mut from = 0;
-        for copy in 0..2usize {
-            let die = copy as u16 % dies;
-            if dies > 1 {
+        for ring in 0..self.parameters.rings(geometry.dies) {
+            let die = ring_die(geometry.dies, ring);
+            if geometry.dies > 1 {
                 from = 0;
             }
-            while from < probe_blocks(geometry) && (self.rings[copy].blocks.len() as u32) < need {
+            let mut blocks = Ring::default().blocks;
+            while from < probe_blocks(geometry) && (blocks.len() as u32) < need {
                 let block = BlockAddress::new(die, from);
                 from += 1;
-                let number = self.shape.block_number(block);
                 let segment = self.shape.segment_of(block);
                 let taken = !matches!(self.segments.state(segment), State::Free | State::Reserved);
-                if self.is_bad(number) || taken {
+                if taken || self.is_bad(self.shape.block_number(block)) {
                     continue;
                 }
-                let _ = self.rings[copy].blocks.push(number as u32);
+                let Ok(index) = u16::try_from(block.block.0) else {
+                    break;
+                };
+                let _ = blocks.push(index);
                 self.segments.set_state(segment, State::Reserved);
             }
-            if self.rings[copy].blocks.len() as u32 != need {
-                return false;
+            if blocks.len() as u32 == need {
+                self.rings[usize::from(ring)].blocks = blocks;
             }
         }
-        true
+        self.rings_in_use()
     }
 
     /// Says on the first good block that the part is being formatted: gives the block's number.
@@ -258,15 +264,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         }
         self.wear(first);
         self.install(JOURNAL, first);
-        for copy in 0..2 {
-            // The first place says that the part is being formatted: the first checkpoint goes to the second.
-            self.rings[copy].slot = 0;
-            self.rings[copy].committed = u32::MAX;
-            self.rings[copy].trace = u32::MAX;
-        }
-        for ring in &mut self.rings {
-            ring.next = u32::MAX / 2;
-        }
+        // Of each ring the first place, where the part may say that it is being formatted, stays as it is: the first checkpoint goes to the second.
         self.make_checkpoint(true)
     }
 }

@@ -7,11 +7,13 @@
 
 mod address;
 mod anchor;
+mod anchor_page;
 mod anchor_scan;
 mod append_point;
 mod bits;
 mod checkpoint;
 mod control;
+mod copied_checkpoint;
 mod copies;
 mod credit;
 mod data_parity;
@@ -40,10 +42,12 @@ mod poll;
 mod read;
 mod rebuild;
 mod recover;
+mod ring;
 mod room;
 mod segment_table;
 mod settle;
 mod shape;
+mod silence;
 mod stage;
 mod stats;
 mod stream;
@@ -79,7 +83,6 @@ pub use stage::Stage;
 pub use stats::Stats;
 pub use verify::{Finding, Verified};
 
-use anchor::Ring;
 use checkpoint::Checkpoint;
 use control::Control;
 use credit::Credit;
@@ -88,10 +91,13 @@ use groom::Groom;
 use job::Job;
 use level::LevelTable;
 use map_page::Frames;
+use parameters::RINGS_MAX;
 use patrol::Patrol;
 use read::Patience;
 use rebuild::Rebuild;
+use ring::Ring;
 use segment_table::SegmentTable;
+use silence::Attended;
 use stream::JOURNAL;
 use write::Intent;
 
@@ -141,7 +147,7 @@ struct Pending {
 /// * No method panics on whatever the media hold.
 #[derive(Debug)]
 pub struct Volume<'m, N: Nand> {
-    nand: N,
+    nand: Attended<N>,
     shape: Shape,
     parameters: Parameters,
     quota: Quota,
@@ -166,8 +172,8 @@ pub struct Volume<'m, N: Nand> {
     unsettled: bool,
     /// The journal was found without a checkpoint.
     scanned: bool,
-    /// The mounted checkpoint, if its second copy is not complete.
-    single_copy: Option<u32>,
+    /// The mounted checkpoint, if too few copies of it are known to be complete.
+    unfinished: Option<u32>,
     /// Log time from which on pages belong to uncommitted attempts to begin a session.
     void_from: u64,
     /// Pages that a cut has touched and that have decayed since: never written, as far as this mount is concerned.
@@ -196,7 +202,7 @@ pub struct Volume<'m, N: Nand> {
     /// A stream that cannot go on without a segment.
     want_open: Option<u8>,
     pending: Pending,
-    rings: [Ring; 2],
+    rings: [Ring; RINGS_MAX],
     checkpoint: Checkpoint,
     control: Control,
     intent: Option<Intent>,
@@ -239,18 +245,18 @@ impl<N: Nand> Volume<'_, N> {
     /// The NAND below, to look at.
     #[must_use]
     pub const fn nand(&self) -> &N {
-        &self.nand
+        self.nand.part()
     }
 
     /// The NAND below. Touching its array while the volume is mounted breaks the volume; a simulator's clock and counters may be used.
     pub const fn nand_mut(&mut self) -> &mut N {
-        &mut self.nand
+        self.nand.part_mut()
     }
 
     /// Gives the NAND back without writing anything: what is not on the media is lost, as with a power cut.
     #[must_use]
     pub fn abandon(self) -> N {
-        self.nand
+        self.nand.into_part()
     }
 
     /// From now on the codes are computed by what `codes` gives: a processor may have better means than tables.

@@ -13,6 +13,8 @@ pub const FORMAT_VERSION: u16 = 2;
 pub const UNITS_MAX: usize = crate::codec::header::UNITS_MAX;
 /// Anchor blocks of one copy at most.
 pub const RING_BLOCKS_MAX: usize = 16;
+/// Copies of a checkpoint at most, each in a ring of anchor blocks: one more than a page may have.
+pub const RINGS_MAX: usize = COPIES_MAX as usize + 1;
 /// Pages of an anchor place before its first checkpoint.
 pub const ANCHOR_PREFIX: u32 = 2;
 /// Bytes of the fixed part of a checkpoint.
@@ -433,6 +435,20 @@ pub(super) fn staged_beyond(parameters: &Parameters, units: u32) -> usize {
 }
 
 impl Parameters {
+    /// Copies of a checkpoint, each in a ring of anchor blocks on a die of its own where there are several: one more than a page may have, so that two are
+    /// left when as many dies are lost as a page survives; but two at least, and no more than there are dies.
+    #[must_use]
+    pub const fn rings(&self, dies: u16) -> u8 {
+        let wanted = self.copies.saturating_add(1);
+        if wanted <= 2 || dies <= 2 {
+            2
+        } else if wanted as u16 > dies {
+            dies as u8
+        } else {
+            wanted
+        }
+    }
+
     /// Copies and parity as they are stored: a byte.
     pub(super) const fn redundancy(&self) -> u8 {
         self.copies | self.parity << 4
@@ -500,7 +516,8 @@ impl Quota {
         } else {
             segment_pages - segment_pages / journal_group
         };
-        let checkpoint_interval = segment_pages.clamp(8, 96).max(checkpoint_pages * 2);
+        let rings = u32::from(parameters.rings(geometry.dies));
+        let checkpoint_interval = segment_pages.clamp(8, 96).max(checkpoint_pages * rings);
         // An anchor block must not wear faster than the others (about 16 data pages follow one journal page).
         let ring_slots = (segments * checkpoint_pages)
             .div_ceil(checkpoint_interval * 16)
@@ -511,11 +528,14 @@ impl Quota {
         let anchor_blocks = ring_slots * blocks_per_slot;
         let bad_blocks = geometry.bad_blocks_max_per_die * u32::from(geometry.dies);
         let (anchor_segments, bad_segments) = match (geometry.dies, width) {
-            (_, 1) => (2 * anchor_blocks, bad_blocks),
+            (_, 1) => (rings * anchor_blocks, bad_blocks),
             // The rings lie one behind the other; a bad block may be anywhere.
-            (1, _) => ((2 * anchor_blocks).div_ceil(width) + 1, bad_blocks),
-            // The rings lie on two dies, in the same segments. So many bad blocks make a segment useless for the copies of a page.
-            _ => (anchor_blocks, bad_blocks / (width - copies + 1)),
+            (1, _) => ((rings * anchor_blocks).div_ceil(width) + 1, bad_blocks),
+            // The rings lie on dies side by side, as many as fit in the same segments. So many bad blocks make a segment useless for the copies of a page.
+            _ => (
+                rings.div_ceil(width) * anchor_blocks,
+                bad_blocks / (width - copies + 1),
+            ),
         };
         let streams = Streams::new(parameters.classes, parameters.levels);
         // With margin for what is in flight on every die.

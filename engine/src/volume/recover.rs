@@ -9,6 +9,7 @@ use super::index::Lookup;
 use super::io;
 use super::job::Job;
 use super::map_page::FrameState;
+use super::ring::{Opened, RINGS_LEAST};
 use super::segment_table::State;
 use super::stream::JOURNAL;
 use super::write::Source;
@@ -26,7 +27,7 @@ type Found = (Die, Header);
 pub(super) enum Decayed {
     /// The page at a place of the log.
     Page(Location),
-    /// A page of a checkpoint that had one copy only.
+    /// A page of a checkpoint that had too few copies.
     Checkpoint,
 }
 
@@ -92,23 +93,26 @@ impl<'m, N: Nand> Volume<'m, N> {
     }
 
     /// Gives back what was readable at the mount and is not any more: the state has to be read again without it.
-    fn recover(&mut self, clean: bool, opened: &mut Option<u32>) -> Result<Option<Decayed>, Error> {
+    fn recover(
+        &mut self,
+        clean: bool,
+        opened: &mut Option<Opened>,
+    ) -> Result<Option<Decayed>, Error> {
+        if self.rings_in_use() < RINGS_LEAST {
+            return Err(Error::NoSpace);
+        }
         // Nothing that becomes free before the commit may be erased before the commit.
         self.recovering = true;
         self.time = (self.time / TIME_JUMP + 1) * TIME_JUMP;
         // Before the trace: what lies behind a copy says that the copy was finished.
-        if let Some(sequence) = self.single_copy.take() {
+        if let Some(sequence) = self.unfinished.take() {
             if !self.complete_copies(sequence)? {
                 return Ok(Some(Decayed::Checkpoint));
             }
         }
-        match *opened {
-            // The place opened before the state was read again: it was told that there was nothing in it to go on with.
-            Some(slot) => self.rings[0].reopen(slot),
-            None => {
-                self.open_place()?;
-                *opened = Some(self.rings[0].slot);
-            }
+        match opened {
+            Some(opened) => self.reopen_places(opened),
+            None => *opened = Some(self.open_places()?),
         }
         self.pending.named = self.choose_fresh();
         self.pending.durable = self.pending.named.len();

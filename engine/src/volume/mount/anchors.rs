@@ -1,4 +1,4 @@
-//! The checkpoint that mounting starts from: the newest one that is complete in the pages of its two copies.
+//! The checkpoint that mounting starts from: the newest one that is complete in the pages of its copies.
 
 use cuesta_hal::{Buffer, Nand, PageAddress};
 
@@ -8,8 +8,11 @@ use crate::volume::address::Location;
 use crate::volume::anchor::{anchor_place, Head, OPENING};
 use crate::volume::anchor_scan::{self, Anchors, Start};
 use crate::volume::error::MountError;
-use crate::volume::parameters::HEAD_BYTES;
-use crate::volume::Volume;
+use crate::volume::parameters::{HEAD_BYTES, RINGS_MAX};
+use crate::volume::ring::{ring_die, NO_PLACE, RINGS_LEAST};
+use crate::volume::{Volume, TIME_JUMP};
+
+use super::SEQUENCES_SKIPPED;
 
 impl<N: Nand> Volume<'_, N> {
     /// Loads the newest checkpoint of which every page can be read from one of its copies.
@@ -17,11 +20,7 @@ impl<N: Nand> Volume<'_, N> {
         &mut self,
         anchors: &Anchors,
     ) -> Result<Head, MountError> {
-        for copy in 0..2 {
-            self.rings[copy]
-                .blocks
-                .clone_from(&anchors.head.rings[copy]);
-        }
+        self.take_rings(anchors);
         let mut tried = None;
         for start in &anchors.starts {
             if tried == Some(start.sequence) {
@@ -31,33 +30,79 @@ impl<N: Nand> Volume<'_, N> {
             let Some(head) = self.load_sequence(anchors, start.sequence)? else {
                 continue;
             };
-            // A part whose first readable anchor is old may name a ring that has changed since: rings never change.
+            self.protect_places(anchors, start.sequence);
             self.checkpoint.from = head.from;
             self.checkpoint.sequence = anchors.sequence;
             self.time = self.time.max(anchors.time + 1);
+            if self.rings_expected() > RINGS_LEAST && self.is_ring_absent(anchors) {
+                // The ring may come back, with numbers that nobody sees now.
+                let beyond = start.sequence.saturating_add(SEQUENCES_SKIPPED);
+                self.checkpoint.sequence = self.checkpoint.sequence.max(beyond);
+                let times = u64::from(SEQUENCES_SKIPPED) * TIME_JUMP;
+                self.time = self.time.max(head.time + times);
+            }
             let settled = self.is_settled(anchors, start.sequence)?;
             self.unsettled |= !settled;
-            self.single_copy = (!settled).then_some(start.sequence);
+            self.unfinished = (!settled).then_some(start.sequence);
             self.void_from = self.void_since(anchors, start.sequence)?;
-            for (copy, ring) in self.rings.iter_mut().enumerate() {
-                let newest = anchors
-                    .starts
-                    .iter()
-                    .filter(|at| usize::from(at.copy) == copy && at.sequence <= start.sequence)
-                    .max_by_key(|at| at.sequence);
-                ring.committed = newest.map_or(u32::MAX, |at| at.slot);
-                let trace = anchors
-                    .attempts
-                    .iter()
-                    .filter(|at| copy == 0 && at.confirmed && at.sequence > start.sequence)
-                    .max_by_key(|at| at.sequence);
-                ring.trace = trace.map_or(u32::MAX, |at| at.slot);
-                ring.slot = anchors.opened[copy];
-                ring.next = u32::MAX / 2;
-            }
             return Ok(head);
         }
         Err(MountError::Damaged)
+    }
+
+    /// Takes over the rings that a head names. What its places hold is not known yet.
+    pub(super) fn take_rings(&mut self, anchors: &Anchors) {
+        let geometry = *self.nand.geometry();
+        for (index, ring) in (0u8..).zip(&mut self.rings) {
+            let numbers = anchors.head.rings.get(usize::from(index));
+            ring.blocks = numbers
+                .into_iter()
+                .flatten()
+                .map(|&number| anchor_scan::block_of(&geometry, number))
+                .filter(|block| block.die.0 == ring_die(geometry.dies, index))
+                .filter_map(|block| u16::try_from(block.block.0).ok())
+                .collect();
+            if numbers.is_some_and(|numbers| numbers.len() != ring.blocks.len()) {
+                // No format has chosen these.
+                ring.blocks.clear();
+            }
+            ring.slot = anchors.opened[usize::from(index)].unwrap_or(0);
+            ring.committed = NO_PLACE;
+            ring.trace = NO_PLACE;
+            ring.leave_place();
+        }
+    }
+
+    /// Finds the places that must not be erased, and the rings that have no others.
+    fn protect_places(&mut self, anchors: &Anchors, sequence: u32) {
+        for (index, ring) in (0u8..).zip(&mut self.rings) {
+            let newest = anchors
+                .starts
+                .iter()
+                .filter(|at| at.ring == index && at.sequence <= sequence)
+                .max_by_key(|at| at.sequence);
+            ring.committed = newest.map_or(NO_PLACE, |at| at.slot);
+            let trace = anchors
+                .attempts
+                .iter()
+                .filter(|at| at.ring == index && at.confirmed && at.sequence > sequence)
+                .max_by_key(|at| at.sequence);
+            ring.trace = trace.map_or(NO_PLACE, |at| at.slot);
+        }
+        self.leave_out_used_up();
+    }
+
+    /// Rings that the volume was made with.
+    fn rings_expected(&self) -> usize {
+        self.parameters.rings(self.shape.dies).into()
+    }
+
+    /// True when nothing can be read of a ring that is in use.
+    fn is_ring_absent(&self, anchors: &Anchors) -> bool {
+        let rings = self.rings.iter().zip(&anchors.opened);
+        rings
+            .into_iter()
+            .any(|(ring, opened)| ring.in_use() && opened.is_none())
     }
 
     fn load_sequence(
@@ -97,23 +142,35 @@ impl<N: Nand> Volume<'_, N> {
         Ok(None)
     }
 
-    /// True when the cut cannot have touched both copies of a checkpoint: the second was written behind the first, or there is
-    /// something behind one that a later session has copied.
+    /// True when so many copies of a checkpoint are known to be finished that one of them is left when all rings in use but two are lost: all but one of those that
+    /// can be read. Of the copies written with it the last one may be what the cut has hit, the others were finished before that was begun; one that a later session has
+    /// made was finished if there is something behind it.
     fn is_settled(&mut self, anchors: &Anchors, sequence: u32) -> Result<bool, MountError> {
-        let mut complete = [false; 2];
+        let rings = self.rings.iter().zip(&anchors.opened);
+        let there = rings
+            .filter(|(ring, opened)| ring.in_use() && opened.is_some())
+            .count();
+        let needed = there.saturating_sub(1).max(1);
+        let mut written = [false; RINGS_MAX];
+        let mut copied = [false; RINGS_MAX];
         for start in anchors.starts.iter().filter(|at| at.sequence == sequence) {
             let Some(last) = self.last_anchor(start)? else {
                 continue;
             };
-            if last.flags & FLAG_COPIED != 0 {
-                if last.time < anchors.time {
-                    return Ok(true);
-                }
+            let ring = usize::from(start.ring);
+            if last.flags & FLAG_COPIED == 0 {
+                written[ring] = true;
             } else {
-                complete[usize::from(start.copy)] = true;
+                copied[ring] |= last.time < anchors.time;
+            }
+            let newest = written.iter().rposition(|&written| written);
+            let finished =
+                (0..RINGS_MAX).filter(|&at| copied[at] || (written[at] && Some(at) != newest));
+            if finished.count() >= needed {
+                return Ok(true);
             }
         }
-        Ok(complete == [true; 2])
+        Ok(false)
     }
 
     /// The header of the last page of a copy of a checkpoint, if it is there. Pages are programmed in order.
@@ -144,7 +201,11 @@ impl<N: Nand> Volume<'_, N> {
         let bytes = layout.page_bytes() as usize;
         let mut since = u64::MAX;
         for attempt in &anchors.attempts {
-            let (page, number) = (attempt.opening, Some(attempt.sequence));
+            let at = u32::from(attempt.slot) * self.quota.blocks_per_slot;
+            let Some(block) = self.ring_block(attempt.ring, at) else {
+                continue;
+            };
+            let (page, number) = (block.page(0), Some(attempt.sequence));
             if attempt.sequence > sequence
                 && anchor_scan::read_anchor(&mut self.nand, &layout, page, OPENING, number)?
             {
@@ -158,12 +219,11 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     fn anchor_address(&self, start: &Start, id: u32) -> Option<PageAddress> {
-        anchor_scan::ring_page(
-            self.nand.geometry(),
-            &self.rings[usize::from(start.copy)].blocks,
-            self.quota.blocks_per_slot,
-            start.slot,
-            start.page + id,
+        let at = start.page + id;
+        let block = u32::from(start.slot) * self.quota.blocks_per_slot + at / self.shape.rows;
+        Some(
+            self.ring_block(start.ring, block)?
+                .page((at % self.shape.rows) as u16),
         )
     }
 

@@ -8,6 +8,7 @@ use heapless::Vec;
 
 use super::erases_told;
 use super::journal::Covers;
+use super::SEQUENCES_SKIPPED;
 use crate::codec::crc::Seed;
 use crate::codec::{Header, HeaderState, Kind, PageLayout};
 use crate::volume::address::Segment;
@@ -16,14 +17,12 @@ use crate::volume::anchor_scan::Anchors;
 use crate::volume::error::MountError;
 use crate::volume::journal::Identity;
 use crate::volume::level::COPIES_MAX;
-use crate::volume::parameters::{default_sector_bytes, width_fits, Parameters, Quota};
+use crate::volume::parameters::{default_sector_bytes, width_fits, Parameters, Quota, RINGS_MAX};
+use crate::volume::ring::RINGS_LEAST;
 use crate::volume::segment_table::State;
 use crate::volume::shape::Shape;
 use crate::volume::stream::JOURNAL;
 use crate::volume::{io, Session, Volume};
-
-/// Checkpoints that attempts nobody knows of any more may have numbered.
-const SEQUENCES_SKIPPED: u32 = 1 << 16;
 
 /// Finds a record page, which says what a volume without anchors was made with.
 pub(in crate::volume) fn find_parameters<N: Nand>(
@@ -160,18 +159,8 @@ impl<N: Nand> Volume<'_, N> {
             .max(identity.sequence.saturating_add(SEQUENCES_SKIPPED));
         self.time = self.time.max(anchors.time + 1);
         self.classify_segments(until)?;
-        for (ring, blocks) in self.rings.iter_mut().zip(&anchors.head.rings) {
-            ring.blocks.clone_from(blocks);
-        }
-        let known = self.rings.iter().all(|ring| !ring.blocks.is_empty());
-        let placed = known || self.place_rings(&geometry);
-        for (copy, ring) in self.rings.iter_mut().enumerate() {
-            ring.slot = anchors.opened[copy];
-            ring.committed = u32::MAX;
-            ring.trace = u32::MAX;
-            ring.next = u32::MAX / 2;
-        }
-        Ok(placed)
+        self.take_rings(anchors);
+        Ok(self.rings_in_use() >= RINGS_LEAST || self.place_rings(&geometry) >= RINGS_LEAST)
     }
 
     /// What the newest record page says about the volume.
@@ -337,7 +326,7 @@ impl Anchors {
             starts: Vec::new(),
             sequence: 0,
             time: 0,
-            opened: [0; 2],
+            opened: [None; RINGS_MAX],
             attempts: Vec::new(),
         }
     }

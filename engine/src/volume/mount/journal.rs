@@ -76,13 +76,7 @@ impl<N: Nand> Volume<'_, N> {
             }
             self.header_at(segment, at)?;
             match self.owner(segment, at) {
-                Ok((first, header))
-                    if first == offset
-                        && matches!(header.kind, Kind::Map | Kind::Record | Kind::Parity)
-                        && header.stream == JOURNAL
-                        && header.time > after
-                        && header.time < self.void_from =>
-                {
+                Ok((first, header)) if first == offset && self.follows(&header, after) => {
                     return Ok(Some((at, header)));
                 }
                 Err(HeaderState::Bad) => {
@@ -94,6 +88,14 @@ impl<N: Nand> Volume<'_, N> {
         Ok(None)
     }
 
+    /// True when a page belongs to the journal behind a log time.
+    fn follows(&self, header: &Header, after: u64) -> bool {
+        matches!(header.kind, Kind::Map | Kind::Record | Kind::Parity)
+            && header.stream == JOURNAL
+            && header.time > after
+            && header.time < self.void_from
+    }
+
     /// The next journal page: in the same segment, or the first one of a named segment that was opened for the journal.
     fn next_journal_page(
         &mut self,
@@ -101,7 +103,7 @@ impl<N: Nand> Volume<'_, N> {
         behind: u32,
         after: u64,
     ) -> Result<Option<Found>, MountError> {
-        // One page that cannot be read does not end the journal in this segment: two do, and a failed program ends it too.
+        // One page that cannot be read does not end the journal in this segment, nor do the dies that stripes survive: more do, and a failed program ends it too.
         let mut missed = 0;
         for offset in behind..self.shape.pages_per_segment() {
             if let Some((at, header)) = self.journal_header(segment, offset, after)? {
@@ -112,9 +114,8 @@ impl<N: Nand> Volume<'_, N> {
                     header,
                 }));
             }
-            let next = offset;
-            missed += u32::from(!self.in_bad_block(segment, next));
-            if missed > 1 {
+            missed += u32::from(!self.in_bad_block(segment, offset));
+            if missed > u32::from(self.parameters.copies) {
                 break;
             }
         }
@@ -124,20 +125,28 @@ impl<N: Nand> Volume<'_, N> {
             if candidate == segment {
                 continue;
             }
-            for first in 0..self.shape.pages_per_segment() {
-                if let Some((at, header)) = self.journal_header(candidate, first, after)? {
-                    if best.is_none_or(|found| header.time < found.header.time) {
-                        best = Some(Found {
-                            segment: candidate,
-                            offset: first,
-                            at,
-                            header,
-                        });
-                    }
-                    break;
+            // Blocks whose erase has failed when it was opened may come first: that they are bad stands behind.
+            for at in 0..self.shape.width {
+                if self.is_void(candidate, at) {
+                    continue;
                 }
-                if !self.in_bad_block(candidate, first) {
-                    break;
+                self.header_at(candidate, at)?;
+                match self.owner(candidate, at) {
+                    Ok((offset, header)) if self.follows(&header, after) => {
+                        if best.is_none_or(|found| header.time < found.header.time) {
+                            best = Some(Found {
+                                segment: candidate,
+                                offset,
+                                at,
+                                header,
+                            });
+                        }
+                        break;
+                    }
+                    Err(HeaderState::Bad) => {
+                        self.unsettled |= !self.in_bad_block(candidate, at);
+                    }
+                    _ => {}
                 }
             }
         }

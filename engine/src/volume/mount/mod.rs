@@ -10,7 +10,6 @@ use cuesta_hal::{Buffer, Nand};
 use heapless::Vec;
 
 use super::address::{Location, Sector, Segment};
-use super::anchor::Ring;
 use super::anchor_scan::{self, Anchors};
 use super::checkpoint::Checkpoint;
 use super::delta::{Delta, DeltaTable};
@@ -22,14 +21,19 @@ use super::memory::{Memory, Plan};
 use super::parameters::{ParameterError, Parameters};
 use super::read::Slot;
 use super::recover::Decayed;
+use super::ring::Ring;
 use super::segment_table::{SegmentTable, State};
 use super::shape::Shape;
+use super::silence::Attended;
 use super::stage::Stage;
 use super::stream::JOURNAL;
 use super::{io, Budget, Pending, Session, Volume};
 use crate::codec::{Header, HeaderState, Kind};
 
 use journal::Covers;
+
+/// Checkpoints that attempts nobody knows of any more may have numbered.
+const SEQUENCES_SKIPPED: u32 = 1 << 16;
 
 /// Finds the volume on a part: its anchors, or what its journal says if they are lost.
 fn locate<N: Nand>(nand: &mut N) -> Result<Anchors, MountError> {
@@ -50,7 +54,7 @@ impl<'m, N: Nand> Volume<'m, N> {
     /// # Errors
     /// As for [`mount`](Self::mount).
     pub fn probe(nand: &mut N) -> Result<Parameters, MountError> {
-        Ok(locate(nand)?.head.parameters)
+        Ok(locate(&mut Attended::new(nand))?.head.parameters)
     }
 
     /// Mounts the volume on a part.
@@ -60,9 +64,13 @@ impl<'m, N: Nand> Volume<'m, N> {
     ///
     /// # Errors
     /// What was found instead of a volume, or what is missing.
-    pub fn mount(mut nand: N, memory: Memory<'m>) -> Result<Self, MountError> {
+    pub fn mount(nand: N, memory: Memory<'m>) -> Result<Self, MountError> {
+        let mut nand = Attended::new(nand);
         let anchors = locate(&mut nand)?;
         let parameters = anchors.head.parameters;
+        if parameters.copies == 1 {
+            nand.be_strict().map_err(MountError::Nand)?;
+        }
         let mut volume = Self::assemble(nand, memory, parameters)?;
         volume.load(&anchors)?;
         Ok(volume)
@@ -126,7 +134,7 @@ impl<'m, N: Nand> Volume<'m, N> {
 
     /// A volume without contents in the memory lent.
     pub(super) fn assemble(
-        nand: N,
+        nand: Attended<N>,
         memory: Memory<'m>,
         parameters: Parameters,
     ) -> Result<Self, MountError> {
@@ -185,7 +193,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             recovering: false,
             unsettled: false,
             scanned: false,
-            single_copy: None,
+            unfinished: None,
             map_tries: 0,
             void_from: u64::MAX,
             void: Vec::new(),
@@ -202,7 +210,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             appends,
             want_open: None,
             pending: Pending::default(),
-            rings: [Ring::default(), Ring::default()],
+            rings: core::array::from_fn(|_| Ring::default()),
             checkpoint: Checkpoint::default(),
             control: super::Control::default(),
             intent: None,
@@ -222,10 +230,10 @@ impl<'m, N: Nand> Volume<'m, N> {
 
     /// Counts, and decides what of the state can be trusted.
     fn conclude(&mut self, clean: bool) {
-        for ring in 0..2 {
-            for index in 0..self.rings[ring].blocks.len() {
-                let number = self.rings[ring].blocks[index];
-                let block = anchor_scan::block_of(self.nand.geometry(), number);
+        for ring in 0..self.parameters.rings(self.shape.dies) {
+            let mut index = 0;
+            while let Some(block) = self.ring_block(ring, index) {
+                index += 1;
                 let segment = self.shape.segment_of(block);
                 if segment.0 < self.shape.segments {
                     self.segments.set_state(segment, State::Reserved);

@@ -48,7 +48,8 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let footprints = budgets::footprints(&arguments.ram, &geometry, &parameters)?;
     let bytes = u64::from(parameters.capacity) * u64::from(parameters.sector_bytes);
     let raw_bytes = geometry.main_bytes();
-    let anchor_blocks = 2 * quota.ring_slots * quota.blocks_per_slot;
+    let copies = u32::from(parameters.rings(geometry.dies));
+    let anchor_blocks = copies * quota.ring_slots * quota.blocks_per_slot;
     let raw_sectors = raw_bytes / u64::from(parameters.sector_bytes);
     let most = f64::from(parameters.capacity) / raw_sectors as f64;
     let utilization = arguments
@@ -170,8 +171,13 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         (
             "anchors",
             format!(
-                "{anchor_blocks} blocks, checkpoints of {} pages in two copies",
-                quota.checkpoint_pages
+                "{anchor_blocks} blocks, checkpoints of {} pages in {} copies",
+                quota.checkpoint_pages,
+                match copies {
+                    2 => "two",
+                    3 => "three",
+                    _ => "four",
+                }
             ),
         ),
         (
