@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cuesta::codec::Ecc;
-use cuesta::volume::{Budget, Error, Event, Level, LevelIndex, Sector, Ticket};
+use cuesta::codec::{Ecc, HeaderState, Kind};
+use cuesta::volume::{Budget, Error, Event, Level, LevelIndex, Sector, Shape, Ticket};
 use cuesta_hal::{BlockAddress, Die, Nand, PageAddress};
 use cuesta_sim::{EmulatedNand, Fault, SplitMix64, Trigger};
 use cuesta_tests::aged::{session, Making};
@@ -315,6 +315,7 @@ fn under_load(
     seeds: u64,
     strike: fn(&mut EmulatedNand),
     single: bool,
+    one_die: bool,
 ) -> u32 {
     let making = Making {
         pages_per_block: Some(8),
@@ -371,6 +372,12 @@ fn under_load(
                 _ => {}
             }
         }
+        if one_die {
+            // The power goes: what was acknowledged is found again.
+            drop(disk);
+            rig.nand.power_cycle();
+            disk = rig.mount().expect("a volume");
+        }
         for sector in 0..sectors {
             let written = match disk.read(Sector(sector), &mut data) {
                 Ok(written) => written,
@@ -399,9 +406,9 @@ fn two_dies_lost_in_the_middle_of_many_writes_stop_nothing_for_ever() {
             nand.lose_die(Die(2));
             nand.lose_die(Die(3));
         };
-        let written = under_load(&["a=mirror=2", "b", "c=mirror=2"], 24, lose, false);
+        let written = under_load(&["a=mirror=2", "b", "c=mirror=2"], 24, lose, false, false);
         assert!(written > 0, "nothing was written to the dies that are left");
-        let written = under_load(&["a=parity=3", "b", "c=parity=2"], 24, lose, false);
+        let written = under_load(&["a=parity=3", "b", "c=parity=2"], 24, lose, false, false);
         assert!(written > 0, "nothing was written to the dies that are left");
     });
 }
@@ -410,7 +417,7 @@ fn two_dies_lost_in_the_middle_of_many_writes_stop_nothing_for_ever() {
 fn a_die_lost_in_the_middle_of_many_writes_costs_nothing_that_has_parity() {
     within(200, "a die lost under load", || {
         let lose = |nand: &mut EmulatedNand| nand.lose_die(Die(2));
-        let written = under_load(&["a=parity=3", "b", "c=parity=2"], 60, lose, false);
+        let written = under_load(&["a=parity=3", "b", "c=parity=2"], 60, lose, false, true);
         assert!(written > 0, "nothing was written to the dies that are left");
     });
 }
@@ -423,7 +430,7 @@ fn programs_that_fail_one_after_the_other_under_load_stop_nothing_for_ever() {
             nand.faults().every(Trigger::OneIn(6), Fault::ProgramFails);
         };
         for levels in [&["a=mirror=2", "b", "c"], &["a=parity=3", "b", "c"]] {
-            let written = under_load(levels, 100, fail, true);
+            let written = under_load(levels, 100, fail, true, false);
             assert!(written > 0, "nothing was written afterwards");
         }
     });
@@ -437,6 +444,20 @@ fn spoil(rig: &mut Rig, page: PageAddress, of: &[u64], chance: u64, random: &mut
             rig.nand.faults().flip(page, bit as u32);
         }
     }
+}
+
+/// What copies are, the first of which is one of `pages`.
+fn kind_of(shape: &Shape, bytes: &[u8], pages: &[PageAddress]) -> Option<Kind> {
+    pages.iter().find_map(|page| {
+        let segment = shape.segment_of(page.block);
+        let column = (0..shape.width).find(|&column| shape.block(segment, column) == page.block)?;
+        let offset = u32::from(page.page.0) * shape.width + column;
+        let place = shape.location(segment, offset, 0);
+        match shape.layout.read_header(bytes, 0, place.0) {
+            HeaderState::Valid(header) => Some(header.kind),
+            HeaderState::Erased | HeaderState::Bad => None,
+        }
+    })
 }
 
 #[test]
@@ -459,7 +480,7 @@ fn three_copies_none_of_which_can_be_read_vote_bit_by_bit() {
             for sector in 0..EACH {
                 write_at(&mut disk, sector, 0);
             }
-            let at = disk.volume().shape().layout.header_at() as usize;
+            let shape = *disk.volume().shape();
             disk.unmount().map_err(|(_, error)| error).expect("an end");
             let mut copies: BTreeMap<Vec<u8>, Vec<PageAddress>> = BTreeMap::new();
             for page in new_pages(&rig, &formatted) {
@@ -469,8 +490,14 @@ fn three_copies_none_of_which_can_be_read_vote_bit_by_bit() {
                     .push(page);
             }
             // Of sector data and of the map.
-            copies.retain(|bytes, pages| pages.len() == 3 && matches!(bytes[at] & 15, 1 | 2));
-            let maps = copies.keys().filter(|bytes| bytes[at] & 15 == 2).count();
+            let kind = |bytes: &[u8], pages: &[PageAddress]| kind_of(&shape, bytes, pages);
+            copies.retain(|bytes, pages| {
+                pages.len() == 3 && matches!(kind(bytes, pages), Some(Kind::Data | Kind::Map))
+            });
+            let maps = copies
+                .iter()
+                .filter(|(bytes, pages)| kind(bytes, pages) == Some(Kind::Map))
+                .count();
             assert!(copies.len() > EACH as usize && maps > 0, "{maps} of a map");
             let mut random = SplitMix64::new(1);
             for pages in copies.values() {
@@ -512,10 +539,12 @@ fn three_copies_that_are_wrong_in_the_same_bits_are_lost() {
         for sector in 0..EACH {
             write_at(&mut disk, sector, 0);
         }
-        let at = disk.volume().shape().layout.header_at() as usize;
+        let shape = *disk.volume().shape();
         disk.unmount().map_err(|(_, error)| error).expect("an end");
         for page in new_pages(&rig, &formatted) {
-            if rig.nand.true_bytes(page)[at] & 15 == 1 {
+            // Its copies are behind it, or before.
+            let near = programmed_pages(&rig.nand);
+            if kind_of(&shape, &rig.nand.true_bytes(page), &near) == Some(Kind::Data) {
                 spoil(&mut rig, page, &[0, 1, 2], 8, &mut SplitMix64::new(2));
             }
         }

@@ -49,6 +49,19 @@ impl<N: Nand> Volume<'_, N> {
         Some(self.shape.page(segment, offset).die())
     }
 
+    /// Another stream goes on in a stream's segment, which is of its class from now on: no two open segments have the same stream, by which a mount tells them.
+    pub(super) fn hand_over(&mut self, from: u8, to: u8) {
+        if from == to {
+            return;
+        }
+        let append = self.appends[usize::from(from)].take();
+        self.appends[usize::from(to)] = append;
+        if let Some(append) = append {
+            let class = self.shape.streams.class(to);
+            self.segments.set_class(append.segment, class);
+        }
+    }
+
     /// Closes a stream's segment: nothing is appended to it any more.
     pub(super) fn close(&mut self, stream: u8) {
         let Some(append) = self.appends[usize::from(stream)].take() else {

@@ -176,7 +176,7 @@ impl<N: Nand> Volume<'_, N> {
         let mut streams = self.shape.streams.of_level(self.level_of_stream(stream));
         let open = streams.find(|&other| self.appends[usize::from(other)].is_some());
         if let Some(other) = open {
-            self.appends.swap(usize::from(stream), usize::from(other));
+            self.hand_over(other, stream);
         }
         open.is_some()
     }
@@ -256,7 +256,7 @@ impl<N: Nand> Volume<'_, N> {
             let Some(other) = self.stream_for_failed(level)? else {
                 return Ok(());
             };
-            self.appends.swap(usize::from(stream), usize::from(other));
+            self.hand_over(other, stream);
         }
         let at = self.first_stage(stream);
         self.stages[at].push = true;
