@@ -422,7 +422,10 @@ impl<N: Nand> Volume<'_, N> {
             return Ok(Step::Again);
         }
         self.wear(segment);
-        self.install(stream, segment);
+        // It may go on in the segment of another stream meanwhile: this one stays free then.
+        if stream == JOURNAL || self.appends[usize::from(stream)].is_none() {
+            self.install(stream, segment);
+        }
         if self.want_open == Some(stream) {
             self.want_open = None;
         }
