@@ -117,11 +117,12 @@ fn whichever_die_is_lost_lives_with_cuts_go_on() {
             (["a=mirror=2", "b=mirror=2"], 4),
             (["a=mirror=2", "b=mirror=2"], 2),
             (["a=parity=2", "b=mirror=2"], 4),
+            (["a=parity=3", "b=parity=2"], 4),
         ];
-        for seed in 0..64 {
+        for seed in 0..80 {
             let (die, loss) = ((seed % 4) as u16, Loss::ALL[(seed / 4 % 2) as usize]);
-            let (levels, width) = disks[(seed / 8 % 4) as usize];
-            let making = [ONE, FIVE][(seed / 32) as usize];
+            let (levels, width) = disks[(seed / 8 % 5) as usize];
+            let making = [ONE, FIVE][(seed / 40 % 2) as usize];
             let at = 1 + SplitMix64::new(seed).below(6) as u32;
             eprintln!("seed {seed}: {levels:?}, die {die} lost, {loss:?}, in session {at}");
             let mut rig = disk_of(4, width, &levels, seed);

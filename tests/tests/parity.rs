@@ -170,7 +170,7 @@ fn a_full_stripe_costs_one_page_in_so_many_and_a_flushed_sector_a_page() {
 fn a_die_goes_while_sectors_are_read_written_and_groomed() {
     within(200, "a die lost under load", || {
         for making in MAKINGS {
-            for seed in 0..6 {
+            for seed in 0..8 {
                 let what = format!("{making:?}, seed {seed}");
                 eprintln!("{what}");
                 let mut rig = written(&making, seed);
