@@ -308,19 +308,32 @@ fn a_block_that_becomes_garbage_costs_nothing_of_what_has_copies_or_parity() {
     });
 }
 
+/// Four dies with small blocks.
+const fn small(levels: &'static [&'static str]) -> Making {
+    Making {
+        pages_per_block: Some(8),
+        ..Making::of("tiny4", Budget::Full).with_levels(44, levels)
+    }
+}
+
+/// The same with pages of several sectors.
+const fn several(levels: &'static [&'static str]) -> Making {
+    Making {
+        page_bytes: Some(8192),
+        pages_per_block: Some(8),
+        ..Making::of("tiny-multi", Budget::Full).with_levels(44, levels)
+    }
+}
+
 /// Many writes in flight at two levels in turn, while `strike` hits the part: they end, and nothing reads as what it is not. How many sectors were
 /// acknowledged afterwards.
 fn under_load(
-    levels: &'static [&'static str],
+    making: &Making,
     seeds: u64,
     strike: fn(&mut EmulatedNand),
     single: bool,
     one_die: bool,
 ) -> u32 {
-    let making = Making {
-        pages_per_block: Some(8),
-        ..Making::of("tiny4", Budget::Full).with_levels(44, levels)
-    };
     let mut written_since = 0;
     for seed in 0..seeds {
         let mut rig = making.make(seed);
@@ -406,9 +419,21 @@ fn two_dies_lost_in_the_middle_of_many_writes_stop_nothing_for_ever() {
             nand.lose_die(Die(2));
             nand.lose_die(Die(3));
         };
-        let written = under_load(&["a=mirror=2", "b", "c=mirror=2"], 24, lose, false, false);
+        let written = under_load(
+            &small(&["a=mirror=2", "b", "c=mirror=2"]),
+            24,
+            lose,
+            false,
+            false,
+        );
         assert!(written > 0, "nothing was written to the dies that are left");
-        let written = under_load(&["a=parity=3", "b", "c=parity=2"], 24, lose, false, false);
+        let written = under_load(
+            &small(&["a=parity=3", "b", "c=parity=2"]),
+            24,
+            lose,
+            false,
+            false,
+        );
         assert!(written > 0, "nothing was written to the dies that are left");
     });
 }
@@ -417,7 +442,13 @@ fn two_dies_lost_in_the_middle_of_many_writes_stop_nothing_for_ever() {
 fn a_die_lost_in_the_middle_of_many_writes_costs_nothing_that_has_parity() {
     within(200, "a die lost under load", || {
         let lose = |nand: &mut EmulatedNand| nand.lose_die(Die(2));
-        let written = under_load(&["a=parity=3", "b", "c=parity=2"], 60, lose, false, true);
+        let written = under_load(
+            &small(&["a=parity=3", "b", "c=parity=2"]),
+            60,
+            lose,
+            false,
+            true,
+        );
         assert!(written > 0, "nothing was written to the dies that are left");
     });
 }
@@ -429,8 +460,13 @@ fn programs_that_fail_one_after_the_other_under_load_stop_nothing_for_ever() {
             nand.lose_die(Die(3));
             nand.faults().every(Trigger::OneIn(6), Fault::ProgramFails);
         };
-        for levels in [&["a=mirror=2", "b", "c"], &["a=parity=3", "b", "c"]] {
-            let written = under_load(levels, 100, fail, true, false);
+        for making in [
+            small(&["a=mirror=2", "b", "c"]),
+            small(&["a=parity=3", "b", "c"]),
+            several(&["a=bch4", "b", "c=mirror=2"]),
+            several(&["a=parity=2", "b", "c"]),
+        ] {
+            let written = under_load(&making, 100, fail, true, false);
             assert!(written > 0, "nothing was written afterwards");
         }
     });
