@@ -6,9 +6,10 @@ use heapless::Vec;
 use super::anchor::{anchor_place, Head, CONFIRMING, OPENING};
 use super::error::MountError;
 use super::io;
+use super::parameter_error::ParameterError;
 use super::parameters::{
-    default_sector_bytes, width_fits, ParameterError, Quota, ANCHOR_PREFIX, FORMAT_VERSION,
-    RINGS_MAX, RING_BLOCKS_MAX,
+    default_sector_bytes, width_fits, Quota, ANCHOR_PREFIX, FORMAT_VERSION, RINGS_MAX,
+    RING_BLOCKS_MAX,
 };
 use super::ring::RINGS_LEAST;
 use crate::codec::crc::Seed;

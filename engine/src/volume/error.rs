@@ -4,7 +4,7 @@ use cuesta_hal::NandErrorKind;
 
 use super::address::Sector;
 use super::level::LevelIndex;
-use super::parameters::ParameterError;
+use super::parameter_error::ParameterError;
 
 /// Why a request fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use super::address::{MapIndex, Segment};
 use super::error::Error;
 use super::flight::Flight;
 use super::stream::JOURNAL;
-use super::stripe::{Next, Stripe};
+use super::stripe::Stripe;
 use super::Volume;
-use crate::codec::{Header, Kind};
+use crate::codec::Kind;
 
 /// Steps a job may take in one call of `poll` without waiting for the part.
 const STEPS_MAX: u32 = 8;
@@ -276,74 +276,6 @@ impl<N: Nand> Volume<'_, N> {
             || self.checkpoint_wants_record()
     }
 
-    fn record_step(&mut self) -> Result<Step, Error> {
-        if self.data_in_flight() {
-            return Ok(Step::Wait);
-        }
-        if self.commit_waits() {
-            self.push_stages()?;
-            return Ok(Step::Wait);
-        }
-        let Some(die) = self.ready_die(JOURNAL, None) else {
-            return Ok(Step::Wait);
-        };
-        self.apply_commit();
-        self.encode_record(die);
-        self.program_journal(Kind::Record, 0, die)
-    }
-
-    /// Encodes a journal page whose payload is in the buffer of `die`, the one of the journal's append point, and starts its program.
-    pub(super) fn program_journal(&mut self, kind: Kind, id: u32, die: Die) -> Result<Step, Error> {
-        let Some((segment, offsets)) = self.take_stripe(JOURNAL) else {
-            return Err(self.fail(Error::NoSpace));
-        };
-        let Some(&offset) = offsets.first() else {
-            return Err(self.fail(Error::NoSpace));
-        };
-        self.checkpoint
-            .page_moved(segment, offset, self.journal_sequence);
-        let time = self.take_time();
-        // A map page covers what was settled when it was encoded: all that is older than the oldest program in flight.
-        let oldest = self.dies.iter().filter_map(|die| match die.flight {
-            Flight::Data { time, .. } => Some(time),
-            Flight::Member(member) => Some(member.time),
-            _ => None,
-        });
-        let lag = oldest.min().map_or(0, |oldest| time + 1 - oldest);
-        let header = Header {
-            kind,
-            level: 0,
-            flags: 0,
-            span: Self::span(&offsets),
-            time,
-            id,
-            birth: lag as u32,
-            stream: JOURNAL,
-            erases: self.erases_of(segment),
-        };
-        let place = self.shape.location(segment, offset, 0);
-        self.encode_meta(die, place.0, &header);
-        self.checkpoint.journal_pages += 1;
-        if self.checkpoint.active() {
-            self.credit.steps += 1;
-        }
-        if kind == Kind::Map {
-            self.stats.map_pages += offsets.len() as u32;
-        } else {
-            self.stats.meta_pages += offsets.len() as u32;
-        }
-        let stripe = self.start_stripe(segment, &offsets)?;
-        self.dies[usize::from(die.0)].flight = Flight::Job;
-        self.job = Job::Journal {
-            kind,
-            id,
-            die,
-            segment,
-            stripe,
-        };
-        Ok(Step::Wait)
-    }
-
     pub(super) fn start_job_program(&mut self, page: cuesta_hal::PageAddress) -> Result<(), Error> {
         self.start_own(page)?;
         self.dies[usize::from(page.die().0)].flight = Flight::Job;
@@ -432,53 +364,6 @@ impl<N: Nand> Volume<'_, N> {
         Ok(Step::Again)
     }
 
-    fn retry_step(&mut self, kind: Kind, id: u32, die: Die) -> Result<Step, Error> {
-        if self.append_page(JOURNAL).is_none() {
-            // The buffer of the die stays as it is while blocks are erased.
-            let Some(segment) = self.named_for(JOURNAL) else {
-                return Err(self.fail(Error::NoSpace));
-            };
-            for column in 0..self.shape.width {
-                let block = self.shape.block(segment, column);
-                // Data of a failed program waits in the buffer, which an erase leaves alone.
-                let flight = &self.dies[usize::from(block.die.0)].flight;
-                if !matches!(flight, Flight::None | Flight::Redrive(..)) {
-                    return Ok(Step::Wait);
-                }
-            }
-            self.take_name(segment);
-            for column in 0..self.shape.width {
-                let block = self.shape.block(segment, column);
-                let number = self.shape.block_number(block);
-                if self.is_bad(number) {
-                    continue;
-                }
-                match super::io::erase(&mut self.nand, block) {
-                    Ok(true) => {}
-                    Ok(false) => self.block_failed(segment, column),
-                    Err(kind) => return Err(self.fail(Error::Nand(kind))),
-                }
-            }
-            if self.is_used_up(segment) {
-                self.free -= 1;
-                self.segments.set_state(segment, super::State::Retired);
-                return Ok(Step::Again);
-            }
-            self.wear(segment);
-            self.install(JOURNAL, segment);
-        }
-        if self.dies[usize::from(die.0)].flight != Flight::None {
-            return Ok(Step::Wait);
-        }
-        let Some(to) = self.ready_die(JOURNAL, Some(die)) else {
-            return Ok(Step::Wait);
-        };
-        if to != die {
-            self.copy_page_between(die, to);
-        }
-        self.program_journal(kind, id, to)
-    }
-
     /// An operation of the job has settled.
     pub(super) fn settle_job(&mut self, die: Die, completion: Completion) {
         match self.job {
@@ -520,68 +405,6 @@ impl<N: Nand> Volume<'_, N> {
                 self.patrol_read(die, segment, offset);
             }
             Job::None | Job::Merge(_) | Job::Record | Job::Retry { .. } | Job::GroomRebuild => {}
-        }
-    }
-
-    /// The program of a journal page's copy has settled.
-    pub(super) fn journal_copy_settled(&mut self, of: Die, offset: u32, good: bool) {
-        if let Job::Journal {
-            die, mut stripe, ..
-        } = self.job
-        {
-            if die == of {
-                let next = stripe.copy_settled(offset, good);
-                self.journal_settled(stripe, next);
-            }
-        }
-    }
-
-    /// A program of a journal page has settled.
-    fn journal_settled(&mut self, now: Stripe, next: Next) {
-        let Job::Journal {
-            kind,
-            id,
-            die,
-            segment,
-            stripe,
-        } = &mut self.job
-        else {
-            return;
-        };
-        *stripe = now;
-        let (kind, id, die, segment) = (*kind, *id, *die, *segment);
-        let at = usize::from(die.0);
-        match next {
-            // The buffer is kept until all of them have settled.
-            Next::Wait => self.dies[at].flight = Flight::Job,
-            Next::Program(offset) => {
-                let page = self.shape.page(segment, offset);
-                // What it fails with has stopped the volume.
-                let _ = self.start_job_program(page);
-            }
-            Next::Done => {
-                self.dies[at].flight = Flight::None;
-                self.job = Job::None;
-                self.journal_written(kind, id, segment, now.first);
-            }
-            Next::Failed(offset) => {
-                self.dies[at].flight = Flight::None;
-                self.block_failed(segment, offset % self.shape.width);
-                self.stats.redriven += 1;
-                self.checkpoint.page_failed(segment, now.first);
-                self.job = Job::Retry { kind, id, die };
-            }
-        }
-    }
-
-    fn journal_written(&mut self, kind: Kind, id: u32, segment: Segment, offset: u32) {
-        match kind {
-            Kind::Map => self.map_written(MapIndex(id), segment, offset),
-            Kind::Record => {
-                self.checkpoint_recorded();
-                self.control_recorded();
-            }
-            _ => {}
         }
     }
 

@@ -7,7 +7,8 @@ use cuesta_hal::Nand;
 
 use super::error::Error;
 use super::level::{Level, LevelIndex};
-use super::parameters::{level_cost, ParameterError, Parameters};
+use super::parameter_error::ParameterError;
+use super::parameters::{level_cost, Parameters};
 use super::segment_table::State;
 use super::{Session, Volume};
 

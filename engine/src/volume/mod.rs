@@ -28,12 +28,14 @@ mod info;
 mod io;
 mod job;
 mod journal;
+mod journal_write;
 mod level;
 mod level_change;
 mod map_page;
 mod memory;
 mod merge;
 mod mount;
+mod parameter_error;
 mod parameters;
 mod parity;
 mod patrol;
@@ -72,9 +74,10 @@ pub use level::{Level, LevelError, LevelIndex, Redundancy, COPIES_MAX, LEVELS_MA
 pub use level_change::LevelChangeError;
 pub use map_page::{DirectoryEntry, FrameState};
 pub use memory::{Budget, BudgetError, Memory, Plan};
+pub use parameter_error::ParameterError;
 pub use parameters::{
-    cost_of, default_sector_bytes, FormatOptions, ParameterError, Parameters, Quota,
-    FORMAT_VERSION, MOVES_PER_WRITE_MAX, SLOT_COST,
+    cost_of, default_sector_bytes, FormatOptions, Parameters, Quota, FORMAT_VERSION,
+    MOVES_PER_WRITE_MAX, SLOT_COST,
 };
 pub use read::Slot;
 pub use segment_table::State;
