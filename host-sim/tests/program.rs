@@ -1111,7 +1111,7 @@ fn what_is_on_the_media_lies_where_layout_says_and_the_rest_is_not_programmed() 
         ("tiny", "a=bch4"),
         ("tiny2", "a=secded,mirror=2"),
         ("tiny-multi", "a=bch8"),
-        ("tiny-multi", "a=crc,mirror=2"),
+        ("tiny-multi", "a=crc"),
     ] {
         compare_media_with_layout(name, level);
     }

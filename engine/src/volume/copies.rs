@@ -166,6 +166,19 @@ impl<N: Nand> Volume<'_, N> {
         (at < self.shape.pages_per_segment()).then(|| self.shape.page(segment, at))
     }
 
+    /// A copy of the page that belongs to a location, at the first try: where the die of the page is not free and that of the copy is. Nothing says that it is
+    /// there: a block may have gone bad in between.
+    pub(super) fn free_copy(&self, location: Location, tries: u8) -> Option<PageAddress> {
+        let (segment, offset, _) = self.shape.split(location);
+        let copies = self.copies_in(segment) as usize;
+        if tries > 0 || copies == 1 || self.die_free(self.shape.page(segment, offset).die()) {
+            return None;
+        }
+        let pages = self.usable_pages(segment, offset, copies);
+        let mut copies = pages.iter().skip(1).map(|&at| self.shape.page(segment, at));
+        copies.find(|page| self.die_free(page.die()))
+    }
+
     /// What the page at an offset is, by the header in the buffer of its die: the first page of its stripe, and the header of its first unit.
     pub(super) fn owner(
         &self,

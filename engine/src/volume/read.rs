@@ -12,6 +12,9 @@ use super::{Session, Volume};
 /// Reads of one page before its data is given up.
 pub(super) const TRIES_MAX: u8 = 3;
 
+/// Places to which a sector may move while it is being read.
+const MOVES_MAX: u8 = 8;
+
 /// Where an accepted read stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Stage {
@@ -92,6 +95,10 @@ pub struct Slot {
     stage: Stage,
     tries: u8,
     rebuilt: bool,
+    /// How often the sector had moved when its page could not be read.
+    moves: u8,
+    /// A copy was read first, as the die of the page was not free.
+    copy: bool,
     pub(super) sector: Sector,
     pub(super) ticket: Ticket,
     pub(super) location: Option<Location>,
@@ -100,12 +107,31 @@ pub struct Slot {
 impl Slot {
     pub(super) fn retry(&mut self) {
         self.stage = Stage::Waiting;
-        self.rebuilt = false;
         self.tries += 1;
+    }
+
+    /// The sector is elsewhere by now: it is read there, as if for the first time. False if that has happened too often.
+    pub(super) fn begin_again(&mut self) -> bool {
+        let again = self.moves < MOVES_MAX;
+        if again {
+            *self = Self {
+                stage: Stage::Waiting,
+                sector: self.sector,
+                ticket: self.ticket,
+                moves: self.moves + 1,
+                ..Self::default()
+            };
+        }
+        again
     }
 
     pub(super) const fn tries(&self) -> u8 {
         self.tries
+    }
+
+    /// True when the page could not be read at once.
+    pub(super) const fn had_to_try_again(&self) -> bool {
+        self.tries > self.copy as u8
     }
 
     /// Its page is to be made again.
@@ -152,6 +178,8 @@ impl<N: Nand> Volume<'_, N> {
             stage: Stage::Waiting,
             tries: 0,
             rebuilt: false,
+            moves: 0,
+            copy: false,
             sector,
             ticket,
             location: None,
@@ -194,8 +222,16 @@ impl<N: Nand> Volume<'_, N> {
                     return Some(Outcome::Failed(slot.ticket, Error::Lost(slot.sector)));
                 }
                 Lookup::Known(location) => {
+                    // It may have moved since the last try.
+                    if slot.location.is_some_and(|last| last != location) {
+                        self.slots[index].begin_again();
+                    }
+                    let slot = self.slots[index];
                     let (page, unit) = self.shape.address(location);
-                    let page = self.attempt(location, slot.tries).unwrap_or(page);
+                    let copy = self.free_copy(location, slot.tries);
+                    let page = copy
+                        .or_else(|| self.attempt(location, slot.tries))
+                        .unwrap_or(page);
                     if !self.die_free(page.die()) || self.patience.keeps(page.die()) {
                         continue;
                     }
@@ -208,6 +244,7 @@ impl<N: Nand> Volume<'_, N> {
                     }
                     self.slots[index].stage = Stage::Reading;
                     self.slots[index].location = Some(location);
+                    self.slots[index].copy |= copy.is_some();
                     self.patience.read_started();
                     self.dies[usize::from(page.die().0)].flight = Flight::HostRead(index as u8);
                     self.next_slot = (index + 1) % count;

@@ -10,7 +10,6 @@ use super::flight::{Flight, Origin, Units};
 use super::index::Lookup;
 use super::job::Job;
 use super::map_page::FrameState;
-use super::read::TRIES_MAX;
 use super::segment_table::State;
 use super::stripe::Next;
 use super::Volume;
@@ -147,7 +146,7 @@ impl<N: Nand> Volume<'_, N> {
             Ok((header, corrected)) if header.kind == Kind::Data && header.id == slot.sector.0 => {
                 self.stats.corrected_bits_max = self.stats.corrected_bits_max.max(corrected);
                 self.free_slot(index);
-                if slot.tries() > 0 {
+                if slot.had_to_try_again() {
                     self.ails(location);
                 }
                 Some(Outcome::Data(slot.ticket, die, unit))
@@ -161,8 +160,10 @@ impl<N: Nand> Volume<'_, N> {
         let slot = self.slots[index];
         let location = slot.location?;
         let moved = self.lookup(slot.sector) != Lookup::Known(location);
-        let more = self.attempt(location, slot.tries() + 1).is_some();
-        if more || (moved && slot.tries() < 2 * TRIES_MAX) {
+        if moved && self.slots[index].begin_again() {
+            return None;
+        }
+        if self.attempt(location, slot.tries() + 1).is_some() {
             self.slots[index].retry();
             return None;
         }
