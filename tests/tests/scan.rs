@@ -13,7 +13,10 @@ use cuesta_tests::oracle::within;
 use cuesta_tests::rig::{memory, Rig};
 use cuesta_tests::verdict;
 
-const MAKINGS: [Making; 7] = [
+const MAKINGS: [Making; 9] = [
+    // The level table is where the anchors are: the journal has it too.
+    Making::of("tiny", Budget::Full).with_levels(72, &["plain=crc", "safe=mirror=2"]),
+    Making::of("tiny4", Budget::Minimum).with_levels(40, &["a=parity=3", "b=secded"]),
     Making::of("tiny", Budget::Minimum),
     Making::of("tiny", Budget::Full),
     Making::of("tiny2", Budget::Full),
