@@ -1,9 +1,9 @@
 //! What must hold after a power cut, from the first mount to the writes of the sessions after it.
 
-use cuesta_sim::SplitMix64;
+use cuesta_sim::{CutPlan, EmulatedNand, SplitMix64};
 
 use crate::aged::{session, Making};
-use crate::change::mixture;
+use crate::change::{filling, mixture};
 use crate::driver::Driver;
 use crate::model::Model;
 use crate::rig::{Rig, RigDisk};
@@ -27,6 +27,36 @@ impl Drop for Replay {
 fn mount<'r>(rig: &'r mut Rig, what: &str) -> RigDisk<'r> {
     rig.mount()
         .unwrap_or_else(|error| panic!("{what}: mount: {error}"))
+}
+
+/// Disks live for so many sessions, two of three of them cut, each of which must leave what [`holds`]. `prepare` is told the part before each.
+///
+/// # Panics
+/// When something of that does not hold.
+pub fn lives(makings: &[Making], seeds: u64, sessions: u32, prepare: impl Fn(&mut EmulatedNand)) {
+    for making in makings {
+        for seed in 0..seeds {
+            let mut rig = making.make(seed);
+            let mut model = Model::new();
+            let mut random = SplitMix64::new(seed);
+            let capacity = rig.parameters.capacity;
+            let mut changes = filling(capacity);
+            for turn in 0..sessions {
+                let _replay = Replay(format!("{making:?}, seed {seed}, session {turn}"));
+                rig.nand.power_cycle();
+                model.power_cycled();
+                prepare(&mut rig.nand);
+                if turn % 3 > 0 {
+                    let at = random.below(u64::from(capacity));
+                    rig.nand.plan_cut(CutPlan::during(at, random.next()));
+                }
+                // The cut may come too late.
+                let _ = session(&mut rig, &mut model, making.depth, &changes);
+                holds(&mut rig, &mut model, making, &mut random);
+                changes = mixture(&mut random, capacity, capacity);
+            }
+        }
+    }
 }
 
 /// The part comes back after a cut: nothing durable is missing, nothing seen changes again, the disk takes changes and keeps them.

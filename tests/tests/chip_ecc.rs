@@ -3,12 +3,11 @@
 use cuesta::codec::{Ecc, LayoutError, PageLayout};
 use cuesta::volume::{Budget, Error, FormatOptions, Sector};
 use cuesta_hal::{ChipEcc, Die, EccNeed, Geometry, Nand, PageAddress, SpareRuns};
-use cuesta_sim::{chip, chips, CutPlan, EmulatedNand, Fault, SplitMix64, Trigger};
-use cuesta_tests::aftermath::holds;
-use cuesta_tests::aged::{session, Making};
-use cuesta_tests::change::{filling, mixture};
+use cuesta_sim::{chip, chips, EmulatedNand, Fault, Trigger};
+use cuesta_tests::aftermath::lives;
+use cuesta_tests::aged::Making;
 use cuesta_tests::damage::programmed_pages;
-use cuesta_tests::model::{fill, Model};
+use cuesta_tests::model::fill;
 use cuesta_tests::oracle::within;
 use cuesta_tests::rig::Rig;
 
@@ -174,30 +173,10 @@ const MAKINGS: [Making; 6] = [
 #[test]
 fn disks_live_and_are_recovered() {
     within(300, "lives with the part's own error correction", || {
-        for making in MAKINGS {
-            for seed in 0..2 {
-                let mut rig = making.make(seed);
-                let mut model = Model::new();
-                let mut random = SplitMix64::new(seed);
-                let capacity = rig.parameters.capacity;
-                let mut changes = filling(capacity);
-                for turn in 0..9 {
-                    eprintln!("{making:?}, seed {seed}, session {turn}");
-                    rig.nand.power_cycle();
-                    model.power_cycled();
-                    // Far fewer than the part repairs: two in one codeword are not to be expected.
-                    rig.nand.faults().bit_error_rate(1e-7);
-                    if turn % 3 > 0 {
-                        let at = random.below(u64::from(capacity));
-                        rig.nand.plan_cut(CutPlan::during(at, random.next()));
-                    }
-                    // The cut may come too late.
-                    let _ = session(&mut rig, &mut model, making.depth, &changes);
-                    holds(&mut rig, &mut model, &making, &mut random);
-                    changes = mixture(&mut random, capacity, capacity);
-                }
-            }
-        }
+        // Far fewer than the part repairs: two in one codeword are not to be expected.
+        lives(&MAKINGS, 2, 9, |nand| {
+            nand.faults().bit_error_rate(1e-7);
+        });
     });
 }
 

@@ -7,10 +7,9 @@ use cuesta::volume::{
 };
 use cuesta_hal::{Die, Geometry};
 use cuesta_sim::{chip, CutPlan, EmulatedNand, SplitMix64};
-use cuesta_tests::aftermath::holds;
-use cuesta_tests::aged::{session, Making};
-use cuesta_tests::change::{filling, mixture};
-use cuesta_tests::model::{fill, Model};
+use cuesta_tests::aftermath::lives;
+use cuesta_tests::aged::Making;
+use cuesta_tests::model::fill;
 use cuesta_tests::oracle::within;
 use cuesta_tests::rig::{Rig, RigDisk};
 use cuesta_tests::verdict;
@@ -73,31 +72,7 @@ const MAKINGS: [Making; 11] = [
 
 #[test]
 fn disks_with_several_levels_live_and_are_recovered() {
-    within(300, "lives with levels", || {
-        for making in MAKINGS {
-            for seed in 0..3 {
-                let mut rig = making.make(seed);
-                let mut model = Model::new();
-                let mut random = SplitMix64::new(seed);
-                let capacity = rig.parameters.capacity;
-                let mut changes = filling(capacity);
-                for turn in 0..12 {
-                    let what = format!("{making:?}, seed {seed}, session {turn}");
-                    eprintln!("{what}");
-                    rig.nand.power_cycle();
-                    model.power_cycled();
-                    if turn % 3 > 0 {
-                        let at = random.below(u64::from(capacity));
-                        rig.nand.plan_cut(CutPlan::during(at, random.next()));
-                    }
-                    // The cut may come too late.
-                    let _ = session(&mut rig, &mut model, making.depth, &changes);
-                    holds(&mut rig, &mut model, &making, &mut random);
-                    changes = mixture(&mut random, capacity, capacity);
-                }
-            }
-        }
-    });
+    within(300, "lives with levels", || lives(&MAKINGS, 3, 12, |_| {}));
 }
 
 #[test]

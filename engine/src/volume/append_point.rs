@@ -103,9 +103,8 @@ impl<N: Nand> Volume<'_, N> {
         self.segments.set_valid(segment, 0);
         self.segments
             .set_class(segment, self.shape.streams.class(stream));
-        // One that another stream has handed over meanwhile.
+        // Where a new session begins, the journal goes on here.
         self.close(stream);
-        self.appends[usize::from(stream)] = None;
         let level = self.level_of_stream(stream);
         self.segments.set_level(segment, level);
         if stream == JOURNAL {

@@ -560,9 +560,7 @@ impl<N: Nand> Volume<'_, N> {
             return Step::Wait;
         }
         if self.relocating_from(victim) {
-            for stage in self.stages.iter_mut() {
-                stage.push = !stage.units.is_empty();
-            }
+            self.want_stages_pushed();
             return Step::Wait;
         }
         if self.pending.freed.is_full() {

@@ -230,11 +230,17 @@ impl<N: Nand> Volume<'_, N> {
         Ok(())
     }
 
-    /// All staged pages are to be programmed as soon as possible.
-    pub(super) fn push_stages(&mut self) -> Result<(), Error> {
-        for stage in self.stages.iter_mut() {
+    /// All staged pages are to be programmed as soon as possible, at the next turn.
+    pub(super) fn want_stages_pushed(&mut self) {
+        let depth = self.stage_depth();
+        for stage in self.stages.iter_mut().step_by(depth) {
             stage.push = !stage.units.is_empty();
         }
+    }
+
+    /// All staged pages are to be programmed as soon as possible.
+    pub(super) fn push_stages(&mut self) -> Result<(), Error> {
+        self.want_stages_pushed();
         self.age_stages(false)
     }
 
