@@ -91,6 +91,7 @@ impl<N: Nand> Volume<'_, N> {
             self.segments.set_state(segment, State::Free);
             self.free += 1;
             self.groom.exhausted = false;
+            self.credit.starved = false;
             if was != State::Journal {
                 let _ = self.pending.freed.push(segment);
             }

@@ -7,12 +7,13 @@ use cuesta_hal::{Completion, Die, Nand};
 
 use super::address::Segment;
 use super::anchor::{page_at, Position, CONFIRMING, OPENING};
+use super::credit::PROGRAM_US;
 use super::error::Error;
 use super::flight::Flight;
 use super::job::{Job, Step};
 use super::parameters::RING_BLOCKS_MAX;
 use super::ring::{BEHIND_OPENING, FULL, NO_PLACE};
-use super::{Session, Volume, JOURNAL};
+use super::{Session, Volume};
 
 /// Where the volume is in making a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,9 +21,9 @@ enum Phase {
     /// It is not.
     #[default]
     Idle,
-    /// What no record page holds yet goes to the journal.
-    Prepare,
-    /// The whole delta table goes to the journal.
+    /// The next record page is the one at which replaying is to start.
+    Begin,
+    /// Record pages take the delta table along, as far as what is new leaves them room.
     Dump,
     /// Blocks of a copy's next place are erased.
     Erase { copy: u8, block: u32 },
@@ -47,8 +48,10 @@ pub(super) struct Checkpoint {
     pub(super) clean: bool,
     /// Places of a ring that failed one after the other.
     failures: u8,
-    /// The page at which replaying is to start could not be programmed.
-    moving: bool,
+    /// Replaying is to start at the journal page that is programmed next.
+    starting: bool,
+    /// Nothing else goes on before the dump is done.
+    pub(super) hurry: bool,
 }
 
 impl Checkpoint {
@@ -59,25 +62,20 @@ impl Checkpoint {
 
     /// A journal page could not be programmed.
     pub(super) fn page_failed(&mut self, segment: Segment, offset: u32) {
-        self.moving |= self.phase == Phase::Dump
+        self.starting |= self.phase == Phase::Dump
             && self.next_from.segment == segment
             && self.next_from.offset == offset;
     }
 
-    /// A journal page is programmed here; if it is the one at which replaying is to start, that is here now.
-    pub(super) fn page_moved(&mut self, segment: Segment, offset: u32, sequence: u16) {
-        if core::mem::take(&mut self.moving) {
+    /// A journal page is programmed here; it may be the one at which replaying is to start.
+    pub(super) fn page_placed(&mut self, segment: Segment, offset: u32, sequence: u16) {
+        if core::mem::take(&mut self.starting) {
             self.next_from = Position {
                 segment,
                 offset,
                 sequence,
             };
         }
-    }
-
-    /// True while record pages are written for it: the delta table must not change.
-    pub(super) fn dumping(&self) -> bool {
-        matches!(self.phase, Phase::Prepare | Phase::Dump)
     }
 
     /// True when mounting would replay a journal segment opened as the `sequence`-th.
@@ -87,52 +85,39 @@ impl Checkpoint {
 }
 
 impl<N: Nand> Volume<'_, N> {
-    /// Starts a checkpoint, unless one is being made.
-    pub(super) fn start_checkpoint(&mut self, clean: bool) {
+    /// Starts a checkpoint, unless one is being made. In a `hurry` nothing else goes on before its dump is done.
+    pub(super) fn start_checkpoint(&mut self, hurry: bool) {
+        self.checkpoint.hurry |= hurry;
         if self.checkpoint.active() {
             return;
         }
-        self.checkpoint.phase = Phase::Prepare;
-        self.checkpoint.clean = clean;
-        self.begin_dump();
-    }
-
-    /// Starts the dump, if it can start now.
-    ///
-    /// Its pages need several programs, and the first one already tells where the streams are. That is right because every delta is
-    /// in an older record page by then, which counts as long as the checkpoint is not complete.
-    fn begin_dump(&mut self) {
-        if self.deltas.unjournaled() > 0 || self.data_in_flight() {
-            return;
-        }
-        // Its first page is the first record page of the dump, which names the segments where the journal may go on.
-        let Some((segment, offset)) = self.append_page(JOURNAL).filter(|_| self.journal_ready())
-        else {
-            return;
-        };
-        self.checkpoint.phase = Phase::Dump;
-        self.checkpoint.journal_pages = 0;
-        self.checkpoint.next_from = Position {
-            segment,
-            offset,
-            sequence: self.journal_sequence,
-        };
-        self.deltas.unmark_all();
+        self.checkpoint.phase = Phase::Begin;
         self.pending.wanted = true;
     }
 
-    /// True while a record page is needed for it.
-    pub(super) fn checkpoint_wants_record(&self) -> bool {
-        match self.checkpoint.phase {
-            Phase::Prepare => self.deltas.unjournaled() > 0,
-            Phase::Dump => true,
-            _ => false,
+    /// A record page is being encoded: with the first one of a checkpoint its dump begins. It names the segments where the journal may go on, and tells
+    /// where the streams are.
+    pub(super) fn checkpoint_records(&mut self) {
+        if self.checkpoint.phase == Phase::Begin {
+            self.checkpoint.phase = Phase::Dump;
+            self.checkpoint.journal_pages = 0;
+            self.checkpoint.starting = true;
+            self.deltas.begin_dump();
         }
+    }
+
+    /// True while a record page is needed for it at once: in a hurry, and where the journal has grown by as much as it may until the dump is done.
+    pub(super) fn checkpoint_wants_record(&self) -> bool {
+        self.checkpoint.phase == Phase::Dump
+            && (self.checkpoint.hurry
+                || self.control.unmounting()
+                || self.checkpoint.journal_pages >= self.quota.checkpoint_interval / 2)
     }
 
     /// A record page is on the media: the dump may be complete.
     pub(super) fn checkpoint_recorded(&mut self) {
-        if self.checkpoint.phase == Phase::Dump && self.deltas.unjournaled() == 0 {
+        let all = self.deltas.unjournaled() == 0 || !self.checkpoint.hurry;
+        if self.checkpoint.phase == Phase::Dump && !self.deltas.dumping() && all {
             self.next_copy(0);
         }
     }
@@ -148,11 +133,7 @@ impl<N: Nand> Volume<'_, N> {
                 }
                 false
             }
-            Phase::Prepare => {
-                self.begin_dump();
-                false
-            }
-            Phase::Dump => false,
+            Phase::Begin | Phase::Dump => false,
             Phase::Erase { .. } | Phase::Opening { .. } | Phase::Write { .. } => {
                 self.credit.steps > 0
                     || self.control.unmounting()
@@ -192,7 +173,7 @@ impl<N: Nand> Volume<'_, N> {
 
     pub(super) fn anchor_step(&mut self) -> Result<Step, Error> {
         match self.checkpoint.phase {
-            Phase::Idle | Phase::Prepare | Phase::Dump => {
+            Phase::Idle | Phase::Begin | Phase::Dump => {
                 self.job = Job::None;
                 Ok(Step::Again)
             }
@@ -203,14 +184,9 @@ impl<N: Nand> Volume<'_, N> {
                 if self.dies[usize::from(address.die.0)].flight != Flight::None {
                     return Ok(Step::Wait);
                 }
-                match self.nand.start_erase(address) {
-                    Ok(()) => {
-                        self.stats.erases += 1;
-                        self.dies[usize::from(address.die.0)].flight = Flight::Job;
-                        Ok(Step::Wait)
-                    }
-                    Err(error) => Err(self.nand_failed(&error)),
-                }
+                self.start_job_erase(address)?;
+                self.stats.erases += 1;
+                Ok(Step::Wait)
             }
             Phase::Opening { copy, id: page } | Phase::Write { copy, page } => {
                 let Some(address) = self.anchor_page(copy, page_at(page)) else {
@@ -221,6 +197,7 @@ impl<N: Nand> Volume<'_, N> {
                 }
                 self.fill_anchor(address.die(), copy, page);
                 self.stats.meta_pages += 1;
+                self.credit.spend(PROGRAM_US);
                 self.start_job_program(address)?;
                 Ok(Step::Wait)
             }
@@ -232,7 +209,7 @@ impl<N: Nand> Volume<'_, N> {
         self.credit.steps = self.credit.steps.saturating_sub(1);
         let good = matches!(completion, Completion::Programmed | Completion::Erased);
         match self.checkpoint.phase {
-            Phase::Idle | Phase::Prepare | Phase::Dump => {}
+            Phase::Idle | Phase::Begin | Phase::Dump => {}
             Phase::Erase { copy, .. } | Phase::Opening { copy, .. } | Phase::Write { copy, .. }
                 if !good =>
             {
@@ -243,7 +220,7 @@ impl<N: Nand> Volume<'_, N> {
                         let ring = &self.rings[usize::from(copy)];
                         (u32::from(ring.next) + page_at(page)) / self.shape.rows
                     }
-                    Phase::Idle | Phase::Prepare | Phase::Dump => 0,
+                    Phase::Idle | Phase::Begin | Phase::Dump => 0,
                 };
                 if let Some(block) = self.place_block(copy, index) {
                     self.ring_block_failed(block);
@@ -291,6 +268,7 @@ impl<N: Nand> Volume<'_, N> {
 
     fn checkpoint_complete(&mut self) {
         self.checkpoint.phase = Phase::Idle;
+        self.checkpoint.hurry = false;
         self.checkpoint.sequence = self.checkpoint.sequence.wrapping_add(1);
         self.credit.steps = 0;
         self.void_from = u64::MAX;
@@ -302,17 +280,13 @@ impl<N: Nand> Volume<'_, N> {
         self.release_journal();
     }
 
-    /// Makes a whole checkpoint straight through.
+    /// Makes a whole checkpoint straight through; a `clean` one says that nothing follows.
     pub(super) fn make_checkpoint(&mut self, clean: bool) -> Result<(), Error> {
-        self.settle_until(|volume| !volume.checkpoint.active() && volume.journal_ready())?;
-        self.start_checkpoint(clean);
+        self.checkpoint.hurry = true;
+        self.settle_until(|volume| !volume.checkpoint.active())?;
+        self.checkpoint.clean = clean;
+        self.start_checkpoint(true);
         self.settle_until(|volume| !volume.checkpoint.active())
-    }
-
-    /// True when the next journal page may be a record page.
-    fn journal_ready(&self) -> bool {
-        self.append_page(JOURNAL)
-            .is_some_and(|(segment, offset)| !self.is_parity(segment, offset))
     }
 
     /// Runs jobs until `done`, hosts waiting.

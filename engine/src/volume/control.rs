@@ -334,8 +334,7 @@ impl<N: Nand> Volume<'_, N> {
             if matches!(
                 self.job,
                 Job::Record | Job::Journal { .. } | Job::Retry { .. }
-            ) || self.checkpoint.dumping()
-                || self.record_is_full()
+            ) || self.record_is_full()
                 || self.sector_busy(sector)
                 || self.read_waits_for(sector)
             {

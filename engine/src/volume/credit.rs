@@ -1,6 +1,10 @@
-//! How much grooming a write pays for: in microseconds, so that no write ever pays for much more than the next.
+//! How much of the volume's own work a write pays for: in microseconds, so that no write ever pays for much more than the next.
+//!
+//! Grooming is paced by room: what is left to do of a victim is spread over the writes that may be accepted until it has to be done. Whatever work is due,
+//! grooming or not, a host that asks waits for no more than [`ALLOWANCE_US`] of it and the operation that is under way by then, but where nothing could be
+//! accepted before it is done.
 
-use super::address::Segment;
+use super::parameters::SLOT_COST;
 use super::stream::JOURNAL;
 use super::Volume;
 use cuesta_hal::Nand;
@@ -9,8 +13,13 @@ use cuesta_hal::Nand;
 const RECOVERY_RESERVE: u32 = 3;
 /// Segments for groomer and journal.
 const GROOM_RESERVE: u32 = 2;
-/// Segments by which grooming begins before hosts may open no more.
-const AHEAD: u32 = 5;
+/// Of so many unused slots, one is in a segment that hosts may still open, beside what is left of open ones: a larger reserve costs relocations, a smaller one
+/// record pages.
+const AHEAD_SHARE: u64 = 96;
+/// Own work for which a host that asks waits.
+const ALLOWANCE_US: u32 = 3800;
+/// Calls of `poll` for which work that is due waits for a host that has asked.
+const HELD_POLLS: u8 = 16;
 
 /// Journal pages that emptying one victim needs at most: records, merges, parity.
 const JOURNAL_ROOM: u32 = 3;
@@ -26,8 +35,14 @@ pub(super) const ERASE_US: u32 = 2000;
 pub(super) struct Credit {
     /// Microseconds of grooming owed.
     pub debt_us: i32,
-    /// Microseconds that each written sector adds.
-    pub rate_us: u32,
+    /// Microseconds of own work since the last accepted write.
+    spent_us: u32,
+    /// Calls of `poll` for which work was held back since then.
+    held: u8,
+    /// A host has asked since the last operation was begun.
+    asked: bool,
+    /// A host waits for a segment that has to be freed first.
+    pub starved: bool,
     /// Checkpoint steps owed.
     pub steps: u32,
     /// Free segments that idle time is to bring about; 0 when there is load.
@@ -36,15 +51,34 @@ pub(super) struct Credit {
     pub moves: u32,
 }
 
+impl Credit {
+    /// True when a host has waited for its share of the volume's own work.
+    pub(super) const fn used_up(&self) -> bool {
+        self.spent_us >= ALLOWANCE_US
+    }
+
+    /// A host asks.
+    pub(super) fn asks(&mut self) {
+        self.asked = true;
+    }
+
+    /// Counts own work that is begun.
+    pub(super) fn spend(&mut self, us: u32) {
+        self.spent_us = self.spent_us.saturating_add(us);
+    }
+
+    /// True when work is held back for a host that asks, which it does once more before the next one is held back.
+    pub(super) fn holds_back(&mut self) -> bool {
+        let holds = core::mem::take(&mut self.asked) && self.used_up() && self.held < HELD_POLLS;
+        self.held += u8::from(holds);
+        holds
+    }
+}
+
 impl<N: Nand> Volume<'_, N> {
     /// Segments that hosts may not open: what a recovery can need, one for sector data of each level, and those of groomer and journal.
     pub(super) fn host_reserve(&self) -> u32 {
         RECOVERY_RESERVE + GROOM_RESERVE + u32::from(self.parameters.levels) - 1
-    }
-
-    /// Free segments below which writes pay for grooming.
-    pub(super) fn trigger(&self) -> u32 {
-        self.host_reserve() + AHEAD
     }
 
     /// Free segments that a recovery could open after a cut at this moment: what was freed since the last record page is not free for
@@ -71,19 +105,53 @@ impl<N: Nand> Volume<'_, N> {
         1 + u32::from(room < JOURNAL_ROOM * self.journal_copies())
     }
 
-    /// Sets the rate for a victim: its work spread over the pages it frees, with a margin, more when little is free.
-    pub(super) fn set_rate(&mut self, victim: Segment) {
-        let slots = self.slots_of(victim);
+    /// Slots that hosts can fill before segments have to be freed: what is left of open ones, and of those that may be opened.
+    fn headroom(&self) -> u32 {
+        let open: u32 = (0u8..)
+            .zip(self.appends.iter())
+            .filter(|&(stream, _)| stream != JOURNAL)
+            .filter_map(|(_, append)| append.map(|append| append.next))
+            .map(|next| (self.shape.pages_per_segment() - next) * self.shape.units)
+            .sum();
+        let free = self.free.saturating_sub(self.host_reserve());
+        open + free * self.shape.slots_per_segment()
+    }
+
+    /// Headroom that grooming maintains: half of each stream's open segment, and a share of what is unused.
+    fn headroom_wanted(&self) -> u32 {
+        let streams = self.shape.streams.of_data() - 1;
+        let unused = self.room().saturating_sub(self.used) / u64::from(SLOT_COST);
+        streams * self.shape.slots_per_segment() / 2 + (unused / AHEAD_SHARE) as u32
+    }
+
+    /// True when writes pay for grooming.
+    pub(super) fn headroom_is_low(&self) -> bool {
+        self.headroom() < self.headroom_wanted() + self.shape.slots_per_segment()
+    }
+
+    /// True when the segment that frees most goes first, whatever its age: its room is needed now.
+    pub(super) fn headroom_is_short(&self) -> bool {
+        self.headroom() + self.shape.slots_per_segment() < self.headroom_wanted()
+    }
+
+    /// Microseconds of grooming that the next write owes: what is left of the victim, spread over the writes after which there will be as much room as is wanted.
+    fn pace_us(&self) -> u32 {
+        let Some(victim) = self.groom.victim() else {
+            return 1;
+        };
+        let slots = self.shape.slots_per_segment();
         let valid = self.segments.valid(victim).min(slots);
-        let freed = (slots - valid).max(1);
         let lookup = if (self.shape.map_pages as usize) > self.frames_len() {
             READ_US
         } else {
             0
         };
-        let work = slots * (HEADER_US + lookup) + valid * (READ_US + PROGRAM_US) + ERASE_US;
-        let missing = self.trigger().saturating_sub(self.free);
-        self.credit.rate_us = work / freed * (115 + 20 * missing) / 100;
+        let pages = self.shape.pages_per_segment() - self.groom.looked_at();
+        let work = pages * (HEADER_US + lookup * self.shape.units)
+            + valid * (READ_US + PROGRAM_US / self.shape.units)
+            + ERASE_US;
+        let writes = (self.headroom() + slots).saturating_sub(valid + self.headroom_wanted());
+        work / writes.max(1)
     }
 
     /// Charges an accepted write.
@@ -91,11 +159,16 @@ impl<N: Nand> Volume<'_, N> {
         self.stats.moves_per_write_max = self.stats.moves_per_write_max.max(self.credit.moves);
         self.credit.moves = 0;
         self.credit.idle_free = 0;
-        if self.free < self.trigger() || self.ailing {
-            self.credit.debt_us = self
-                .credit
-                .debt_us
-                .saturating_add(self.credit.rate_us.max(1) as i32);
+        self.credit.spent_us = 0;
+        self.credit.held = 0;
+        self.credit.starved = false;
+        if self.headroom_is_low() || self.ailing {
+            let pace = self.pace_us().min(ALLOWANCE_US) as i32;
+            self.credit.debt_us = (self.credit.debt_us + pace).min(2 * ALLOWANCE_US as i32);
+            if self.groom.victim().is_none() {
+                // What was paid ahead was paid for another one.
+                self.credit.debt_us = self.credit.debt_us.max(1);
+            }
         } else {
             self.credit.debt_us = 0;
         }
@@ -106,6 +179,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Counts groomer's work done.
     pub(super) fn pay(&mut self, us: u32) {
+        self.credit.spend(us);
         self.credit.debt_us -= us as i32;
         let floor = -(ERASE_US as i32);
         self.credit.debt_us = self.credit.debt_us.max(floor);

@@ -50,6 +50,8 @@ pub struct DeltaTable<'m> {
     media_slots: u32,
     len: usize,
     unjournaled: usize,
+    /// While a checkpoint is prepared: entries at places below are in its record pages.
+    dumped: usize,
 }
 
 impl<'m> DeltaTable<'m> {
@@ -67,6 +69,7 @@ impl<'m> DeltaTable<'m> {
             media_slots: shape.slots(),
             len: 0,
             unjournaled: 0,
+            dumped: slots,
         }
     }
 
@@ -75,6 +78,7 @@ impl<'m> DeltaTable<'m> {
         self.bytes.fill(0xFF);
         self.len = 0;
         self.unjournaled = 0;
+        self.dumped = self.slots;
     }
 
     /// Entries it may hold: fifteen of sixteen places where every byte counts, three of four in large tables.
@@ -238,6 +242,10 @@ impl<'m> DeltaTable<'m> {
             if distance_home >= distance_hole {
                 let code = self.code_at(place);
                 self.put(hole, follower, code);
+                if place >= self.dumped {
+                    // It is not in the dump yet, and must not be passed over.
+                    self.dumped = self.dumped.min(hole);
+                }
                 hole = place;
             }
         }
@@ -261,10 +269,26 @@ impl<'m> DeltaTable<'m> {
         self.put(place, sector, code);
     }
 
-    /// Marks all entries as held by no record page.
-    pub fn unmark_all(&mut self) {
-        for place in 0..self.slots {
-            self.mark(place, false);
+    /// Begins a dump: all entries are to be held by record pages from now on.
+    pub fn begin_dump(&mut self) {
+        self.dumped = 0;
+    }
+
+    /// True while there may be an entry that the dump has not come to.
+    #[must_use]
+    pub const fn dumping(&self) -> bool {
+        self.dumped < self.slots
+    }
+
+    /// The next entry for the dump, of those that some record page holds already.
+    pub fn next_dumped(&mut self) -> Option<Delta> {
+        while self.dumped < self.slots {
+            let entry = self.entry(self.dumped);
+            self.dumped += 1;
+            if let Some(delta) = entry.filter(|delta| delta.journaled) {
+                return Some(delta);
+            }
         }
+        None
     }
 }

@@ -6,7 +6,7 @@
 use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{Location, MapIndex, Sector, Segment};
-use super::credit::{ERASE_US, HEADER_US, PROGRAM_US, READ_US};
+use super::credit::{HEADER_US, PROGRAM_US, READ_US};
 use super::flight::{Origin, Unit};
 use super::index::Lookup;
 use super::job::{Job, Step};
@@ -97,6 +97,11 @@ impl Groom {
         }
     }
 
+    /// Pages of the victim that are done with.
+    pub(super) const fn looked_at(&self) -> u32 {
+        self.offset
+    }
+
     /// True when grooming must not wait for debt.
     pub(super) const fn urgent(&self) -> bool {
         self.urgent
@@ -148,7 +153,6 @@ impl<N: Nand> Volume<'_, N> {
             self.groom.exhausted = true;
             return Step::Wait;
         };
-        self.set_rate(victim);
         self.groom = Groom {
             victim: Some(victim),
             leveling,
@@ -266,7 +270,7 @@ impl<N: Nand> Volume<'_, N> {
         if let Some(candidate) = unresolved {
             if let Lookup::Need(map) = self.lookup(candidate.sector) {
                 if self.load_map(map) {
-                    self.pay(0);
+                    self.pay(READ_US);
                 }
             }
             return Step::Wait;
@@ -373,11 +377,14 @@ impl<N: Nand> Volume<'_, N> {
         Step::Wait
     }
 
-    fn stream_of(&mut self, victim: Segment, birth: u32) -> Option<u8> {
+    /// The stream for a sector of the victim that a host last wrote at `birth`, and the class that was wanted.
+    fn stream_of(&mut self, victim: Segment, birth: u32) -> Option<(u8, u8)> {
         let level = self.segments.level(victim);
         if self.groom.leveling {
             match self.appends[usize::from(LEVELING)] {
-                Some(open) if self.segments.level(open.segment) == level => return Some(LEVELING),
+                Some(open) if self.segments.level(open.segment) == level => {
+                    return Some((LEVELING, LEVELING));
+                }
                 None if self.erasable() > self.host_reserve()
                     && self.level_of_stream(LEVELING) == level =>
                 {
@@ -393,7 +400,9 @@ impl<N: Nand> Volume<'_, N> {
         } else {
             self.class_for_relocation(victim, birth)
         };
-        self.stream_for(level, class, self.groom_reserve())
+        let filling = self.filling(level, class);
+        let stream = self.stream_for(level, filling, self.groom_reserve())?;
+        Some((stream, class))
     }
 
     /// The current page is in the buffer of `die`.
@@ -472,7 +481,7 @@ impl<N: Nand> Volume<'_, N> {
             self.groom.let_go();
             return Step::Wait;
         }
-        let Some(stream) = self.stream_of(victim, candidate.birth) else {
+        let Some((stream, class)) = self.stream_of(victim, candidate.birth) else {
             self.groom.holds = None;
             self.groom.stage = Stage::Fetch;
             return Step::Again;
@@ -508,6 +517,7 @@ impl<N: Nand> Volume<'_, N> {
         }
         self.pay(PROGRAM_US / self.shape.units);
         self.credit.moves += 1;
+        self.count_relocation(class, victim);
         if self
             .append_unit(stream, unit, Source::Buffer(die, candidate.unit))
             .is_err()
@@ -550,10 +560,7 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     fn finish_victim(&mut self, victim: Segment) -> Step {
-        if self.relocating_from(victim)
-            && !self.stages.is_empty()
-            && self.free > self.host_reserve()
-        {
+        if self.relocating_from(victim) && !self.stages.is_empty() && !self.credit.starved {
             // What is staged need not be padded: the victim becomes free when the last relocation is on the media.
             self.stats.victims += 1;
             self.groom = Groom::default();
@@ -585,7 +592,6 @@ impl<N: Nand> Volume<'_, N> {
         }
         // Every page was held against the index. A count that is left belongs to mappings that were lost with their map page.
         self.release(victim);
-        self.pay(ERASE_US / 2);
         Step::Wait
     }
 }

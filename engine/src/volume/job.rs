@@ -6,6 +6,7 @@
 use cuesta_hal::{Buffer, Completion, Die, Nand};
 
 use super::address::{MapIndex, Segment};
+use super::credit::ERASE_US;
 use super::error::Error;
 use super::flight::Flight;
 use super::stream::JOURNAL;
@@ -136,6 +137,10 @@ impl<N: Nand> Volume<'_, N> {
                 return step;
             }
         }
+        let needed = self.hosts_are_blocked() || self.credit.starved || self.want_open.is_some();
+        if !needed && self.credit.holds_back() {
+            return Step::Wait;
+        }
         if let Some(job) = self.due_job() {
             // It may need the buffer that the groomer holds.
             self.groom.let_go();
@@ -228,30 +233,29 @@ impl<N: Nand> Volume<'_, N> {
         None
     }
 
+    /// True while no change could be accepted, whatever else is put off.
+    fn hosts_are_blocked(&self) -> bool {
+        !self.control.is_idle()
+            || self.redriving()
+            || matches!(self.job, Job::Record | Job::Retry { .. })
+            || self.record_is_full()
+            // One program in flight may still need an entry, and so does the write that asks.
+            || self.deltas.room() <= self.deltas_promised() + self.shape.units as usize
+            || self.groom.urgent()
+    }
+
     /// True while hosts have to wait with changes.
     pub(super) fn host_must_wait(&mut self) -> bool {
-        if !self.control.is_idle() || self.redriving() {
+        self.credit.asks();
+        if self.hosts_are_blocked() {
             return true;
         }
-        if matches!(self.job, Job::Record | Job::Retry { .. }) || self.checkpoint.dumping() {
-            return true;
+        if self.job != Job::None {
+            // On other dies there may be room.
+            return self.dies.len() == 1;
         }
-        if self.record_is_full() {
-            return true;
-        }
-        // One program in flight may still need an entry, and so does the write that asks.
-        if self.deltas.room() <= self.deltas_promised() + self.shape.units as usize {
-            return true;
-        }
-        match self.job {
-            Job::None => {}
-            // Where little is free, what is open belongs to the groomer.
-            _ if self.dies.len() > 1 => {
-                return self.free <= self.host_reserve() && !self.groom.exhausted;
-            }
-            _ => return true,
-        }
-        self.due_job().is_some() || self.groom_owed()
+        let share = self.credit.starved || !self.credit.used_up();
+        share && (self.due_job().is_some() || self.groom_owed())
     }
 
     /// Entries of the delta table that must stay free for what is in flight.
@@ -263,7 +267,6 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn record_due(&self) -> bool {
         let full = |len: usize, capacity: usize| len + 6 > capacity;
         self.pending.wanted
-            || (!self.pending.freed.is_empty() && self.erasable() <= self.host_reserve())
             || self.deltas.unjournaled() >= self.record_interval()
             || (!self.recovering
                 && self.pending.named.len() <= 2
@@ -296,9 +299,10 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    fn start_job_erase(&mut self, block: cuesta_hal::BlockAddress) -> Result<(), Error> {
+    pub(super) fn start_job_erase(&mut self, block: cuesta_hal::BlockAddress) -> Result<(), Error> {
         match self.nand.start_erase(block) {
             Ok(()) => {
+                self.pay(ERASE_US);
                 self.dies[usize::from(block.die.0)].flight = Flight::Job;
                 Ok(())
             }
@@ -419,10 +423,10 @@ impl<N: Nand> Volume<'_, N> {
         if self.groom.exhausted {
             return false;
         }
-        if self.groom.urgent() || self.free <= self.host_reserve() {
+        if self.groom.urgent() || self.credit.starved {
             return true;
         }
-        (self.free < self.trigger() || self.ailing) && self.credit.debt_us > 0
+        (self.headroom_is_low() || self.ailing) && self.credit.debt_us > 0
     }
 
     /// True when hosts wait for segments that nobody can free.

@@ -5,6 +5,7 @@ use cuesta_hal::Nand;
 use super::address::{Location, Sector, Segment};
 use super::anchor::Position;
 use super::append_point::AppendPoint;
+use super::delta::Delta;
 use super::level::ENTRY_BYTES;
 use super::parameters::record_room;
 use super::segment_table::State;
@@ -40,7 +41,7 @@ impl<N: Nand> Volume<'_, N> {
     /// Deltas after which a record page is due: what is in flight by then must fit into it too.
     pub(super) fn record_interval(&self) -> usize {
         let in_flight = self.dies.len() * self.shape.units as usize;
-        self.record_room().saturating_sub(in_flight).clamp(8, 128)
+        self.record_room().saturating_sub(in_flight).clamp(8, 192)
     }
 
     /// True when one more delta might not fit into the next record page: but for the dump of a checkpoint, one page holds all of
@@ -146,6 +147,7 @@ impl<N: Nand> Volume<'_, N> {
     /// Where the deltas need several pages, only the last one names segments: what is named may be erased, so the deltas that
     /// emptied it must be down before (invariant I3).
     pub(super) fn encode_record(&mut self, die: cuesta_hal::Die) {
+        self.checkpoint_records();
         if !self.recovering && self.deltas.unjournaled() <= self.record_room() {
             self.name_segments();
         }
@@ -200,11 +202,17 @@ impl<N: Nand> Volume<'_, N> {
         let count_at = out.position();
         out.u16(0);
         let start = out.position();
-        let field = bits::width(shape.capacity);
-        let width = delta_bits(&shape);
-        let room = (main.len() - start) * 8 / width as usize;
+        let room = (main.len() - start) * 8 / delta_bits(&shape) as usize;
         let area = &mut main[start..];
         let mut count = 0;
+        // What room is left beside the new ones takes the dump of a checkpoint on.
+        for _ in self.deltas.unjournaled()..room {
+            let Some(delta) = self.deltas.next_dumped() else {
+                break;
+            };
+            put_delta(area, count, &shape, &delta);
+            count += 1;
+        }
         for place in 0..self.deltas.places() {
             if count == room {
                 break;
@@ -215,10 +223,7 @@ impl<N: Nand> Volume<'_, N> {
             if delta.journaled {
                 continue;
             }
-            let at = count * width as usize;
-            bits::set_at(area, at, field, delta.sector.0);
-            let code = shape.to_code(delta.location);
-            bits::set_at(area, at + field as usize, shape.location_bits, code);
+            put_delta(area, count, &shape, &delta);
             self.deltas.mark(place, true);
             count += 1;
         }
@@ -230,6 +235,15 @@ impl<N: Nand> Volume<'_, N> {
             self.pending.wanted = false;
         }
     }
+}
+
+/// Encodes the delta of a number; [`DeltaArea::get`] is the other way.
+fn put_delta(area: &mut [u8], index: usize, shape: &Shape, delta: &Delta) {
+    let field = bits::width(shape.capacity);
+    let at = index * delta_bits(shape) as usize;
+    bits::set_at(area, at, field, delta.sector.0);
+    let code = shape.to_code(delta.location);
+    bits::set_at(area, at + field as usize, shape.location_bits, code);
 }
 
 /// What every record page says about its volume, for whoever has no anchor.

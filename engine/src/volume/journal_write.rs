@@ -3,6 +3,7 @@
 use cuesta_hal::{Die, Nand};
 
 use super::address::{MapIndex, Segment};
+use super::credit::PROGRAM_US;
 use super::error::Error;
 use super::flight::Flight;
 use super::job::{Job, Step};
@@ -38,7 +39,7 @@ impl<N: Nand> Volume<'_, N> {
             return Err(self.fail(Error::NoSpace));
         };
         self.checkpoint
-            .page_moved(segment, offset, self.journal_sequence);
+            .page_placed(segment, offset, self.journal_sequence);
         let time = self.take_time();
         // A map page covers what was settled when it was encoded: all that is older than the oldest program in flight.
         let oldest = self.dies.iter().filter_map(|die| match die.flight {
@@ -69,6 +70,7 @@ impl<N: Nand> Volume<'_, N> {
         } else {
             self.stats.meta_pages += offsets.len() as u32;
         }
+        self.credit.spend(PROGRAM_US);
         let stripe = self.start_stripe(segment, &offsets)?;
         self.dies[usize::from(die.0)].flight = Flight::Job;
         self.job = Job::Journal {

@@ -84,7 +84,7 @@ impl core::error::Error for BudgetError {}
 /// Entries the smallest delta table holds for each die: the journal interval and what can be in flight.
 const DELTAS_MIN: usize = 96;
 /// Entries of the delta table with the full index.
-const DELTAS_FULL: usize = 4096;
+const DELTAS_FULL: usize = 8192;
 
 impl Plan {
     /// Plans the memory of a volume with these parameters.

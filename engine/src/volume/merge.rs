@@ -3,6 +3,7 @@
 use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{Location, MapIndex, Segment};
+use super::credit::READ_US;
 use super::error::Error;
 use super::job::{Job, Step};
 use super::map_page::FrameState;
@@ -41,7 +42,9 @@ impl<N: Nand> Volume<'_, N> {
                     Location::UNMAPPED => self.frames.bytes_mut(frame).fill(0xFF),
                     Location::LOST => self.fill_lost(frame),
                     Location(_) => {
-                        self.load_map(map);
+                        if self.load_map(map) {
+                            self.credit.spend(READ_US);
+                        }
                         return Ok(Step::Wait);
                     }
                 }
@@ -164,7 +167,7 @@ impl<N: Nand> Volume<'_, N> {
                 }
             };
         }
-        self.start_checkpoint(false);
+        self.start_checkpoint(true);
         None
     }
 }

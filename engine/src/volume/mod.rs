@@ -96,6 +96,7 @@ use level::LevelTable;
 use map_page::Frames;
 use parameters::RINGS_MAX;
 use patrol::Patrol;
+use placement::Placement;
 use read::Patience;
 use rebuild::Rebuild;
 use ring::Ring;
@@ -214,6 +215,7 @@ pub struct Volume<'m, N: Nand> {
     job: Job,
     groom: Groom,
     credit: Credit,
+    placement: Placement,
     patrol: Patrol,
     rebuild: Option<Rebuild>,
     /// Pages that were to be made again so far, wrapping.

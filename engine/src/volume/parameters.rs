@@ -391,8 +391,9 @@ impl Quota {
         let ring_slots = (segments * checkpoint_pages)
             .div_ceil(checkpoint_interval * 16)
             .clamp(3, (RING_BLOCKS_MAX as u32 / blocks_per_slot).max(3));
-        let journal_segments =
-            (2 * (map_pages + checkpoint_interval + checkpoint_pages)).div_ceil(useful) + 2;
+        // Map pages, what a mount replays while the next checkpoint is being made, the open segment, and one that is being emptied.
+        let replayed = checkpoint_interval * 3 / 2 + checkpoint_pages;
+        let journal_segments = map_pages.div_ceil(useful) + replayed.div_ceil(useful) + 2;
 
         let anchor_blocks = ring_slots * blocks_per_slot;
         let bad_blocks = geometry.bad_blocks_max_per_die * u32::from(geometry.dies);

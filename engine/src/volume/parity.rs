@@ -6,6 +6,7 @@
 use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{MapIndex, Segment};
+use super::credit::READ_US;
 use super::error::Error;
 use super::flight::Flight;
 use super::io;
@@ -48,6 +49,7 @@ impl<N: Nand> Volume<'_, N> {
                 end,
                 summed,
             };
+            self.credit.spend(READ_US);
             self.start_job_read(page, self.shape.layout.page_columns())?;
             return Ok(Step::Wait);
         }

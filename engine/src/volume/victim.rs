@@ -33,6 +33,7 @@ impl<N: Nand> Volume<'_, N> {
                 return Some((lagging, true));
             }
         }
+        let short = self.headroom_is_short();
         let mut best = None;
         let mut best_score = 0u64;
         for segment in self.segments.iter() {
@@ -48,12 +49,7 @@ impl<N: Nand> Volume<'_, N> {
                 return Some((segment, false));
             }
             let age = u64::from(self.age(segment)) + 1;
-            // Where little is free the emptiest segment goes first, whatever its age: its room is needed now.
-            let age = if self.free <= self.host_reserve() {
-                1
-            } else {
-                age
-            };
+            let age = if short { 1 } else { age };
             let score = ((u64::from(good - valid) * age) << 16) / u64::from(valid);
             if score > best_score {
                 best_score = score;

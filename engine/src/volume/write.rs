@@ -95,12 +95,14 @@ impl<N: Nand> Volume<'_, N> {
         if self.used + self.cost(level.0) > self.room() + self.cost_at(old) {
             return Err(nb::Error::Other(Error::NoSpace));
         }
-        let class = self.class_for_write(old);
-        let Some(stream) = self.stream_for(level.0, class, self.host_reserve()) else {
-            return match self.out_of_space() {
-                true => Err(nb::Error::Other(Error::NoSpace)),
-                false => Err(nb::Error::WouldBlock),
-            };
+        let class = self.class_for_write(level.0, old);
+        let filling = self.filling(level.0, class);
+        let Some(stream) = self.stream_for(level.0, filling, self.host_reserve()) else {
+            if self.out_of_space() {
+                return Err(nb::Error::Other(Error::NoSpace));
+            }
+            self.credit.starved |= self.want_open.is_none();
+            return Err(nb::Error::WouldBlock);
         };
         if !self.can_append(stream) {
             self.patience.write_waits(self.append_die(stream));
@@ -123,7 +125,9 @@ impl<N: Nand> Volume<'_, N> {
         self.append_unit(stream, unit, Source::Host(data))
             .map_err(nb::Error::Other)?;
         self.intent = None;
+        self.count_write(class, old);
         self.sweep_stamps();
+        self.sweep_streams();
         self.charge_write();
         Ok(ticket)
     }
@@ -188,14 +192,16 @@ impl<N: Nand> Volume<'_, N> {
         let nearest = streams
             .filter(|&other| self.appends[usize::from(other)].is_some())
             .min_by_key(|&other| other.abs_diff(wanted));
-        let least = match nearest {
-            Some(_) => reserve.max(self.host_reserve()),
-            None => reserve,
+        let (least, affordable) = match nearest {
+            Some(_) => (reserve.max(self.host_reserve()), !self.credit.used_up()),
+            None => (reserve, true),
         };
-        if self.erasable() > least {
+        if self.erasable() > least && affordable {
             self.want_open = Some(wanted);
             return None;
         }
+        // What was freed since the last record page would do.
+        self.pending.wanted |= self.free > least && !self.pending.freed.is_empty();
         nearest
     }
 

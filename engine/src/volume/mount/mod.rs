@@ -218,6 +218,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             job: super::Job::None,
             groom: super::Groom::default(),
             credit: super::Credit::default(),
+            placement: super::Placement::default(),
             patrol: super::Patrol::default(),
             rebuild: None,
             rebuilds: 0,
