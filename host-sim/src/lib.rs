@@ -68,6 +68,7 @@ mod operations;
 mod power;
 mod prng;
 mod referee;
+pub mod reference;
 mod region;
 mod settle;
 #[cfg(test)]

@@ -4,11 +4,11 @@
 //! requests and the figures compared. The generator is [`SplitMix64`]; the permutation that spreads hot sectors over the disk is a Fisher-Yates
 //! shuffle with a seed of its own, the same in every run.
 
-use crate::prng::SplitMix64;
+mod requests;
 
-/// Seed of the permutation that spreads popular sectors over the disk.
-pub const PERMUTATION_SEED: u64 = 0x00C0_FFEE;
-/// Skew of the Zipf distribution.
+pub use requests::{permutation, Pattern, Request, Requests, Stream};
+
+/// Skew of the Zipf distribution where none is asked for.
 pub const ZIPF_THETA: f64 = 0.99;
 /// Requests of the random-read workload.
 pub const RANDOM_READS: u64 = 100_000;
@@ -46,6 +46,26 @@ pub enum Workload {
     Shift,
     /// Overwrites half of the disk a hundred times over while the other half lies still.
     Wear,
+    /// Runs of 1 to 16 sectors, most of them in a tenth of the disk, some of them trimmed.
+    Mixed,
+}
+
+/// What can be chosen about a workload.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Choice {
+    /// Replaces the seed of the measured stream.
+    pub seed: Option<u64>,
+    /// Skew of the Zipf distribution.
+    pub theta: f64,
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        Self {
+            seed: None,
+            theta: ZIPF_THETA,
+        }
+    }
 }
 
 /// No workload has that name. Displays the names there are.
@@ -88,7 +108,7 @@ impl std::str::FromStr for Workload {
 
 impl Workload {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::SeqFill,
         Self::SeqOver,
         Self::Uniform,
@@ -101,6 +121,7 @@ impl Workload {
         Self::Sync,
         Self::Shift,
         Self::Wear,
+        Self::Mixed,
     ];
 
     /// Its name on the command line and in reports.
@@ -119,19 +140,20 @@ impl Workload {
             Self::Sync => "sync",
             Self::Shift => "shift",
             Self::Wear => "wear",
+            Self::Mixed => "mixed",
         }
     }
 
-    /// What is done, over `sectors` sectors; `seed` replaces the seed of the measured stream.
+    /// What is done, over `sectors` sectors.
     #[must_use]
-    pub fn script(self, sectors: u32, seed: Option<u64>) -> Script {
+    pub fn script(self, sectors: u32, choice: &Choice) -> Script {
         let all = u64::from(sectors);
         let uniform = Phase {
             stream: Pattern::Uniform.with(0xD5A2),
             count: 0,
             sync: Sync::Never,
         };
-        let chosen = |pattern: Pattern, default: u64| pattern.with(seed.unwrap_or(default));
+        let chosen = |pattern: Pattern, default: u64| pattern.with(choice.seed.unwrap_or(default));
         // A warm-up of two disks and a measured disk of the same stream.
         let overwrite = |stream: Stream, measured: u64, sync: Sync| Script {
             before: vec![Phase {
@@ -172,12 +194,18 @@ impl Workload {
             },
             Self::Uniform => overwrite(chosen(Pattern::Uniform, 0xD5A2), all, Sync::AtEnd),
             Self::Zipf => overwrite(
-                chosen(Pattern::Zipf { theta: ZIPF_THETA }, 0x21BF),
+                chosen(
+                    Pattern::Zipf {
+                        theta: choice.theta,
+                    },
+                    0x21BF,
+                ),
                 all,
                 Sync::AtEnd,
             ),
             Self::HotCold => overwrite(chosen(Pattern::HotCold, 0x9010), all, Sync::AtEnd),
             Self::Shift => overwrite(chosen(Pattern::Shift, 0x9010), all, Sync::AtEnd),
+            Self::Mixed => overwrite(chosen(Pattern::Mixed, 0x313D), all, Sync::AtEnd),
             Self::Sync => overwrite(chosen(Pattern::Uniform, 0xD5A2), all / 4, Sync::Every(1)),
             Self::RandRead | Self::SeqRead => Script {
                 before: vec![Phase {
@@ -318,151 +346,6 @@ impl Script {
             Measured::Mount { .. } => 0,
         };
         fill + before + measured
-    }
-}
-
-/// How the next sector is drawn.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Pattern {
-    /// 0, 1, 2 … and from the start again.
-    Sequential,
-    /// `below(L)`.
-    Uniform,
-    /// Rank by the weights (rank + 1)^−theta, through the permutation.
-    Zipf {
-        /// The skew.
-        theta: f64,
-    },
-    /// Nine of ten in the first tenth of the permutation, the others in the rest.
-    HotCold,
-    /// As [`HotCold`](Self::HotCold), but after every L / 2 writes the next tenth is the hot one.
-    Shift,
-    /// Uniform over the sectors from L / 2 on.
-    UpperHalf,
-}
-
-impl Pattern {
-    /// The stream of this pattern that starts at `seed`.
-    #[must_use]
-    pub const fn with(self, seed: u64) -> Stream {
-        Stream {
-            pattern: self,
-            seed,
-        }
-    }
-}
-
-/// A pattern and the seed of its random numbers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Stream {
-    /// The pattern.
-    pub pattern: Pattern,
-    /// The seed.
-    pub seed: u64,
-}
-
-impl Stream {
-    /// The sectors of the stream over a disk of `sectors` sectors (at least 10).
-    #[must_use]
-    pub fn over(self, sectors: u32) -> Requests {
-        let permuted = matches!(
-            self.pattern,
-            Pattern::Zipf { .. } | Pattern::HotCold | Pattern::Shift
-        );
-        let cumulative = match self.pattern {
-            Pattern::Zipf { theta } => zipf_cumulative(sectors, theta),
-            _ => Vec::new(),
-        };
-        Requests {
-            pattern: self.pattern,
-            prng: SplitMix64::new(self.seed),
-            sectors,
-            drawn: 0,
-            permutation: if permuted {
-                permutation(sectors)
-            } else {
-                Vec::new()
-            },
-            cumulative,
-        }
-    }
-}
-
-/// The sectors 0..`sectors` in the order that the skewed streams share.
-#[must_use]
-pub fn permutation(sectors: u32) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..sectors).collect();
-    let mut prng = SplitMix64::new(PERMUTATION_SEED);
-    for i in (1..order.len()).rev() {
-        let j = prng.below(i as u64 + 1) as usize;
-        order.swap(i, j);
-    }
-    order
-}
-
-/// Probability that the rank is at most the index.
-fn zipf_cumulative(sectors: u32, theta: f64) -> Vec<f64> {
-    let mut sum = 0.0;
-    let mut cumulative: Vec<f64> = (0..sectors)
-        .map(|rank| {
-            sum += f64::from(rank + 1).powf(-theta);
-            sum
-        })
-        .collect();
-    for value in &mut cumulative {
-        *value /= sum;
-    }
-    cumulative
-}
-
-/// The sectors of a stream, one after the other, without end.
-#[derive(Debug, Clone)]
-pub struct Requests {
-    pattern: Pattern,
-    prng: SplitMix64,
-    sectors: u32,
-    drawn: u64,
-    permutation: Vec<u32>,
-    cumulative: Vec<f64>,
-}
-
-impl Requests {
-    /// The next sector.
-    #[allow(clippy::should_implement_trait)] // It never ends: an iterator would make every caller unwrap.
-    pub fn next(&mut self) -> u32 {
-        let all = u64::from(self.sectors);
-        let number = self.drawn;
-        self.drawn += 1;
-        match self.pattern {
-            Pattern::Sequential => (number % all) as u32,
-            Pattern::Uniform => self.prng.below(all) as u32,
-            Pattern::UpperHalf => {
-                let half = all / 2;
-                (half + self.prng.below(all - half)) as u32
-            }
-            Pattern::Zipf { .. } => {
-                let x = self.prng.unit();
-                let rank = self.cumulative.partition_point(|&p| p <= x);
-                self.permutation[rank.min(self.permutation.len() - 1)]
-            }
-            Pattern::HotCold => self.hot_or_cold(0),
-            Pattern::Shift => {
-                let moves = number / (all / 2);
-                self.hot_or_cold(moves % 10 * (all / 10))
-            }
-        }
-    }
-
-    /// Nine of ten in the tenth of the permutation that starts at `start`.
-    fn hot_or_cold(&mut self, start: u64) -> u32 {
-        let all = u64::from(self.sectors);
-        let tenth = all / 10;
-        let within = if self.prng.below(10) < 9 {
-            self.prng.below(tenth)
-        } else {
-            tenth + self.prng.below(all - tenth)
-        };
-        self.permutation[((start + within) % all) as usize]
     }
 }
 

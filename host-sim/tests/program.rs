@@ -436,7 +436,7 @@ fn bench_prints_one_object_a_run_with_the_fields_of_the_contract() {
     let small = ["--chip", "tiny", "--utilization", "0.2"];
     let arguments = [&["bench", "--all", "--json"], &small[..]].concat();
     let text = scratch.succeeds(&arguments);
-    assert_eq!(text.lines().count(), 12);
+    assert_eq!(text.lines().count(), 13);
     for line in text.lines() {
         let at = |field: &str| line.find(&format!("\"{field}\":"));
         let places: Vec<_> = BENCH_FIELDS
@@ -445,7 +445,9 @@ fn bench_prints_one_object_a_run_with_the_fields_of_the_contract() {
             .collect();
         assert!(places.is_sorted(), "{line}");
         let run: Value = serde_json::from_str(line).unwrap();
-        assert_eq!(run.as_object().unwrap().len(), BENCH_FIELDS.len());
+        let more = ["latency_histogram", "erase_counts"];
+        let known = |name: &String| BENCH_FIELDS.contains(&&**name) || more.contains(&&**name);
+        assert!(run.as_object().unwrap().keys().all(known), "{line}");
     }
     let uniform = text
         .lines()
@@ -472,6 +474,37 @@ fn bench_prints_a_table_for_people_with_the_bound_of_theory() {
     assert_eq!(lines.len(), 6, "{text}");
     assert!(lines[1].starts_with("workload") && lines[1].contains("bound"));
     assert!(lines[2..].iter().all(|line| line.starts_with("uniform")));
+}
+
+#[test]
+fn bench_shows_references_beside_the_engine_on_any_number_of_blocks_and_any_skew() {
+    let scratch = Scratch::new();
+    let arguments = [
+        "bench",
+        "zipf",
+        "--chip",
+        "tiny",
+        "--utilization",
+        "0.2",
+        "--blocks",
+        "128",
+        "--reference",
+        "single,dac",
+        "--json",
+        "--theta",
+    ];
+    let run = |theta: &str| -> Value {
+        let arguments = [&arguments[..], &[theta]].concat();
+        serde_json::from_str(&scratch.succeeds(&arguments)).unwrap()
+    };
+    let (flat, steep) = (run("0.6"), run("1.3"));
+    for run in [&flat, &steep] {
+        let references = run["reference_wa"].as_object().unwrap();
+        assert_eq!(references.len(), 2);
+        // 20 % of 128 blocks of 16 pages.
+        assert_eq!(run["host_writes"], 409);
+    }
+    assert_ne!(flat["virtual_us"], steep["virtual_us"]);
 }
 
 #[test]

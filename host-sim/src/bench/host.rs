@@ -6,7 +6,7 @@ use cuesta::volume::{Memory, Sector, Stats, Volume};
 use super::{BenchError, Figures, Latencies};
 use crate::content;
 use crate::emulator::EmulatedNand;
-use crate::workload::{Requests, Sync};
+use crate::workload::{Request, Requests, Sync};
 
 /// Requests between two calls of `progress`.
 const PROGRESS_STEP: u64 = 4096;
@@ -17,6 +17,8 @@ pub(super) type BenchDisk<'m> = Disk<'m, &'m mut EmulatedNand>;
 pub(super) struct Host<'p> {
     /// Last version of each sector.
     versions: Vec<u32>,
+    /// Sectors that were given up since.
+    trimmed: Vec<bool>,
     data: Vec<u8>,
     done: u64,
     total: u64,
@@ -32,6 +34,7 @@ impl<'p> Host<'p> {
     ) -> Self {
         Self {
             versions: vec![0; sectors as usize],
+            trimmed: vec![false; sectors as usize],
             data: vec![0; sector_bytes as usize],
             done: 0,
             total,
@@ -57,20 +60,46 @@ impl<'p> Host<'p> {
     pub fn write(&mut self, disk: &mut BenchDisk<'_>, sector: u32) -> Result<(), BenchError> {
         let version = &mut self.versions[sector as usize];
         *version += 1;
+        self.trimmed[sector as usize] = false;
         content::fill(sector, *version, &mut self.data);
         disk.write(Sector(sector), &self.data)?;
         self.count();
         Ok(())
     }
 
-    pub fn read(&mut self, disk: &mut BenchDisk<'_>, sector: u32) -> Result<(), BenchError> {
-        disk.read(Sector(sector), &mut self.data)?;
+    fn trim(&mut self, disk: &mut BenchDisk<'_>, sector: u32) -> Result<(), BenchError> {
+        self.trimmed[sector as usize] = true;
+        disk.trim(Sector(sector), 1)?;
         self.count();
-        if content::is(sector, self.versions[sector as usize], &self.data) {
+        Ok(())
+    }
+
+    /// Plays a request; how many sectors it wrote.
+    fn play(&mut self, disk: &mut BenchDisk<'_>, request: Request) -> Result<u64, BenchError> {
+        match request {
+            Request::Write(sector) => self.write(disk, sector).map(|()| 1),
+            Request::Trim(sector) => self.trim(disk, sector).map(|()| 0),
+        }
+    }
+
+    pub fn read(&mut self, disk: &mut BenchDisk<'_>, sector: u32) -> Result<(), BenchError> {
+        let found = disk.read(Sector(sector), &mut self.data)?;
+        self.count();
+        let right = if self.trimmed[sector as usize] {
+            !found && self.data.iter().all(|&byte| byte == 0)
+        } else {
+            self.is_last(sector)
+        };
+        if right {
             Ok(())
         } else {
             Err(BenchError::WrongData { sector })
         }
+    }
+
+    /// What was read is what was written last.
+    fn is_last(&self, sector: u32) -> bool {
+        content::is(sector, self.versions[sector as usize], &self.data)
     }
 
     pub fn writes(
@@ -81,7 +110,7 @@ impl<'p> Host<'p> {
         sync: Sync,
     ) -> Result<(), BenchError> {
         for done in 1..=count {
-            self.write(disk, requests.next())?;
+            self.play(disk, requests.next_request())?;
             if sync.follows(done, count) {
                 disk.flush()?;
             }
@@ -98,13 +127,14 @@ impl<'p> Host<'p> {
     ) -> Result<Figures, BenchError> {
         let mut latencies = Latencies::default();
         let mut moves_max = 0;
+        let mut writes = 0;
         let counters = disk.volume().nand().counters();
         let stats = *disk.volume().stats();
         for done in 1..=count {
-            let sector = requests.next();
+            let request = requests.next_request();
             let start_ns = disk.volume().nand().now_ns();
             let relocations = disk.volume().stats().relocations;
-            self.write(disk, sector)?;
+            writes += self.play(disk, request)?;
             if sync.follows(done, count) {
                 disk.flush()?;
             }
@@ -116,7 +146,7 @@ impl<'p> Host<'p> {
             counters: disk.volume().nand().counters().since(&counters),
             stats: since(disk.volume().stats(), &stats),
             latencies,
-            writes: count,
+            writes,
             reads: 0,
             moves_max,
             mount: false,

@@ -8,6 +8,7 @@
 mod binomial;
 mod ecc;
 mod host;
+mod matrix;
 mod miscorrection;
 mod overload;
 mod queue;
@@ -18,6 +19,7 @@ mod strength_plot;
 mod wrong_bits;
 
 pub use ecc::{ecc_variants, measure_ecc, Codewords, EccReport, EccVariant};
+pub use matrix::{run_cases, Case, Outcome};
 pub use overload::{overload, OverloadOptions, OverloadReport};
 pub use queue::{run_queue, QueueOptions, QueueReport};
 pub use report::{Latencies, Report};
@@ -27,20 +29,22 @@ pub use strength::{
 };
 pub use strength_plot::strength_plot;
 
+use std::collections::BTreeMap;
+
 use cuesta::volume::{
     cost_of, Budget, Error, FormatError, FormatOptions, Level, MountError, Parameters, Shape,
     Stats, Volume, SLOT_COST,
 };
+use cuesta_hal::{BlockAddress, Nand};
 
 use crate::chips::Chip;
 use crate::counters::Counters;
 use crate::emulator::{Builder, EmulatedNand};
 use crate::footprint::{budget_name, Footprint, FootprintError};
 use crate::memory::OwnedMemory;
+use crate::reference::{write_amplification, Ground, Scheme};
 use crate::theory;
-use crate::workload::{
-    Measured, Pattern, Requests, Sync, Workload, MOUNT_UNSYNCED_WRITES, ZIPF_THETA,
-};
+use crate::workload::{Choice, Measured, Pattern, Requests, Sync, Workload, MOUNT_UNSYNCED_WRITES};
 use host::Host;
 
 /// Sectors that a run has at least.
@@ -59,8 +63,8 @@ pub struct Options {
     pub budget: Budget,
     /// A sync after so many writes of the measured phase.
     pub sync_every: Option<u64>,
-    /// Replaces the seed of the measured stream.
-    pub seed: Option<u64>,
+    /// Seed of the measured stream, and skew.
+    pub choice: Choice,
 }
 
 /// Why there are no figures.
@@ -233,7 +237,7 @@ pub fn run(
         options.budget,
         1,
     )?;
-    let script = workload.script(rig.sectors, options.seed);
+    let script = workload.script(rig.sectors, &options.choice);
     let total = script.requests() + u64::from(rig.sectors);
     let mut host = Host::new(rig.sectors, rig.parameters.sector_bytes, total, progress);
 
@@ -366,16 +370,28 @@ fn report(workload: Workload, options: &Options, rig: &Rig, figures: &Figures) -
         wear_max: wear.max,
         wear_mean: wear.mean,
         wear_stddev: wear.stddev,
+        reference_wa: BTreeMap::new(),
+        latency_histogram: latencies.histogram(),
+        erase_counts: match workload {
+            Workload::Wear => erase_counts(&rig.nand),
+            _ => Vec::new(),
+        },
     }
 }
 
-/// The least write amplification that theory allows for a workload; `None` where nothing is written.
-///
-/// For a moving hot set it is the bound of one that stands still.
-///
-/// # Errors
-/// No volume fits the part.
-pub fn bound(workload: Workload, options: &Options) -> Result<Option<f64>, FootprintError> {
+/// Of all blocks, in order.
+fn erase_counts(nand: &EmulatedNand) -> Vec<u32> {
+    let geometry = nand.geometry();
+    (0..geometry.dies)
+        .flat_map(|die| {
+            (0..geometry.blocks_per_die).map(move |block| BlockAddress::new(die, block))
+        })
+        .map(|block| nand.erase_count(block))
+        .collect()
+}
+
+/// The shape of the volume of a run, and the sectors in use.
+fn shape_of(options: &Options) -> Result<(Shape, u32), FootprintError> {
     let geometry = options.chip.geometry;
     let format = FormatOptions {
         levels: options.level.as_slice(),
@@ -387,27 +403,66 @@ pub fn bound(workload: Workload, options: &Options) -> Result<Option<f64>, Footp
     })?;
     let all = geometry.main_bytes() / u64::from(parameters.sector_bytes);
     let sectors = (options.utilization * all as f64).floor() as u32;
+    Ok((shape, sectors))
+}
+
+/// What a scheme of placement costs by itself on the requests of a run, on all segments of the part: without map, journal, and bounds of latency.
+///
+/// `None` where nothing is written, or sectors are stored in more than one slot.
+///
+/// # Errors
+/// No volume fits the part.
+pub fn reference_wa(
+    workload: Workload,
+    options: &Options,
+    scheme: Scheme,
+) -> Result<Option<f64>, FootprintError> {
+    let (shape, sectors) = shape_of(options)?;
+    let slots = shape.slots_per_segment();
+    let ground = Ground::whole(shape.slots() / slots, slots);
+    if cost(options, &shape) > 1.0 {
+        return Ok(None);
+    }
+    let script = workload.script(sectors, &options.choice);
+    Ok(write_amplification(&script, &ground, scheme))
+}
+
+/// Slots that a sector takes up at the level of a run.
+fn cost(options: &Options, shape: &Shape) -> f64 {
+    options.level.map_or(1.0, |level| {
+        let layout = shape.layout.with(level.ecc).unwrap_or(shape.layout);
+        f64::from(cost_of(&layout, level.redundancy)) / f64::from(SLOT_COST)
+    })
+}
+
+/// The least write amplification that theory allows for a workload; `None` where nothing is written.
+///
+/// For a moving hot set it is the bound of one that stands still.
+///
+/// # Errors
+/// No volume fits the part.
+pub fn bound(workload: Workload, options: &Options) -> Result<Option<f64>, FootprintError> {
+    let (shape, sectors) = shape_of(options)?;
     // A sector that takes up two slots is two of them, which are written together.
-    let cost = match options.level {
-        None => 1.0,
-        Some(level) => {
-            let layout = shape.layout.with(level.ecc).unwrap_or(shape.layout);
-            f64::from(cost_of(&layout, level.redundancy)) / f64::from(SLOT_COST)
-        }
-    };
+    let cost = cost(options, &shape);
     let (utilization, slots) = (options.utilization * cost, shape.slots_per_segment());
     let least = match workload {
         Workload::SeqFill | Workload::SeqOver => Some(1.0),
         Workload::Uniform | Workload::Sync => Some(theory::uniform(utilization, slots)),
         Workload::Zipf => {
-            let groups = theory::zipf(sectors, ZIPF_THETA);
+            let groups = theory::zipf(sectors, options.choice.theta);
             Some(theory::separated(&groups, utilization, slots))
         }
         Workload::HotCold | Workload::Shift => {
             Some(theory::separated(&theory::HOT_COLD, utilization, slots))
         }
         Workload::Wear => Some(theory::separated(&theory::HALF_STILL, utilization, slots)),
-        Workload::RandRead | Workload::SeqRead | Workload::MountClean | Workload::MountCut => None,
+        Workload::RandRead
+        | Workload::SeqRead
+        | Workload::MountClean
+        | Workload::MountCut
+        // How much of the disk is trimmed at a time is not known beforehand.
+        | Workload::Mixed => None,
     };
     Ok(least.map(|least| least * cost))
 }

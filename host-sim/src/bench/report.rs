@@ -1,5 +1,7 @@
 //! What a run of a bench says.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 /// The figures of one run. Fields that a workload does not measure are empty (`null` in JSON).
@@ -70,7 +72,19 @@ pub struct Report {
     pub wear_mean: f64,
     /// Standard deviation.
     pub wear_stddev: f64,
+    /// Write amplification of references that were asked for, by their names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub reference_wa: BTreeMap<&'static str, f64>,
+    /// Requests by their time, each count with the µs that none of them exceeds; a quarter of an octave wide, without empty ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub latency_histogram: Vec<(f64, u64)>,
+    /// Erases of every block, where wear is what is measured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub erase_counts: Vec<u32>,
 }
+
+/// Steps of the histogram in an octave.
+const STEPS_PER_OCTAVE: f64 = 4.0;
 
 /// Durations of requests.
 #[derive(Debug, Clone, Default)]
@@ -107,6 +121,21 @@ impl Latencies {
         Some(*value as f64 / 1000.0)
     }
 
+    /// How many there are by their length, each count with the microseconds that none of them exceeds.
+    #[must_use]
+    pub fn histogram(&self) -> Vec<(f64, u64)> {
+        let mut counts = BTreeMap::new();
+        for &ns in &self.ns {
+            let us = (ns as f64 / 1000.0).max(1.0);
+            let step = (us.log2() * STEPS_PER_OCTAVE).ceil() as u32;
+            *counts.entry(step).or_insert(0) += 1;
+        }
+        counts
+            .into_iter()
+            .map(|(step, count)| (2_f64.powf(f64::from(step) / STEPS_PER_OCTAVE), count))
+            .collect()
+    }
+
     /// Longest in microseconds; `None` without requests.
     #[must_use]
     pub fn max_us(&self) -> Option<f64> {
@@ -130,5 +159,17 @@ mod tests {
         assert_eq!(latencies.quantile_us(0.0), Some(1.0));
         assert_eq!(latencies.max_us(), Some(200.0));
         assert_eq!(latencies.mean_us(), Some(100.5));
+    }
+
+    #[test]
+    fn a_histogram_has_every_request_below_its_bound() {
+        let mut latencies = Latencies::default();
+        for us in [0, 1, 2, 250, 256, 257] {
+            latencies.push(us * 1000);
+        }
+        let histogram = latencies.histogram();
+        let counts: Vec<_> = histogram.iter().map(|&(_, count)| count).collect();
+        assert_eq!(counts, [2, 1, 2, 1]);
+        assert_eq!(histogram[2].0, 256.0);
     }
 }

@@ -10,7 +10,7 @@ fn options(name: &str, utilization: f64, budget: Budget) -> Options {
         utilization,
         budget,
         sync_every: None,
-        seed: None,
+        choice: Choice::default(),
     }
 }
 
@@ -93,7 +93,10 @@ fn a_run_is_the_same_every_time_and_another_seed_is_another_run() {
     let other = figures(
         Workload::Zipf,
         &Options {
-            seed: Some(3),
+            choice: Choice {
+                seed: Some(3),
+                ..options.choice
+            },
             ..options
         },
     );
@@ -117,4 +120,22 @@ fn a_budget_below_the_minimum_is_refused_with_the_minimum() {
     assert!(error
         .to_string()
         .starts_with("1000 bytes of RAM are too few, this part needs at least "));
+}
+
+#[test]
+fn references_write_less_than_the_engine_and_reads_have_none() {
+    let options = options("tiny", 0.25, Budget::Full);
+    let engine = figures(Workload::Uniform, &options).wa.expect("writes");
+    for scheme in Scheme::ALL {
+        let found = reference_wa(Workload::Uniform, &options, scheme)
+            .expect("a volume")
+            .expect("writes");
+        assert!(
+            (1.0..engine).contains(&found),
+            "{}: {found} and {engine}",
+            scheme.name()
+        );
+    }
+    let none = reference_wa(Workload::RandRead, &options, Scheme::Dac);
+    assert_eq!(none, Ok(None));
 }

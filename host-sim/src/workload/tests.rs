@@ -1,4 +1,5 @@
 use super::*;
+use crate::prng::SplitMix64;
 
 const SECTORS: u32 = 45_875;
 
@@ -108,19 +109,26 @@ fn scripts_have_the_lengths_of_the_contract() {
         (Workload::Sync, 3 * all + all / 4),
         (Workload::Wear, all + 200 * (all / 2)),
     ] {
-        assert_eq!(workload.script(SECTORS, None).requests(), requests);
+        assert_eq!(
+            workload.script(SECTORS, &Choice::default()).requests(),
+            requests
+        );
     }
 }
 
 #[test]
 fn a_seed_replaces_that_of_the_measured_stream_only() {
-    let script = Workload::RandRead.script(SECTORS, Some(7));
+    let seven = Choice {
+        seed: Some(7),
+        ..Choice::default()
+    };
+    let script = Workload::RandRead.script(SECTORS, &seven);
     assert_eq!(script.before[0].stream, Pattern::Uniform.with(0xD5A2));
     assert!(matches!(
         script.measured,
         Measured::Reads { stream, .. } if stream == Pattern::Uniform.with(7)
     ));
-    let script = Workload::Zipf.script(SECTORS, Some(7));
+    let script = Workload::Zipf.script(SECTORS, &seven);
     assert_eq!(script.before[0].stream.seed, 7);
 }
 
@@ -132,4 +140,32 @@ fn syncs_follow_every_so_many_writes_and_the_last() {
     assert_eq!(after, [4, 8, 10]);
     assert!(Sync::AtEnd.follows(10, 10) && !Sync::AtEnd.follows(9, 10));
     assert!(!Sync::Never.follows(10, 10));
+}
+
+#[test]
+fn runs_are_skewed_of_every_length_and_some_are_trimmed() {
+    let mut requests = Pattern::Mixed.with(0x313D).over(SECTORS);
+    let (mut trims, mut before, mut run) = (0, None, 0);
+    let mut lengths = [0u32; 17];
+    let mut counts = vec![0u32; SECTORS as usize];
+    for _ in 0..200_000 {
+        let (sector, trimmed) = match requests.next_request() {
+            Request::Write(sector) => (sector, false),
+            Request::Trim(sector) => (sector, true),
+        };
+        trims += u32::from(trimmed);
+        counts[sector as usize] += 1;
+        if before == Some((sector.wrapping_sub(1), trimmed)) {
+            run += 1;
+        } else {
+            lengths[(run as usize).min(16)] += 1;
+            run = 1;
+        }
+        before = Some((sector, trimmed));
+    }
+    assert!((10_000..15_000).contains(&trims), "{trims}");
+    assert!(lengths[1..].iter().all(|&runs| runs > 500), "{lengths:?}");
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    let hot: u32 = counts[..SECTORS as usize / 8].iter().sum();
+    assert!(hot > 160_000, "{hot}");
 }

@@ -2,23 +2,22 @@
 
 mod ecc;
 mod overload;
+mod queue;
 mod strength;
+mod workloads;
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use cuesta::codec::PageLayout;
-use cuesta::volume::{Budget, FormatOptions, Level, Parameters};
-use cuesta_sim::bench::{
-    bound, run_queue, Options, OverloadOptions, QueueOptions, QueueReport, Report, Shard,
-    StrengthOptions,
-};
-use cuesta_sim::workload::{UnknownWorkload, Workload};
+use cuesta::hal::Geometry;
+use cuesta::volume::{Budget, Level};
+use cuesta_sim::bench::{OverloadOptions, Shard, StrengthOptions};
+use cuesta_sim::reference::{Scheme, UnknownScheme};
+use cuesta_sim::workload::{Choice, UnknownWorkload, Workload, ZIPF_THETA};
 use cuesta_sim::{chip, Chip};
 
 use crate::failure::Failure;
-use crate::progress::Progress;
-use crate::table::{print_facts, Table};
 use crate::{arguments, ram_table};
 
 /// The name of the workload of many requests at once.
@@ -41,6 +40,7 @@ Workloads:
   mount-clean  mount after an unmount, up to the first read
   mount-cut    mount after a power cut, up to the first read and the first synced write
   wear         overwrite half of the disk a hundred times over while the other half lies still
+  mixed        runs of 1 to 16 sectors, 90 % of them to 10 % of the disk, one in 16 trimmed
   queue        on many dies: random reads at a depth, sequential writes, and both together
   ram-table    uniform and rand-read at several budgets of memory, as a table in Markdown
   ecc          the codes, on this machine's clock
@@ -70,7 +70,8 @@ pub struct Arguments {
     /// What to run: see below
     #[arg(required_unless_present = "all", conflicts_with = "all", value_parser = what)]
     workload: Option<What>,
-    /// All workloads but queue, ram-table, ecc, strength and overload, one after the other
+    /// All workloads and queue: placement at .70, .80 and .90, the others at .70, with full memory and 16K; or all workloads at the utilization and memory
+    /// that are given
     #[arg(long)]
     all: bool,
     /// The part [default: w25n01gv; for queue ssd-tlc]
@@ -93,6 +94,15 @@ pub struct Arguments {
     /// Replaces the seed of the measured stream
     #[arg(long, value_parser = arguments::seed)]
     seed: Option<u64>,
+    /// Skew of zipf, from 0 (uniform) up [default: 0.99]
+    #[arg(long, value_name = "X", value_parser = theta)]
+    theta: Option<f64>,
+    /// Blocks of each die, instead of those of the part
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    blocks: Option<u32>,
+    /// Schemes of placement whose bare cost is shown beside the engine's: single, dac, lifetime, life-estimate, probation; several with commas
+    #[arg(long, value_name = "SCHEME", value_delimiter = ',', value_parser = scheme)]
+    reference: Vec<Scheme>,
     /// Reads that queue keeps out at a time
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
     depth: u32,
@@ -113,10 +123,8 @@ pub struct Arguments {
     json: bool,
 }
 
-/// The chip of the workloads where none is asked for.
-const WORKLOADS_CHIP: &str = "w25n01gv";
-/// The chip of the queue where none is asked for.
-const QUEUE_CHIP: &str = "ssd-tlc";
+/// The chip of the comparison of budgets where none is asked for.
+const RAM_TABLE_CHIP: &str = "w25n01gv";
 
 /// What is to be run.
 #[derive(Debug, Clone, Copy)]
@@ -145,12 +153,43 @@ fn what(name: &str) -> Result<What, String> {
     }
 }
 
+/// Parses `--theta`.
+fn theta(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(theta) if (0.0..=4.0).contains(&theta) => Ok(theta),
+        _ => Err("a skew is a number from 0 to 4, such as 0.99".to_owned()),
+    }
+}
+
+/// Parses `--reference`.
+fn scheme(text: &str) -> Result<Scheme, String> {
+    text.parse()
+        .map_err(|error: UnknownScheme| error.to_string())
+}
+
 impl Arguments {
-    /// The chip asked for; the one of this name where none was.
+    /// The chip asked for, the one of this name where none was, with as many blocks as are asked for.
     fn chip_or(&self, name: &str) -> Result<&'static Chip, Failure> {
-        match self.chip {
-            Some(chip) => Ok(chip),
-            None => Ok(chip(name)?),
+        let found = match self.chip {
+            Some(chip) => chip,
+            None => chip(name)?,
+        };
+        let Some(blocks_per_die) = self.blocks else {
+            return Ok(found);
+        };
+        let geometry = Geometry {
+            blocks_per_die,
+            ..found.geometry
+        };
+        // One for the whole run of the program.
+        Ok(Box::leak(Box::new(Chip { geometry, ..*found })))
+    }
+
+    /// Seed and skew asked for.
+    fn choice(&self) -> Choice {
+        Choice {
+            seed: self.seed,
+            theta: self.theta.unwrap_or(ZIPF_THETA),
         }
     }
 
@@ -164,6 +203,16 @@ impl Arguments {
         Level::parse_unnamed(text, ecc)
             .map(Some)
             .map_err(|error| Failure::usage(format!("--level {text}: {error}")))
+    }
+
+    /// True when it is said at what the workloads are to be run.
+    fn chooses(&self) -> bool {
+        !self.utilization.is_empty()
+            || !self.ram.is_empty()
+            || self.level.is_some()
+            || self.sync_every.is_some()
+            || self.seed.is_some()
+            || self.theta.is_some()
     }
 
     /// Refuses what only strength or overload can do, when something else is to be run.
@@ -231,11 +280,11 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             };
             overload::run(&options, arguments.json, out)
         }
-        Some(What::Queue) => run_queues(arguments, out),
+        Some(What::Queue) => queue::run(arguments, out),
         Some(What::RamTable) => run_ram_table(arguments, out),
         Some(What::Ecc) => ecc::run(arguments.json, out),
-        Some(What::Workload(workload)) => run_workloads(arguments, &[workload], out),
-        None => run_workloads(arguments, &Workload::ALL, out),
+        Some(What::Workload(workload)) => workloads::run(arguments, workload, out),
+        None => workloads::run_all(arguments, out),
     }
 }
 
@@ -248,108 +297,8 @@ fn objected(first: &str, more: usize, seed: u64) -> Failure {
     Failure::new(format!("{first}{more}; the same with --seed {seed:#x}"))
 }
 
-fn run_workloads(
-    arguments: &Arguments,
-    workloads: &[Workload],
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let chip = arguments.chip_or(WORKLOADS_CHIP)?;
-    let level = arguments.level_on(chip)?;
-    let mut table = Table::new([
-        "workload",
-        "u",
-        "RAM",
-        "bytes",
-        "WA",
-        "bound",
-        "user",
-        "groom",
-        "map",
-        "meta",
-        "pad",
-        "erases",
-        "reads/read",
-        "MB/s",
-        "mean µs",
-        "p99 µs",
-        "max µs",
-        "moves max",
-        "mount µs",
-        "mount reads",
-        "wear",
-    ]);
-    let combinations = arguments.combinations(arguments::UTILIZATION);
-    let runs = workloads.iter().flat_map(|&workload| {
-        combinations.iter().map(move |&(utilization, budget)| {
-            let options = Options {
-                chip,
-                level,
-                utilization,
-                budget,
-                sync_every: arguments.sync_every,
-                seed: arguments.seed,
-            };
-            (workload, options)
-        })
-    });
-    for (workload, options) in runs {
-        let mut progress = Progress::new(workload.name(), arguments.json);
-        let report = cuesta_sim::bench::run(workload, &options, &mut |done, total| {
-            progress.set(done, total);
-        })?;
-        drop(progress);
-        if arguments.json {
-            serde_json::to_writer(&mut *out, &report)?;
-            writeln!(out)?;
-            out.flush()?;
-        } else {
-            let bound = bound(workload, &options)?;
-            table.row(row(&report, bound));
-        }
-    }
-    if !arguments.json {
-        writeln!(out, "{}: {}", chip.name, chip.description)?;
-        table.without_empty_columns().print(out)?;
-    }
-    Ok(())
-}
-
-fn row(report: &Report, bound: Option<f64>) -> Vec<String> {
-    let per_write = |pages: u64| match report.wa {
-        Some(_) => format!("{:.3}", pages as f64 / report.host_writes as f64),
-        None => String::new(),
-    };
-    let figure = |value: Option<f64>, digits: usize| {
-        value.map_or_else(String::new, |value| format!("{value:.digits$}"))
-    };
-    let count = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
-    vec![
-        report.workload.to_owned(),
-        format!("{:.2}", report.utilization),
-        report.ram_budget.clone(),
-        report.ram_bytes.to_string(),
-        figure(report.wa, 3),
-        figure(bound, 2),
-        per_write(report.programs_user),
-        per_write(report.programs_groom),
-        per_write(report.programs_map),
-        per_write(report.programs_meta),
-        per_write(report.programs_padding),
-        report.erases.to_string(),
-        figure(report.reads_per_read, 3),
-        figure(report.mb_s, 2),
-        figure(report.op_us_mean, 0),
-        figure(report.op_us_p99, 0),
-        figure(report.op_us_max, 0),
-        count(report.groom_pages_per_write_max),
-        figure(report.mount_us, 0),
-        count(report.mount_reads),
-        format!("{}..{}", report.wear_min, report.wear_max),
-    ]
-}
-
 fn run_ram_table(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
-    let chip = arguments.chip_or(WORKLOADS_CHIP)?;
+    let chip = arguments.chip_or(RAM_TABLE_CHIP)?;
     let asked = ram_table::Asked {
         chip,
         level: arguments.level_on(chip)?,
@@ -359,90 +308,4 @@ fn run_ram_table(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failu
         json: arguments.json,
     };
     ram_table::run(&asked, out)
-}
-
-fn run_queues(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
-    let chip = arguments.chip_or(QUEUE_CHIP)?;
-    let level = arguments.level_on(chip)?;
-    let most = capacity_share(chip, level)?;
-    for (utilization, budget) in arguments.combinations(arguments::UTILIZATION.min(most)) {
-        let options = QueueOptions {
-            chip,
-            level,
-            utilization,
-            budget,
-            depth: arguments.depth,
-            seed: arguments.seed.unwrap_or(0xBEEF),
-        };
-        let mut progress = Progress::new(QUEUE, arguments.json);
-        let report = run_queue(&options, &mut |done, total| progress.set(done, total))?;
-        drop(progress);
-        if arguments.json {
-            serde_json::to_writer(&mut *out, &report)?;
-            writeln!(out)?;
-        } else {
-            print_queue(chip, &report, out)?;
-        }
-    }
-    Ok(())
-}
-
-/// The volume's sectors at its default capacity, of all that the raw pages hold.
-fn capacity_share(chip: &Chip, level: Option<Level>) -> Result<f64, Failure> {
-    let options = FormatOptions {
-        levels: level.as_slice(),
-        ..FormatOptions::default()
-    };
-    let parameters = Parameters::choose(&chip.geometry, &options)
-        .map_err(|error| Failure::new(format!("{}: {error}", chip.name)))?;
-    let bytes = f64::from(parameters.capacity) * f64::from(parameters.sector_bytes);
-    Ok(bytes / chip.geometry.main_bytes() as f64)
-}
-
-fn print_queue(chip: &Chip, report: &QueueReport, out: &mut dyn Write) -> Result<(), Failure> {
-    writeln!(out, "{}: {}", chip.name, chip.description)?;
-    let facts = [
-        (
-            "memory",
-            format!("{} ({} bytes in all)", report.ram_budget, report.ram_bytes),
-        ),
-        (
-            "random reads",
-            format!(
-                "{} at depth {}: {:.0} MB/s, p99 {:.0} µs",
-                report.reads, report.depth, report.read_mb_s, report.read_us_p99
-            ),
-        ),
-        (
-            "dies busy",
-            format!(
-                "{:.1} % of {} dies, {:.1} % of the {:.1} % that queueing allows",
-                100.0 * report.die_busy,
-                report.dies,
-                100.0 * report.die_busy_of_bound,
-                100.0 * report.die_busy_bound
-            ),
-        ),
-        (
-            "sequential write",
-            format!(
-                "{:.0} MB/s, {:.1} % of the {:.0} that dies and channels allow; WA {:.3}",
-                report.write_mb_s,
-                100.0 * report.write_mb_s / report.write_mb_s_bound,
-                report.write_mb_s_bound,
-                report.write_wa
-            ),
-        ),
-        (
-            "reads among writes",
-            format!(
-                "p99 {:.0} µs (goal {:.0}) beside {:.0} MB/s of writes",
-                report.loaded_read_us_p99.unwrap_or(0.0),
-                report.loaded_read_us_goal,
-                report.loaded_write_mb_s
-            ),
-        ),
-    ];
-    print_facts(out, &facts)?;
-    Ok(())
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use cuesta::volume::{Budget, FormatOptions, Level, Parameters, Shape};
 use cuesta_sim::bench::{run as run_bench, Options, Report};
 use cuesta_sim::footprint::budget_name;
-use cuesta_sim::workload::Workload;
+use cuesta_sim::workload::{Choice, Workload};
 use cuesta_sim::Chip;
 use serde_json::json;
 
@@ -51,7 +51,10 @@ pub fn run(asked: &Asked<'_>, out: &mut dyn Write) -> Result<(), Failure> {
                 utilization,
                 budget: *budget,
                 sync_every: None,
-                seed: asked.seed,
+                choice: Choice {
+                    seed: asked.seed,
+                    ..Choice::default()
+                },
             };
             let writes = measure(Workload::Uniform, &options, asked.json)?;
             let reads = measure(Workload::RandRead, &options, asked.json)?;
