@@ -508,6 +508,24 @@ fn bench_shows_references_beside_the_engine_on_any_number_of_blocks_and_any_skew
 }
 
 #[test]
+fn report_draws_what_benches_printed_and_says_what_is_no_such_thing() {
+    let scratch = Scratch::new();
+    let small = ["--chip", "tiny", "--utilization", "0.1,0.2"];
+    let text = scratch.succeeds(&[&["bench", "uniform", "--json"], &small[..]].concat());
+    std::fs::write(scratch.path("all.json"), text).unwrap();
+    let arguments = ["report", "--from", "all.json", "-o", "figures"];
+    let files = scratch.succeeds(&arguments);
+    assert_eq!(files.lines().count(), 2, "{files}");
+    for file in files.lines() {
+        let svg = std::fs::read_to_string(scratch.path(file)).unwrap();
+        assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+    }
+    std::fs::write(scratch.path("all.json"), "{}\n").unwrap();
+    let line = scratch.refuses(1, &arguments);
+    assert!(line.contains("line 1 is no run of a bench"), "{line}");
+}
+
+#[test]
 fn bench_queue_tells_how_busy_many_dies_are() {
     let scratch = Scratch::new();
     let run = scratch.json(&[

@@ -3,9 +3,8 @@
 //! Above, the rates of codewords that cannot be repaired over raw bit error rates: curves as predicted, points as measured. There,
 //! intervals are smaller than points; so below is the ratio of both, with its intervals.
 
-use std::fmt::Write;
-
 use super::strength::{predicted, StrengthReport};
+use crate::plot::{power_of_ten, Svg, COLORS};
 
 /// Size of the picture.
 const WIDTH: f64 = 940.0;
@@ -29,11 +28,6 @@ const STEPS: u32 = 1000;
 /// Pixels between the points of two codes at the same rate, in the lower panel.
 const APART: f64 = 4.5;
 
-/// Colours that people with any kind of colour vision tell apart: M. Okabe, K. Ito, "Color Universal Design" (2002).
-const COLORS: [&str; 7] = [
-    "#000000", "#e69f00", "#56b4e9", "#009e73", "#d55e00", "#0072b2", "#cc79a7",
-];
-
 fn across(raw: f64) -> f64 {
     LEFT + (raw.log10() - RAW_LOG.0) / (RAW_LOG.1 - RAW_LOG.0) * (RIGHT - LEFT)
 }
@@ -50,10 +44,7 @@ fn down_ratio(ratio: f64) -> f64 {
 /// Draws the points, and the predicted curve of every code that has any.
 #[must_use]
 pub fn strength_plot(points: &[StrengthReport]) -> String {
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"14\" \
-         fill=\"#222\">\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/>\n"
-    );
+    let mut svg = Svg::new(WIDTH, HEIGHT);
     axes(&mut svg);
     let mut codes: Vec<&StrengthReport> = Vec::new();
     for point in points {
@@ -63,10 +54,7 @@ pub fn strength_plot(points: &[StrengthReport]) -> String {
     }
     for (number, code) in codes.iter().enumerate() {
         let color = COLORS[number % COLORS.len()];
-        put(
-            &mut svg,
-            format_args!("<g stroke=\"{color}\" fill=\"{color}\">"),
-        );
+        svg.put(format_args!("<g stroke=\"{color}\" fill=\"{color}\">"));
         curve(&mut svg, code);
         // The codes stand side by side around their rate.
         let aside = (number as f64 - (codes.len() as f64 - 1.0) / 2.0) * APART;
@@ -74,66 +62,22 @@ pub fn strength_plot(points: &[StrengthReport]) -> String {
             measured(&mut svg, point, aside);
         }
         let y = RATES_TOP + 14.0 + 24.0 * number as f64;
-        put(
-            &mut svg,
-            format_args!(
-                "<path d=\"M{} {}h22\" stroke-width=\"2.5\"/>",
-                RIGHT + 14.0,
-                y - 5.0
-            ),
-        );
-        text(&mut svg, RIGHT + 42.0, y, "start", code.code);
-        svg.push_str("</g>\n");
+        svg.put(format_args!(
+            "<path d=\"M{} {}h22\" stroke-width=\"2.5\"/>",
+            RIGHT + 14.0,
+            y - 5.0
+        ));
+        svg.text(RIGHT + 42.0, y, "start", code.code);
+        svg.put(format_args!("</g>"));
     }
     legend(&mut svg, RATES_TOP + 24.0 * codes.len() as f64 + 20.0);
-    svg.push_str("</svg>\n");
-    svg
+    svg.finish()
 }
 
-/// Writing to a string does not fail.
-fn put(svg: &mut String, line: std::fmt::Arguments<'_>) {
-    let _ = writeln!(svg, "{line}");
-}
-
-fn text(svg: &mut String, x: f64, y: f64, anchor: &str, what: &str) {
-    put(
-        svg,
-        format_args!(
-            "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" stroke=\"none\">{what}</text>"
-        ),
-    );
-}
-
-/// A power of ten, its exponent raised.
-fn power(svg: &mut String, x: f64, y: f64, anchor: &str, exponent: i32) {
-    let raised = if exponent == 0 {
-        "1".to_owned()
-    } else {
-        format!(
-            "10<tspan dy=\"-5\" font-size=\"10\">\u{2212}{}</tspan>",
-            -exponent
-        )
-    };
-    text(svg, x, y, anchor, &raised);
-}
-
-fn line(svg: &mut String, from: (f64, f64), to: (f64, f64), color: &str) {
-    put(
-        svg,
-        format_args!(
-            "<path d=\"M{:.1} {:.1}L{:.1} {:.1}\" stroke=\"{color}\" fill=\"none\"/>",
-            from.0, from.1, to.0, to.1
-        ),
-    );
-}
-
-fn axes(svg: &mut String) {
-    text(
-        svg,
+fn axes(svg: &mut Svg) {
+    svg.title(
         LEFT,
-        34.0,
-        "start",
-        "<tspan font-size=\"18\">Codewords that cannot be repaired: measured, and P[X &gt; t]</tspan>",
+        "Codewords that cannot be repaired: measured, and P[X &gt; t]",
     );
     for exponent in -5..=-3 {
         for digit in 1..10 {
@@ -143,29 +87,27 @@ fn axes(svg: &mut String) {
                 break;
             }
             let color = if digit == 1 { "#bbb" } else { "#eee" };
-            line(svg, (x, RATES_TOP), (x, RATES_BOTTOM), color);
-            line(svg, (x, RATIO_TOP), (x, RATIO_BOTTOM), color);
+            svg.line((x, RATES_TOP), (x, RATES_BOTTOM), color);
+            svg.line((x, RATIO_TOP), (x, RATIO_BOTTOM), color);
             if digit == 1 {
-                power(svg, x, RATIO_BOTTOM + 20.0, "middle", exponent);
+                svg.text(x, RATIO_BOTTOM + 20.0, "middle", &power_of_ten(exponent));
             }
         }
     }
     for exponent in (RATE_LOG_MIN as i32..=0).step_by(3) {
         let y = down(10_f64.powi(exponent));
-        line(svg, (LEFT, y), (RIGHT, y), "#ddd");
-        power(svg, LEFT - 10.0, y + 5.0, "end", exponent);
+        svg.line((LEFT, y), (RIGHT, y), "#ddd");
+        svg.text(LEFT - 10.0, y + 5.0, "end", &power_of_ten(exponent));
     }
     for percent in (50..=150).step_by(25) {
         let ratio = f64::from(percent) / 100.0;
         let y = down_ratio(ratio);
         let color = if percent == 100 { "#888" } else { "#ddd" };
-        line(svg, (LEFT, y), (RIGHT, y), color);
-        text(svg, LEFT - 10.0, y + 5.0, "end", &format!("{ratio:.2}"));
+        svg.line((LEFT, y), (RIGHT, y), color);
+        svg.text(LEFT - 10.0, y + 5.0, "end", &format!("{ratio:.2}"));
     }
     for (top, bottom) in [(RATES_TOP, RATES_BOTTOM), (RATIO_TOP, RATIO_BOTTOM)] {
-        put(
-            svg,
-            format_args!(
+        svg.put(format_args!(
                 "<rect x=\"{LEFT}\" y=\"{top}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"#222\"/>",
                 RIGHT - LEFT,
                 bottom - top
@@ -173,56 +115,42 @@ fn axes(svg: &mut String) {
         );
     }
     let middle = (LEFT + RIGHT) / 2.0;
-    text(svg, middle, HEIGHT - 24.0, "middle", "raw bit error rate");
+    svg.text(middle, HEIGHT - 24.0, "middle", "raw bit error rate");
     for (top, bottom, what) in [
         (RATES_TOP, RATES_BOTTOM, "codewords that cannot be repaired"),
         (RATIO_TOP, RATIO_BOTTOM, "measured / predicted"),
     ] {
         let y = (top + bottom) / 2.0;
-        put(
-            svg,
-            format_args!(
-                "<text x=\"24\" y=\"{y}\" text-anchor=\"middle\" transform=\"rotate(-90 24 {y})\">{what}</text>"
-            ),
-        );
+        svg.upright(24.0, y, what);
     }
 }
 
-fn curve(svg: &mut String, code: &StrengthReport) {
-    let mut path = String::new();
-    for step in 0..=STEPS {
-        let log = RAW_LOG.0 + (RAW_LOG.1 - RAW_LOG.0) * f64::from(step) / f64::from(STEPS);
-        let raw = 10_f64.powf(log);
-        let rate = predicted(code.codeword_bits, code.strength, raw);
-        if rate.log10() < RATE_LOG_MIN {
-            continue;
-        }
-        let command = if path.is_empty() { 'M' } else { 'L' };
-        let _ = write!(path, "{command}{:.1} {:.1}", across(raw), down(rate));
-    }
-    put(
-        svg,
-        format_args!("<path d=\"{path}\" fill=\"none\" stroke-width=\"1.5\"/>"),
-    );
+fn curve(svg: &mut Svg, code: &StrengthReport) {
+    let points: Vec<(f64, f64)> = (0..=STEPS)
+        .map(|step| RAW_LOG.0 + (RAW_LOG.1 - RAW_LOG.0) * f64::from(step) / f64::from(STEPS))
+        .map(|log| 10_f64.powf(log))
+        .map(|raw| (raw, predicted(code.codeword_bits, code.strength, raw)))
+        .filter(|(_, rate)| rate.log10() >= RATE_LOG_MIN)
+        .map(|(raw, rate)| (across(raw), down(rate)))
+        .collect();
+    svg.path(&points, "stroke-width=\"1.5\"");
 }
 
 /// A point with its interval, in both panels.
-fn measured(svg: &mut String, point: &StrengthReport, aside: f64) {
+fn measured(svg: &mut Svg, point: &StrengthReport, aside: f64) {
     let fill = if point.wrong_bits_min == 0 {
         ""
     } else {
         " fill=\"#fff\""
     };
     let mut mark = |x: f64, low: f64, value: Option<f64>, high: f64| {
-        put(
-            svg,
-            format_args!("<path d=\"M{x:.1} {low:.1}V{high:.1}\" stroke-width=\"1.2\"/>"),
-        );
+        svg.put(format_args!(
+            "<path d=\"M{x:.1} {low:.1}V{high:.1}\" stroke-width=\"1.2\"/>"
+        ));
         if let Some(y) = value {
-            put(
-                svg,
-                format_args!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"{fill}/>"),
-            );
+            svg.put(format_args!(
+                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"{fill}/>"
+            ));
         }
     };
     let x = across(point.raw_bit_error_rate);
@@ -247,21 +175,18 @@ fn measured(svg: &mut String, point: &StrengthReport, aside: f64) {
     );
 }
 
-fn legend(svg: &mut String, top: f64) {
+fn legend(svg: &mut Svg, top: f64) {
     let x = RIGHT + 14.0;
     let mut y = top;
     let mut entry = |mark: &str, lines: &[&str]| {
-        put(
-            svg,
-            format_args!(
-                "<g transform=\"translate({:.1} {:.1})\" stroke=\"#222\">{mark}</g>",
-                x + 4.0,
-                y - 4.0
-            ),
-        );
+        svg.put(format_args!(
+            "<g transform=\"translate({:.1} {:.1})\" stroke=\"#222\">{mark}</g>",
+            x + 4.0,
+            y - 4.0
+        ));
         for what in lines {
             let small = format!("<tspan font-size=\"11\">{what}</tspan>");
-            text(svg, x + 14.0, y, "start", &small);
+            svg.text(x + 14.0, y, "start", &small);
             y += 14.0;
         }
         y += 8.0;

@@ -18,6 +18,7 @@ mod page_ranges;
 mod plan;
 mod progress;
 mod ram_table;
+mod report;
 mod serve;
 mod size;
 mod table;
@@ -64,6 +65,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Measure the engine on an emulated part, in operations and virtual time
     Bench(bench::Arguments),
+    /// Draw the figures of the documents from what the benches measure
+    Report(report::Arguments),
     /// Compute what a volume on a chip costs: RAM, capacity, overhead; runs nothing
     Plan(plan::Arguments),
     /// Draw a page of a chip: what every byte of it holds; runs nothing
@@ -96,6 +99,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         // Its output is for whoever happens to look.
         Command::Serve(arguments) => return serve::run(&arguments, out),
         Command::Bench(arguments) => bench::run(&arguments, out)?,
+        Command::Report(arguments) => report::run(&arguments, out)?,
         Command::Plan(arguments) => plan::run(&arguments, out)?,
         Command::Layout(arguments) => layout::run(&arguments, out)?,
         Command::Demo(arguments) => demo::run(&arguments, out)?,
