@@ -91,6 +91,9 @@ pub struct Geometry {
     pub bad_blocks_max_per_die: u32,
     /// Program / erase cycles a block is rated for.
     pub endurance_cycles: u32,
+    /// Reads of a block between two erases that its maker reckons with: beyond, its pages may have more wrong bits than
+    /// [`ecc_need`](Self::ecc_need) says. 0 for a part that reading does not disturb.
+    pub reads_per_block_max: u32,
     /// Where the factory marks bad blocks.
     pub bad_block_marker: MarkerPlace,
     /// The part's own ECC, if it has one.

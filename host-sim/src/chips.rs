@@ -127,6 +127,13 @@ pub const fn chips() -> &'static [Chip] {
 /// says otherwise).
 const SLC_ENDURANCE: u32 = 100_000;
 
+/// Reads of a block between two erases: the rule of thumb of Micron TN-29-17, "NAND Flash Design and Use Considerations", for SLC. No data sheet
+/// of the table names a figure.
+const SLC_READS: u32 = 1_000_000;
+
+/// The same for MLC. TLC rows take it too: unchecked.
+const MLC_READS: u32 = 100_000;
+
 /// First two bytes of the spare of a block's first page: Winbond W25N01GV data sheet, on invalid blocks. The others mark the
 /// first spare byte of the first page, which the same place covers.
 const SPARE_START: MarkerPlace = MarkerPlace {
@@ -150,6 +157,7 @@ const SERIAL_SLC: Geometry = Geometry {
     partial_programs_max: 4,
     bad_blocks_max_per_die: 20,
     endurance_cycles: SLC_ENDURANCE,
+    reads_per_block_max: SLC_READS,
     bad_block_marker: SPARE_START,
     chip_ecc: None,
     ecc_need: EccNeed {
@@ -202,6 +210,7 @@ const TINY: Geometry = Geometry {
     partial_programs_max: 1,
     bad_blocks_max_per_die: 2,
     endurance_cycles: SLC_ENDURANCE,
+    reads_per_block_max: SLC_READS,
     bad_block_marker: SPARE_START,
     chip_ecc: None,
     ecc_need: EccNeed {
@@ -225,6 +234,7 @@ const TLC: Geometry = Geometry {
     bad_blocks_max_per_die: 2,
     // 3 000 cycles is the usual rating of 3-D TLC for client drives.
     endurance_cycles: 3000,
+    reads_per_block_max: MLC_READS,
     bad_block_marker: MarkerPlace {
         pages: MarkerPages::FirstOrLast,
         spare_offset: 0,
@@ -362,6 +372,7 @@ static CHIPS: &[Chip] = &[
             partial_programs_max: 1,
             bad_blocks_max_per_die: 10,
             endurance_cycles: 5000,
+            reads_per_block_max: MLC_READS,
             bad_block_marker: MarkerPlace {
                 pages: MarkerPages::FirstOrLast,
                 spare_offset: 0,

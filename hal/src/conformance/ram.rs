@@ -90,6 +90,7 @@ pub(super) const GEOMETRY: Geometry = Geometry {
     partial_programs_max: 4,
     bad_blocks_max_per_die: 2,
     endurance_cycles: 100_000,
+    reads_per_block_max: 1_000_000,
     bad_block_marker: MarkerPlace {
         pages: MarkerPages::FirstOrSecond,
         spare_offset: 0,

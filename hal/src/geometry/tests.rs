@@ -12,6 +12,7 @@ pub(crate) const SMALL: Geometry = Geometry {
     partial_programs_max: 1,
     bad_blocks_max_per_die: 1,
     endurance_cycles: 1000,
+    reads_per_block_max: 100_000,
     bad_block_marker: MarkerPlace {
         pages: MarkerPages::First,
         spare_offset: 0,

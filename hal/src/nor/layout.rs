@@ -76,6 +76,7 @@ impl NorLayout {
             partial_programs_max: 1,
             bad_blocks_max_per_die: 0,
             endurance_cycles: self.endurance_cycles,
+            reads_per_block_max: 0,
             bad_block_marker: MarkerPlace {
                 pages: MarkerPages::First,
                 spare_offset: 0,

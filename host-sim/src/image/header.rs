@@ -6,7 +6,7 @@
 //! | 16..20 | version of the format |
 //! | 20..24 | CRC-32 of bytes 24..4096 |
 //! | 24..56 | name of the chip, padded with zeros |
-//! | 56.. | the geometry, a `u32` each, in the order of its fields; the runs of its own ECC in the spare come last: images made before there were any hold zeros there, which is none |
+//! | 56.. | the geometry, a `u32` each, in the order of its fields; the runs of its own ECC in the spare and the reads that a block stands come last: images made before there were any hold zeros there, which is none |
 //!
 //! A reader of any version finds magic and version in the same place.
 
@@ -132,7 +132,7 @@ impl Header {
     }
 }
 
-fn geometry_words(g: &Geometry) -> [u32; 30] {
+fn geometry_words(g: &Geometry) -> [u32; 31] {
     let marker = g.bad_block_marker;
     let ecc = g.chip_ecc;
     let [free, protected, owned] = ecc.map_or([[0; 3]; 3], |ecc| {
@@ -178,6 +178,7 @@ fn geometry_words(g: &Geometry) -> [u32; 30] {
         owned[0],
         owned[1],
         owned[2],
+        g.reads_per_block_max,
     ]
 }
 
@@ -194,6 +195,8 @@ fn geometry_of(mut words: impl Iterator<Item = u32>) -> Option<Geometry> {
         partial_programs_max: word()?.try_into().ok()?,
         bad_blocks_max_per_die: word()?,
         endurance_cycles: word()?,
+        // Among the last words.
+        reads_per_block_max: 0,
         bad_block_marker: MarkerPlace {
             pages: match word()? {
                 0 => MarkerPages::First,
@@ -226,15 +229,18 @@ fn geometry_of(mut words: impl Iterator<Item = u32>) -> Option<Geometry> {
             _ => return None,
         },
     };
-    if let Some(ecc) = &mut geometry.chip_ecc {
-        for runs in [&mut ecc.free, &mut ecc.protected, &mut ecc.owned] {
-            *runs = SpareRuns {
-                first: word()?.try_into().ok()?,
-                len: word()?.try_into().ok()?,
-                stride: word()?.try_into().ok()?,
-            };
-        }
+    let mut spare = [SpareRuns::NONE; 3];
+    for runs in &mut spare {
+        *runs = SpareRuns {
+            first: word()?.try_into().ok()?,
+            len: word()?.try_into().ok()?,
+            stride: word()?.try_into().ok()?,
+        };
     }
+    if let Some(ecc) = &mut geometry.chip_ecc {
+        [ecc.free, ecc.protected, ecc.owned] = spare;
+    }
+    geometry.reads_per_block_max = word()?;
     Some(geometry)
 }
 
