@@ -38,6 +38,7 @@ pub mod packed_header;
 pub mod page;
 mod protection;
 pub mod remainder;
+mod repaired;
 pub mod secded;
 pub mod sum;
 
@@ -47,6 +48,7 @@ pub use header::{Header, Kind};
 pub use implementations::{CodesFn, OtherCode};
 pub use layout::{LayoutError, PageLayout};
 pub use page::{HeaderState, PageError};
+pub use repaired::Repaired;
 pub use sum::HeaderSum;
 
 #[cfg(test)]

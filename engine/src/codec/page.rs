@@ -5,6 +5,7 @@ use super::crc::Seed;
 use super::header::{self, Decoded, Header, HEADER_BYTES_MAX};
 use super::layout::PageLayout;
 use super::packed_header;
+use super::repaired::Repaired;
 
 /// Parity bytes of a header at most: those of BCH with 24 bits.
 const HEADER_PARITY_MAX: usize = 39;
@@ -48,7 +49,7 @@ impl core::error::Error for PageError {}
 struct Corrected {
     bytes: [u8; HEADER_BYTES_MAX],
     len: usize,
-    bits: u32,
+    repaired: Repaired,
 }
 
 impl Corrected {
@@ -197,7 +198,7 @@ impl PageLayout {
         let mut header = Corrected {
             bytes: [0; HEADER_BYTES_MAX],
             len: own.len(),
-            bits,
+            repaired: Repaired::of(bits, code.strength()),
         };
         header.bytes[..own.len()].copy_from_slice(own);
         Ok(header)
@@ -222,7 +223,7 @@ impl PageLayout {
         }
     }
 
-    /// Corrects and checks a unit in place; gives its header and the bits corrected in its worst codeword. `seed` is the unit's.
+    /// Corrects and checks a unit in place; gives its header and what it took. `seed` is the unit's.
     ///
     /// # Errors
     /// [`PageError`]: the bytes are not to be used.
@@ -231,7 +232,7 @@ impl PageLayout {
         page: &mut [u8],
         unit: u32,
         seed: Seed,
-    ) -> Result<(Header, u32), PageError> {
+    ) -> Result<(Header, Repaired), PageError> {
         self.decode_unit_with(page, unit, seed, |_| Some(*self))
     }
 
@@ -245,7 +246,7 @@ impl PageLayout {
         unit: u32,
         seed: Seed,
         layout_of: impl Fn(u8) -> Option<Self>,
-    ) -> Result<(Header, u32), PageError> {
+    ) -> Result<(Header, Repaired), PageError> {
         let corrected = self.corrected_header(page)?;
         let first = seed.place.wrapping_sub(unit);
         let header = match self.decode_header(&corrected, unit, first) {
@@ -257,9 +258,9 @@ impl PageLayout {
         if page.len() < layout.raw_bytes() as usize || unit >= layout.sectors() {
             return Err(PageError::Uncorrectable);
         }
-        let mut worst = corrected.bits;
+        let mut worst = corrected.repaired;
         if let Some(code) = self.implementation(layout.ecc()) {
-            worst = worst.max(layout.correct_payload(code, page, unit)?);
+            worst = worst.and(layout.correct_payload(code, page, unit)?);
         }
         if !self.header_matches(&corrected, unit, seed, layout.payload(page, unit)) {
             return Err(PageError::Uncorrectable);
@@ -272,10 +273,10 @@ impl PageLayout {
         code: &dyn Code,
         page: &mut [u8],
         unit: u32,
-    ) -> Result<u32, PageError> {
+    ) -> Result<Repaired, PageError> {
         let mut parity = [0; PARITY_MAX];
         let parity = &mut parity[..self.parity_bytes() as usize];
-        let mut worst = 0;
+        let mut worst = Repaired::default();
         for (codeword, parity_at) in self.codewords(unit) {
             self.gather(page, parity_at, parity)
                 .ok_or(PageError::Uncorrectable)?;
@@ -286,7 +287,7 @@ impl PageLayout {
             if corrected.count() > 0 {
                 self.scatter(page, parity_at, parity);
             }
-            worst = worst.max(corrected.count());
+            worst = worst.and(Repaired::of(corrected.count(), code.strength()));
         }
         Ok(worst)
     }

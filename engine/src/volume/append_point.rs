@@ -101,6 +101,7 @@ impl<N: Nand> Volume<'_, N> {
     /// Makes an erased segment the append point of a stream.
     pub(super) fn install(&mut self, stream: u8, segment: Segment) {
         self.free -= u32::from(self.segments.state(segment) == State::Free);
+        self.segments.set_young(segment);
         self.segments.set_valid(segment, 0);
         self.segments
             .set_class(segment, self.shape.streams.class(stream));

@@ -418,8 +418,9 @@ impl<N: Nand> Volume<'_, N> {
                 .shape
                 .location(victim, self.groom.offset, candidate.unit);
             match self.decode_data(die, location) {
-                Ok((header, corrected)) if header.id == candidate.sector.0 => {
-                    self.stats.corrected_bits_max = self.stats.corrected_bits_max.max(corrected);
+                // Should it fade, it is being written anew already.
+                Ok((header, repaired)) if header.id == candidate.sector.0 => {
+                    self.stats.repaired(repaired);
                     index += 1;
                 }
                 _ if self

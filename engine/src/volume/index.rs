@@ -68,6 +68,7 @@ impl<N: Nand> Volume<'_, N> {
         match self.nand.start_read(page, columns, Buffer::First) {
             Ok(()) => {
                 self.stats.map_reads += 1;
+                self.patrol_for_read(page);
                 self.frames.set_state(frame, FrameState::Loading(map));
                 self.dies[die].flight = Flight::MapRead(map);
                 true

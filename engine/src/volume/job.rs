@@ -153,6 +153,9 @@ impl<N: Nand> Volume<'_, N> {
         if self.groom_due() && !self.control.unmounting() {
             return self.groom_step();
         }
+        if self.refresh_due() && !self.control.unmounting() {
+            return self.refresh_step();
+        }
         if self.patrol_due() && !self.control.unmounting() {
             return self.patrol_step();
         }
@@ -255,7 +258,7 @@ impl<N: Nand> Volume<'_, N> {
             return self.dies.len() == 1;
         }
         let share = self.credit.starved || !self.credit.used_up();
-        share && (self.due_job().is_some() || self.groom_owed())
+        share && (self.due_job().is_some() || self.groom_owed() || self.patrol_overdue())
     }
 
     /// Entries of the delta table that must stay free for what is in flight.

@@ -44,6 +44,7 @@ mod poll;
 mod read;
 mod rebuild;
 mod recover;
+mod refresh;
 mod ring;
 mod room;
 mod segment_table;
@@ -80,6 +81,7 @@ pub use parameters::{
     MOVES_PER_WRITE_MAX, SLOT_COST,
 };
 pub use read::Slot;
+pub use refresh::Care;
 pub use segment_table::State;
 pub use shape::Shape;
 pub use stage::Stage;
@@ -99,6 +101,7 @@ use patrol::Patrol;
 use placement::Placement;
 use read::Patience;
 use rebuild::Rebuild;
+use refresh::Refresh;
 use ring::Ring;
 use segment_table::SegmentTable;
 use silence::Attended;
@@ -217,6 +220,7 @@ pub struct Volume<'m, N: Nand> {
     credit: Credit,
     placement: Placement,
     patrol: Patrol,
+    refresh: Refresh,
     rebuild: Option<Rebuild>,
     /// Pages that were to be made again so far, wrapping.
     rebuilds: u8,

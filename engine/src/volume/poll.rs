@@ -48,11 +48,12 @@ impl<N: Nand> Volume<'_, N> {
                 return Some(outcome);
             }
         }
+        if matches!(self.session, Session::Mounted { .. }) && self.session_for_refresh() {
+            return None;
+        }
         self.patience.turn();
-        if self.patience.work_first() && self.session == Session::Active {
-            if let Err(error) = self.work() {
-                self.fail(error);
-            }
+        if self.patience.work_first() {
+            self.work_or_look();
         }
         if let Err(error) = self.rebuild_step() {
             self.fail(error);
@@ -63,12 +64,21 @@ impl<N: Nand> Volume<'_, N> {
         if let Some(outcome) = self.run_control() {
             return Some(outcome);
         }
-        if self.session == Session::Active {
-            if let Err(error) = self.work() {
-                self.fail(error);
-            }
-        }
+        self.work_or_look();
         None
+    }
+
+    /// The volume's own work; before the first change it does nothing but look at pages.
+    fn work_or_look(&mut self) {
+        match self.session {
+            Session::Active => {
+                if let Err(error) = self.work() {
+                    self.fail(error);
+                }
+            }
+            Session::Mounted { .. } => self.patrol_before_changes(),
+            Session::ReadOnly | Session::Failed(_) => {}
+        }
     }
 
     fn work(&mut self) -> Result<(), Error> {
@@ -89,7 +99,9 @@ impl<N: Nand> Volume<'_, N> {
             || (self.session == Session::Active && !self.control.is_idle())
     }
 
-    /// Tells that there is time: from now until the next write, polling brings the free segments up to `free`, and looks after what has copies.
+    /// Tells that there is time: from now until the next write, polling brings the free segments up to `free`, and looks at all pages, to write anew what
+    /// fades and what has lost a copy. It looks once after a mount, then each time that as many sectors were written as there are, and after
+    /// [`time_passed`](Self::time_passed).
     ///
     /// True while there is something to do.
     ///
@@ -97,12 +109,13 @@ impl<N: Nand> Volume<'_, N> {
     /// The NAND failed.
     pub fn idle(&mut self, free: u32) -> Result<bool, Error> {
         self.check_alive()?;
-        if self.session != Session::Active {
-            return Ok(false);
-        }
+        let groom = match self.session {
+            Session::Active => (self.free < free || self.ailing) && !self.groom.exhausted,
+            Session::Mounted { .. } => false,
+            Session::ReadOnly | Session::Failed(_) => return Ok(false),
+        };
         self.patrol_begin();
-        let groom = (self.free < free || self.ailing) && !self.groom.exhausted;
-        if !groom && !self.patrol.under_way() {
+        if !groom && !self.patrol.under_way() && !self.refresh_goes_on() {
             return Ok(false);
         }
         // What ails is seen to in any case.

@@ -247,6 +247,7 @@ impl<N: Nand> Volume<'_, N> {
                     self.slots[index].copy |= copy.is_some();
                     self.patience.read_started();
                     self.dies[usize::from(page.die().0)].flight = Flight::HostRead(index as u8);
+                    self.patrol_for_read(page);
                     self.next_slot = (index + 1) % count;
                 }
             }

@@ -24,6 +24,11 @@ pub enum State {
     Ailing,
 }
 
+/// Bits of the state in the first byte of an entry.
+const STATE: u8 = 0x07;
+/// The bit that says that the segment is young.
+const YOUNG: u8 = 0x08;
+
 impl State {
     const fn from_code(code: u8) -> Self {
         match code {
@@ -69,7 +74,7 @@ pub const fn stride(slots_per_segment: u32, levels: u8) -> usize {
 
 /// The table, in memory lent by the caller.
 ///
-/// Entry: state (4 bits), class (4); relative wear (8); open stamp (16, in units chosen by the volume); valid slots (8 or 24); level (8).
+/// Entry: state (3 bits), whether it is young (1), class (4); relative wear (8); open stamp (16, in units chosen by the volume); valid slots (8 or 24); level (8).
 #[derive(Debug)]
 pub struct SegmentTable<'m> {
     bytes: &'m mut [u8],
@@ -136,13 +141,31 @@ impl<'m> SegmentTable<'m> {
     /// Use of a segment.
     #[must_use]
     pub fn state(&self, segment: Segment) -> State {
-        State::from_code(self.at(segment)[0] & 0x0F)
+        State::from_code(self.at(segment)[0] & STATE)
     }
 
     /// Changes the use of a segment.
     pub fn set_state(&mut self, segment: Segment, state: State) {
         let entry = self.at_mut(segment);
-        entry[0] = entry[0] & 0xF0 | state.code();
+        entry[0] = entry[0] & !STATE | state.code();
+    }
+
+    /// True when the segment was opened since [`all_old`](Self::all_old): nothing in it can have faded for a reason that writing it elsewhere does away with.
+    #[must_use]
+    pub fn is_young(&self, segment: Segment) -> bool {
+        self.at(segment)[0] & YOUNG != 0
+    }
+
+    /// The segment is opened.
+    pub fn set_young(&mut self, segment: Segment) {
+        self.at_mut(segment)[0] |= YOUNG;
+    }
+
+    /// From now on no segment is young.
+    pub fn all_old(&mut self) {
+        for entry in self.bytes.chunks_exact_mut(self.stride) {
+            entry[0] &= !YOUNG;
+        }
     }
 
     /// Class of a segment; 8 for wear leveling, 9 for the journal.

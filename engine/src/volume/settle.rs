@@ -14,7 +14,7 @@ use super::segment_table::State;
 use super::stripe::Next;
 use super::Volume;
 use crate::codec::crc::Seed;
-use crate::codec::{Header, Kind, PageError};
+use crate::codec::{Header, Kind, PageError, Repaired};
 
 impl<N: Nand> Volume<'_, N> {
     /// Settles what has ended on a die; true when something had, with what is to be handed out.
@@ -33,6 +33,7 @@ impl<N: Nand> Volume<'_, N> {
                 return (true, self.fail_flight(die, error));
             }
         };
+        self.refresh.part_says(&completion);
         let outcome = match core::mem::take(&mut self.dies[at].flight) {
             Flight::HostRead(slot) => self.settle_read(die, usize::from(slot)),
             Flight::MapRead(map) => {
@@ -60,6 +61,7 @@ impl<N: Nand> Volume<'_, N> {
             }
             Flight::None | Flight::Settled(_) | Flight::Redrive(..) => None,
         };
+        self.refresh.part_said_nothing();
         (true, outcome)
     }
 
@@ -127,7 +129,7 @@ impl<N: Nand> Volume<'_, N> {
         &mut self,
         die: Die,
         location: Location,
-    ) -> Result<(Header, u32), PageError> {
+    ) -> Result<(Header, Repaired), PageError> {
         let (_, _, unit) = self.shape.split(location);
         let seed = self.seed(location);
         let (layout, levels) = (self.shape.layout, &self.levels);
@@ -143,9 +145,9 @@ impl<N: Nand> Volume<'_, N> {
         let location = slot.location?;
         let (_, _, unit) = self.shape.split(location);
         match self.decode_data(die, location) {
-            Ok((header, corrected)) if header.kind == Kind::Data && header.id == slot.sector.0 => {
-                self.stats.corrected_bits_max = self.stats.corrected_bits_max.max(corrected);
+            Ok((header, repaired)) if header.kind == Kind::Data && header.id == slot.sector.0 => {
                 self.free_slot(index);
+                self.was_read(location, repaired);
                 if slot.had_to_try_again() {
                     self.ails(location);
                 }
@@ -195,8 +197,8 @@ impl<N: Nand> Volume<'_, N> {
             };
             let page = self.nand.buffer_mut(die, Buffer::First);
             match layout.decode_unit(page, unit, seed) {
-                Ok((header, corrected)) if header.kind == kind && header.id == id => {
-                    self.stats.corrected_bits_max = self.stats.corrected_bits_max.max(corrected);
+                Ok((header, repaired)) if header.kind == kind && header.id == id => {
+                    self.was_read(at, repaired);
                 }
                 _ => return false,
             }

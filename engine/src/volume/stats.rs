@@ -1,5 +1,7 @@
 //! Counters of a mounted volume.
 
+use crate::codec::Repaired;
+
 /// What the volume has done since it was mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -38,4 +40,14 @@ pub struct Stats {
     pub corrected_bits_max: u32,
     /// Most page moves between two accepted writes.
     pub moves_per_write_max: u32,
+    /// Pages read only to see how they are.
+    pub patrol_reads: u32,
+    /// Segments, and copies of the checkpoint, that were found fading and were to be written anew.
+    pub refreshed: u32,
+}
+
+impl Stats {
+    pub(super) fn repaired(&mut self, repaired: Repaired) {
+        self.corrected_bits_max = self.corrected_bits_max.max(repaired.bits_max);
+    }
 }

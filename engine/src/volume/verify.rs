@@ -220,8 +220,9 @@ impl<N: Nand> Volume<'_, N> {
             io::read(&mut self.nand, page, layout.unit_columns(unit))
                 .map_err(|kind| self.fail(Error::Nand(kind)))?;
             match self.decode_data(page.die(), location) {
-                Ok((header, corrected)) if header.kind == Kind::Data && header.id == sector.0 => {
-                    verified.corrected_bits_max = verified.corrected_bits_max.max(corrected);
+                Ok((header, repaired)) if header.kind == Kind::Data && header.id == sector.0 => {
+                    verified.corrected_bits_max =
+                        verified.corrected_bits_max.max(repaired.bits_max);
                     readable = true;
                     break;
                 }

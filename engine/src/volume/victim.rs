@@ -27,7 +27,10 @@ impl<N: Nand> Volume<'_, N> {
                 return Some((segment, false));
             }
         }
-        self.ailing = false;
+        if core::mem::take(&mut self.ailing) && !self.is_room_wanted() {
+            // There was nothing else to be done.
+            return None;
+        }
         if self.stats.victims % LEVELING_SHARE == LEVELING_SHARE - 1 {
             if let Some(lagging) = self.lagging() {
                 return Some((lagging, true));
@@ -57,6 +60,11 @@ impl<N: Nand> Volume<'_, N> {
             }
         }
         best.map(|segment| (segment, false))
+    }
+
+    /// True when segments are to be freed, not for what is in them.
+    fn is_room_wanted(&self) -> bool {
+        self.free < self.trigger().max(self.credit.idle_free)
     }
 
     /// A page of a segment could not be read at once, though it could in the end: its segment is to be emptied soon.

@@ -129,6 +129,7 @@ impl<N: Nand> Volume<'_, N> {
         self.sweep_stamps();
         self.sweep_streams();
         self.charge_write();
+        self.patrol_for_write();
         Ok(ticket)
     }
 
@@ -152,6 +153,7 @@ impl<N: Nand> Volume<'_, N> {
             Session::Failed(error) => Err(nb::Error::Other(error)),
             Session::Mounted { .. } => {
                 if self.dies.iter().any(|die| die.flight != Flight::None) {
+                    self.patrol_waits();
                     return Err(nb::Error::WouldBlock);
                 }
                 self.begin_session().map_err(nb::Error::Other)

@@ -265,6 +265,7 @@ impl<N: Nand> Volume<'_, N> {
         self.mapped = head.mapped;
         self.used = head.used;
         self.random ^= head.time as u32 | 1;
+        self.segments.all_old();
         let slots = self.shape.slots();
         for entry in self.directory.iter_mut() {
             if entry.location != Location::UNMAPPED && entry.location.0 >= slots {

@@ -220,6 +220,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             credit: super::Credit::default(),
             placement: super::Placement::default(),
             patrol: super::Patrol::default(),
+            refresh: super::Refresh::new(&geometry),
             rebuild: None,
             rebuilds: 0,
             next_ticket: 0,
