@@ -4,6 +4,7 @@ use cuesta_hal::Nand;
 
 use super::address::Segment;
 use super::level::LevelIndex;
+use super::life::Life;
 use super::segment_table::State;
 use super::stats::Stats;
 use super::{Parameters, Quota, Session, Volume};
@@ -46,6 +47,8 @@ pub struct Info {
     pub scanned: bool,
     /// The volume takes no writes.
     pub read_only: bool,
+    /// What is left of its life.
+    pub life: Life,
 }
 
 /// One segment.
@@ -102,6 +105,7 @@ impl<N: Nand> Volume<'_, N> {
             clean: self.session == Session::Mounted { clean: true },
             scanned: self.scanned,
             read_only: self.session == Session::ReadOnly,
+            life: self.life(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use cuesta::hal::Nand;
-use cuesta::volume::{Budget, State};
+use cuesta::volume::{Budget, Outlook, State};
 use serde_json::json;
 
 use crate::disk::{DiskArguments, DiskFile};
@@ -68,6 +68,14 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             "wear_mean": wear.mean,
             "wear_stddev": wear.stddev,
             "endurance_cycles": geometry.endurance_cycles,
+            "erases_left_percent": info.life.erases_left_percent(),
+            "spare_blocks": info.life.spare_blocks,
+            "bad_blocks_max": info.life.bad_blocks_max,
+            "outlook": match info.life.outlook() {
+                Outlook::Good => "good",
+                Outlook::EndsSoon => "ends soon",
+                Outlook::Over => "over",
+            },
         });
         writeln!(out, "{object}")?;
         return Ok(());
@@ -139,6 +147,20 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
                 wear.mean,
                 100.0 * wear.mean / endurance,
                 geometry.endurance_cycles
+            ),
+        ),
+        (
+            "life",
+            format!(
+                "{} % of the rated erases left, {} spare blocks ({} may be bad): {}",
+                info.life.erases_left_percent(),
+                info.life.spare_blocks,
+                info.life.bad_blocks_max,
+                match info.life.outlook() {
+                    Outlook::Good => "good",
+                    Outlook::EndsSoon => "ends soon, replace the part",
+                    Outlook::Over => "over, it can only be read",
+                }
             ),
         ),
     ];
