@@ -386,6 +386,7 @@ impl<N: Nand> Volume<'_, N> {
     /// The NAND with the failure that stopped the unmount; the next mount finds what a power cut would have left.
     pub fn unmount(mut self) -> Result<N, (N, Error)> {
         if matches!(self.session, Session::Mounted { .. } | Session::ReadOnly) {
+            self.finish_look();
             return Ok(self.nand.into_part());
         }
         match self.finish() {

@@ -14,10 +14,12 @@ use super::{Session, Volume};
 use crate::codec::crc::Seed;
 use crate::codec::{Header, HeaderState, Kind, PageError, Repaired};
 
+/// Where the walk begins.
+const START: Location = Location(0);
 /// Segments without anything to look at that are passed at a time.
 const PASSED_MAX: u32 = 8;
 /// Of so many looks at blocks that are read, one comes with a step of the walk.
-const LOOKS_PER_STEP: u32 = 4;
+const LOOKS_PER_STEP: u16 = 4;
 /// A session begins with a look after so many reads at most: it may be a short one.
 const FIRST_READS: u32 = 64;
 /// Reads that pay for a page of a segment that ails: hosts that only read get it done.
@@ -26,32 +28,54 @@ const READ_PAYS_US: i32 = 30;
 /// Reads to a page of a block that is looked through.
 const READS_PER_ROW: u8 = 16;
 
+/// Polls of one read: a part that needs more has lost its deadline.
+const POLLS_MAX: u32 = 1 << 28;
+
 /// Progress of the patrol.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Patrol {
     /// The next page of the walk.
-    next: (Segment, u32),
-    /// It goes on in idle time until all pages were looked at.
-    pass: bool,
-    /// Pages of it that requests have paid for.
-    owed: u8,
+    next: Location,
+    /// A page of a block that is being read; unmapped for none.
+    beside: Location,
+    /// The next page of a block that is looked through from end to end; unmapped for none.
+    through: Location,
     /// Host writes when the last pass began.
     begun: Option<u32>,
-    /// A page of a block that is being read.
-    beside: Option<(Segment, u32)>,
-    /// Looks at such pages.
-    looks: u32,
-    /// The next page of a block that is looked through from end to end.
-    through: Option<(Segment, u32)>,
-    /// Reads since the last page of it.
-    reads: u8,
-    /// Looks after which another block may be.
-    through_from: u32,
-    /// Array reads until the next one; 0 where they are not counted yet.
+    /// Array reads until the next look; 0 where they are not counted yet.
     reads_left: u32,
-    /// Writes until the next step of the walk.
-    writes_left: u32,
     random: u32,
+    /// Writes until the next step of the walk.
+    writes_left: u16,
+    /// Looks at blocks that are read.
+    looks: u16,
+    /// Looks after which a block may be looked through again.
+    through_from: u16,
+    /// Reads since the last page of the block that is looked through.
+    reads: u8,
+    /// Pages of the walk that requests have paid for.
+    owed: u8,
+    /// The walk goes on in idle time until all pages were looked at.
+    pass: bool,
+}
+
+impl Default for Patrol {
+    fn default() -> Self {
+        Self {
+            next: START,
+            beside: Location::UNMAPPED,
+            through: Location::UNMAPPED,
+            begun: None,
+            reads_left: 0,
+            random: 0,
+            writes_left: 0,
+            looks: 0,
+            through_from: 0,
+            reads: 0,
+            owed: 0,
+            pass: false,
+        }
+    }
 }
 
 impl Patrol {
@@ -75,7 +99,8 @@ impl Patrol {
     }
 
     /// A page is read; true when it is time to look at another one of its block. The gaps are drawn, so that no order of reads escapes.
-    fn read_counts(&mut self, reads_per_look: u32, seed: u32) -> bool {
+    fn read_counts(&mut self, reads_per_look: u16, seed: u32) -> bool {
+        let reads_per_look = u32::from(reads_per_look);
         if reads_per_look == 0 {
             return false;
         }
@@ -106,7 +131,7 @@ impl<N: Nand> Volume<'_, N> {
             Some(begun) => self.host_writes.wrapping_sub(begun) >= self.mapped.max(1),
         };
         if due && !self.patrol.pass {
-            self.patrol.next = (Segment(0), 0);
+            self.patrol.next = START;
             self.patrol.pass = true;
             self.patrol.begun = Some(self.host_writes);
             self.begin_round();
@@ -126,15 +151,17 @@ impl<N: Nand> Volume<'_, N> {
         }
         let rows = self.shape.rows;
         self.patrol.looks = self.patrol.looks.wrapping_add(1);
-        if self.patrol.looks % (2 * rows) == 0 {
+        let looks = u32::from(self.patrol.looks);
+        if looks.is_multiple_of(2 * rows) {
             self.begin_round();
         }
-        let step = self.patrol.looks % LOOKS_PER_STEP == 0;
+        let step = self.patrol.looks.is_multiple_of(LOOKS_PER_STEP);
         self.patrol.owed = self.patrol.owed.saturating_add(u8::from(step));
         if let Some((segment, column)) = self.column_of(page.block) {
             // Row after row: a block that is read again and again is looked at from end to end.
-            let row = self.patrol.looks % rows;
-            self.patrol.beside = Some((segment, row * self.shape.width + column));
+            let row = looks % rows;
+            let offset = row * self.shape.width + column;
+            self.patrol.beside = self.shape.location(segment, offset, 0);
         }
     }
 
@@ -142,31 +169,37 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn patrol_block_of(&mut self, location: Location) {
         let ahead = self.patrol.through_from.wrapping_sub(self.patrol.looks);
         if self.refresh.care.reads_per_look == 0
-            || self.patrol.through.is_some()
-            || (1..=self.shape.rows).contains(&ahead)
+            || self.patrol.through.is_mapped()
+            || (1..=self.shape.rows).contains(&u32::from(ahead))
         {
             return;
         }
         let (segment, offset, _) = self.shape.split(location);
-        self.patrol.through = Some((segment, offset % self.shape.width));
-        let gap = (self.shape.rows / 2).max(1);
+        self.patrol.through = self.shape.location(segment, offset % self.shape.width, 0);
+        let gap = u16::try_from(self.shape.rows / 2)
+            .unwrap_or(u16::MAX)
+            .max(1);
         self.patrol.through_from = self.patrol.looks.wrapping_add(gap);
     }
 
     /// Goes on with such a block.
     fn patrol_through(&mut self) {
-        let Some((segment, offset)) = self.patrol.through else {
+        if !self.patrol.through.is_mapped() {
             return;
-        };
+        }
         self.patrol.reads += 1;
-        if self.patrol.reads < READS_PER_ROW || self.patrol.beside.is_some() {
+        if self.patrol.reads < READS_PER_ROW || self.patrol.beside.is_mapped() {
             self.patrol.reads = self.patrol.reads.min(READS_PER_ROW);
             return;
         }
         self.patrol.reads = 0;
-        self.patrol.beside = Some((segment, offset));
+        self.patrol.beside = self.patrol.through;
+        let (segment, offset, _) = self.shape.split(self.patrol.through);
         let next = offset + self.shape.width;
-        self.patrol.through = (next < self.shape.pages_per_segment()).then_some((segment, next));
+        self.patrol.through = match next < self.shape.pages_per_segment() {
+            true => self.shape.location(segment, next, 0),
+            false => Location::UNMAPPED,
+        };
     }
 
     /// A host's write was accepted.
@@ -188,12 +221,27 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn patrol_waits(&mut self) {
         self.credit.idle_free = 0;
         self.patrol.owed = 0;
-        self.patrol.beside = None;
+        self.patrol.beside = Location::UNMAPPED;
     }
 
     /// True when writes that follow each other closely have left no time for a look that they have paid for: they wait for it.
     pub(super) const fn patrol_overdue(&self) -> bool {
         self.patrol.owed > 1
+    }
+
+    /// Waits for a look that is in flight.
+    pub(super) fn finish_look(&mut self) {
+        for _ in 0..POLLS_MAX {
+            let Job::Patrol { segment, offset } = self.job else {
+                return;
+            };
+            let die = self.shape.page(segment, offset).die();
+            let (settled, _) = self.settle(die);
+            if settled || self.check_alive().is_err() {
+                return;
+            }
+            self.nand.wait();
+        }
     }
 
     fn column_of(&self, block: BlockAddress) -> Option<(Segment, u32)> {
@@ -204,7 +252,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// True when a page is to be looked at.
     pub(super) fn patrol_due(&self) -> bool {
-        let wanted = self.patrol.beside.is_some()
+        let wanted = self.patrol.beside.is_mapped()
             || self.patrol.owed > 0
             || (self.patrol.pass && self.credit.idle_free > 0);
         wanted && !self.recovering
@@ -222,21 +270,22 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Reads the next page.
     pub(super) fn patrol_step(&mut self) -> Step {
-        if let Some((segment, offset)) = self.patrol.beside {
+        if self.patrol.beside.is_mapped() {
+            let (segment, offset, _) = self.shape.split(self.patrol.beside);
             let page = self.shape.page(segment, offset);
             if !self.is_watched(segment, page.block) {
-                self.patrol.beside = None;
+                self.patrol.beside = Location::UNMAPPED;
                 return Step::Again;
             }
             if self.die_free(page.die()) {
-                self.patrol.beside = None;
+                self.patrol.beside = Location::UNMAPPED;
                 self.look_at(segment, offset);
             }
             return Step::Wait;
         }
-        let (segment, offset) = self.patrol.next;
+        let (segment, offset, _) = self.shape.split(self.patrol.next);
         if segment.0 >= self.shape.segments {
-            self.patrol.next = (Segment(0), 0);
+            self.patrol.next = START;
             if !core::mem::take(&mut self.patrol.pass) {
                 self.begin_round();
             }
@@ -244,16 +293,17 @@ impl<N: Nand> Volume<'_, N> {
         }
         let next = self.usable_from(segment, offset);
         let Some(offset) = next.filter(|_| self.is_watched_in_part(segment)) else {
-            self.patrol.next = (Segment(segment.0 + 1), 0);
+            self.patrol.next = self.shape.location(Segment(segment.0 + 1), 0, 0);
             return Step::Again;
         };
         let page = self.shape.page(segment, offset);
+        let behind = self.shape.location(segment, offset + 1, 0);
         if !self.is_watched(segment, page.block) {
-            self.patrol.next = (segment, offset + 1);
+            self.patrol.next = behind;
             return Step::Again;
         }
         if self.die_free(page.die()) {
-            self.patrol.next = (segment, offset + 1);
+            self.patrol.next = behind;
             self.patrol.owed = self.patrol.owed.saturating_sub(1);
             self.look_at(segment, offset);
         }

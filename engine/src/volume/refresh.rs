@@ -19,9 +19,9 @@ use crate::codec::Repaired;
 /// Looks at every page of a block while it is read as often as its maker reckons with.
 const LOOKS_AT_A_PAGE: u32 = 8;
 /// Reads to a look, whatever the part stands.
-const READS_PER_LOOK: core::ops::RangeInclusive<u32> = 64..=4096;
+const READS_PER_LOOK: core::ops::RangeInclusive<u16> = 64..=4096;
 /// Writes to a look.
-const WRITES_PER_LOOK: u32 = 128;
+const WRITES_PER_LOOK: u16 = 128;
 /// Host requests to a step of work on journal or anchors.
 const REQUESTS_PER_STEP: u8 = 32;
 
@@ -38,9 +38,9 @@ pub struct Care {
     pub refresh: bool,
     /// Of so many array reads for hosts, one is followed by a look at another page of its block; 0 for none. Every fourth look comes with one at
     /// the next of all pages.
-    pub reads_per_look: u32,
+    pub reads_per_look: u16,
     /// Of so many writes of hosts, one is followed by a look at the next of all pages; 0 for none.
-    pub writes_per_look: u32,
+    pub writes_per_look: u16,
 }
 
 impl Care {
@@ -58,7 +58,9 @@ impl Care {
         let looks = LOOKS_AT_A_PAGE * u32::from(geometry.pages_per_block.max(1));
         let reads = match geometry.reads_per_block_max {
             0 => 0,
-            most => (most / looks).clamp(*READS_PER_LOOK.start(), *READS_PER_LOOK.end()),
+            most => u16::try_from(most / looks)
+                .unwrap_or(u16::MAX)
+                .clamp(*READS_PER_LOOK.start(), *READS_PER_LOOK.end()),
         };
         Self {
             refresh: true,
@@ -72,18 +74,20 @@ impl Care {
 #[derive(Debug)]
 pub(super) struct Refresh {
     pub(super) care: Care,
-    /// A journal segment.
-    journal: Option<Segment>,
-    /// Sector data that was found before the first change, in a segment that was open.
-    data: Option<Location>,
+    /// A place in a journal segment; unmapped for none.
+    journal: Location,
+    /// Sector data that was found before the first change, in a segment that was open; unmapped for none.
+    data: Location,
     /// The last complete checkpoint, until there is another one elsewhere.
     anchors: bool,
     /// One was begun for that in this round.
     anchors_young: bool,
     /// A session has to begin for it.
     session: bool,
-    /// What the part says of what has just been read.
-    part: Repaired,
+    /// The part says that what has just been read fades.
+    part_fading: bool,
+    /// And that it is weak.
+    part_weak: bool,
     /// Host requests since the last step.
     requests: u8,
 }
@@ -92,36 +96,31 @@ impl Refresh {
     pub(super) fn new(geometry: &Geometry) -> Self {
         Self {
             care: Care::of(geometry),
-            journal: None,
-            data: None,
+            journal: Location::UNMAPPED,
+            data: Location::UNMAPPED,
             anchors: false,
             anchors_young: false,
             session: false,
-            part: Repaired::default(),
+            part_fading: false,
+            part_weak: false,
             requests: 0,
         }
     }
 
     /// What the part itself says of a page that has just been read.
     pub(super) fn part_says(&mut self, completion: &Completion) {
-        self.part = match completion {
-            Completion::Read(ReadStatus::Ok(outcome)) => {
-                let (bits, strength) = (outcome.corrected_bits_max, outcome.strength);
-                let said = Repaired::of(bits.into(), strength.into());
-                Repaired {
-                    fading: said.fading || outcome.refresh_advised,
-                    // Statistics are about our own codes.
-                    bits_max: 0,
-                    ..said
-                }
-            }
-            _ => Repaired::default(),
-        };
+        if let Completion::Read(ReadStatus::Ok(outcome)) = completion {
+            let (bits, strength) = (outcome.corrected_bits_max, outcome.strength);
+            let said = Repaired::of(bits.into(), strength.into());
+            self.part_fading = said.fading || outcome.refresh_advised;
+            self.part_weak = said.weak;
+        }
     }
 
     /// What the part has said is not about what is read next.
-    pub(super) fn part_said_nothing(&mut self) {
-        self.part = Repaired::default();
+    pub(super) const fn part_said_nothing(&mut self) {
+        self.part_fading = false;
+        self.part_weak = false;
     }
 
     /// A host has asked for something.
@@ -130,7 +129,7 @@ impl Refresh {
     }
 
     fn wanted(&self) -> bool {
-        self.journal.is_some() || self.anchors || self.data.is_some()
+        self.anchors || self.journal.is_mapped() || self.data.is_mapped()
     }
 }
 
@@ -156,10 +155,9 @@ impl<N: Nand> Volume<'_, N> {
     /// A unit was read, of sector data or of the journal.
     pub(super) fn was_read(&mut self, location: Location, repaired: Repaired) {
         self.stats.repaired(repaired);
-        let repaired = repaired.and(self.refresh.part);
-        if repaired.fading {
+        if repaired.fading || self.refresh.part_fading {
             self.fades(location);
-        } else if repaired.weak {
+        } else if repaired.weak || self.refresh.part_weak {
             self.patrol_block_of(location);
         }
     }
@@ -167,7 +165,7 @@ impl<N: Nand> Volume<'_, N> {
     /// A page of the last complete checkpoint was read.
     pub(super) fn anchor_was_read(&mut self, repaired: Repaired) {
         self.stats.repaired(repaired);
-        let fades = repaired.and(self.refresh.part).fading;
+        let fades = repaired.fading || self.refresh.part_fading;
         if fades && self.refresh.care.refresh && !self.refresh.anchors_young {
             self.refresh.anchors = true;
             self.refresh.session = true;
@@ -182,11 +180,11 @@ impl<N: Nand> Volume<'_, N> {
         }
         let before = matches!(self.session, Session::Mounted { .. });
         match self.segments.state(segment) {
-            State::Journal if self.refresh.journal.is_none() => {
-                self.refresh.journal = Some(segment);
+            State::Journal if !self.refresh.journal.is_mapped() => {
+                self.refresh.journal = location;
                 self.stats.refreshed += 1;
             }
-            State::Open if before => self.refresh.data = Some(location),
+            State::Open if before => self.refresh.data = location,
             State::Closed if before => {
                 self.segments.set_state(segment, State::Ailing);
                 self.ailing = true;
@@ -242,8 +240,9 @@ impl<N: Nand> Volume<'_, N> {
     /// Does the next piece of it.
     pub(super) fn refresh_step(&mut self) -> Step {
         self.refresh.requests = 0;
-        if let Some(location) = self.refresh.data.take() {
-            self.fades(location);
+        let data = core::mem::replace(&mut self.refresh.data, Location::UNMAPPED);
+        if data.is_mapped() {
+            self.fades(data);
         }
         if self.checkpoint.active() {
             self.credit.steps = self.credit.steps.max(1);
@@ -264,8 +263,8 @@ impl<N: Nand> Volume<'_, N> {
             return self.step_if_due();
         }
         match self.refresh.journal {
-            Some(segment) => self.refresh_journal(segment),
-            None => Step::Wait,
+            Location::UNMAPPED => Step::Wait,
+            location => self.refresh_journal(self.shape.segment(location)),
         }
     }
 
@@ -284,7 +283,7 @@ impl<N: Nand> Volume<'_, N> {
     /// Writes anew what counts in a journal segment: a checkpoint does away with its record pages, merges with its map pages.
     fn refresh_journal(&mut self, segment: Segment) -> Step {
         if self.segments.state(segment) != State::Journal || self.segments.is_young(segment) {
-            self.refresh.journal = None;
+            self.refresh.journal = Location::UNMAPPED;
             return Step::Wait;
         }
         let open = |append: Option<super::AppendPoint>| append.map(|append| append.segment);
@@ -307,7 +306,7 @@ impl<N: Nand> Volume<'_, N> {
                 Step::Again
             }
             None => {
-                self.refresh.journal = None;
+                self.refresh.journal = Location::UNMAPPED;
                 self.segments.set_valid(segment, 0);
                 self.release(segment);
                 Step::Wait

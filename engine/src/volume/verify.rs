@@ -165,7 +165,9 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    pub(super) fn check_idle(&self) -> Result<(), Error> {
+    /// What nobody has asked for is waited for; what somebody has asked for is not.
+    pub(super) fn check_idle(&mut self) -> Result<(), Error> {
+        self.finish_look();
         self.check_alive()?;
         let busy = self.dies.iter().any(|die| die.flight != Flight::None);
         if busy || matches!(self.job, Job::Retry { .. }) {
