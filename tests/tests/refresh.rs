@@ -332,7 +332,7 @@ fn a_part_full_of_stuck_bits_is_not_worn_out_by_refreshing() {
                 );
             }
             let did = disk.volume().nand().counters().since(&before);
-            let rounds = did.reads / u64::from(care.reads_per_look * 2 * rows) + 2;
+            let rounds = did.reads / (u64::from(care.reads_per_look) * 2 * u64::from(rows)) + 2;
             assert!(
                 did.erases <= rounds * u64::from(blocks + 12),
                 "{name}: {} erases in {rounds} rounds",
