@@ -126,7 +126,7 @@ again! {
         pages_per_block: Some(8),
         depth: 3,
         ..Making::of("tiny4", Budget::Minimum).with_levels(40, &["a=mirror=3", "b=mirror=2"])
-    }, 8;
+    }, 10;
     recovery_is_cut_everywhere_with_parity: Making {
         pages_per_block: Some(8),
         depth: 3,
