@@ -8,7 +8,7 @@ use cuesta_tests::oracle::{self, expect_current, within};
 use cuesta_tests::rig::Rig;
 
 /// Cycles that a block is rated for.
-const RATED: u32 = 12;
+const RATED: u32 = 40;
 
 /// Blocks fail when they were erased as often as they are rated for, or up to half as often again. No bit flips.
 const MORTAL: AgingModel = AgingModel {
