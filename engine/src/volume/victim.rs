@@ -64,7 +64,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// True when segments are to be freed, not for what is in them.
     fn is_room_wanted(&self) -> bool {
-        self.free < self.trigger().max(self.credit.idle_free)
+        self.headroom_is_low() || self.credit.starved || self.free < self.credit.idle_free
     }
 
     /// A page of a segment could not be read at once, though it could in the end: its segment is to be emptied soon.
