@@ -12,12 +12,16 @@ import sys
 # Arguments of a run, and the fields that must be at most so much.
 # (A random read at full index is 1.00 reads, rounded.)
 RUNS = [
-    ("uniform --utilization 0.70 --ram full", {"wa": 2.3}),
-    ("zipf --utilization 0.70 --ram full", {"wa": 2.0}),
-    ("hotcold --utilization 0.70 --ram full", {"wa": 1.8}),
-    ("uniform --utilization 0.70 --ram 16K", {"wa": 2.6, "ram_bytes": 16384}),
-    ("zipf --utilization 0.70 --ram 16K", {"wa": 2.3, "ram_bytes": 16384}),
-    ("hotcold --utilization 0.70 --ram 16K", {"wa": 2.1, "ram_bytes": 16384}),
+    ("uniform --utilization 0.70 --ram full", {"wa": 1.96, "op_us_max": 6500}),
+    ("zipf --utilization 0.70 --ram full", {"wa": 1.44, "op_us_max": 6500}),
+    ("hotcold --utilization 0.70 --ram full", {"wa": 1.36, "op_us_max": 6500}),
+    ("shift --utilization 0.70 --ram full", {"wa": 1.90, "op_us_max": 6500}),
+    ("uniform --utilization 0.70 --ram 16K", {"wa": 2.04, "ram_bytes": 16384, "op_us_max": 6500}),
+    ("zipf --utilization 0.70 --ram 16K", {"wa": 1.48, "ram_bytes": 16384, "op_us_max": 6500}),
+    ("hotcold --utilization 0.70 --ram 16K", {"wa": 1.40, "ram_bytes": 16384, "op_us_max": 6500}),
+    ("uniform --utilization 0.90 --ram full", {"wa": 6.1, "op_us_max": 6500}),
+    ("hotcold --utilization 0.90 --ram 16K", {"wa": 2.95, "ram_bytes": 16384, "op_us_max": 6500}),
+    ("shift --utilization 0.80 --ram 16K", {"wa": 2.60, "ram_bytes": 16384, "op_us_max": 6500}),
     ("rand-read --utilization 0.70 --ram full", {"reads_per_read": 1.005}),
     ("rand-read --utilization 0.70 --ram 16K", {"reads_per_read": 1.97, "ram_bytes": 16384}),
     ("sync --utilization 0.70 --ram full", {"wa": 2.5}),

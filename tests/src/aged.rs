@@ -15,6 +15,10 @@ use crate::verdict;
 pub const SHORT: std::ops::RangeInclusive<u64> = 60..=180;
 /// Workloads tried ; the one in which most happens is taken.
 const TRIES_MAX: u64 = 300;
+/// Segments that the groomer has reclaimed of a disk in the middle of its life: it has as little room as it is used to.
+const VICTIMS_MIN: u32 = 8;
+/// How often a disk is used on until it has.
+const AGEING_MAX: u32 = 16;
 
 /// A way to make a disk.
 #[derive(Debug, Clone, Copy)]
@@ -191,9 +195,17 @@ impl Aged {
         model.moment("ageing".to_owned());
         let mut driver = Driver::new(disk.volume_mut(), &mut model, making.depth);
         let ageing = mixture(&mut random, capacity, capacity * 3 / 2);
-        for changes in [&filling(capacity), &ageing, &vec![Change::Flush]] {
+        for changes in [&filling(capacity), &ageing] {
             driver.run(changes).expect("power");
         }
+        for _ in 0..AGEING_MAX {
+            if driver.volume().stats().victims >= VICTIMS_MIN {
+                break;
+            }
+            let more = mixture(&mut random, capacity, capacity / 2);
+            driver.run(&more).expect("power");
+        }
+        driver.run(&[Change::Flush]).expect("power");
         verdict::agrees(&mut disk, &model, "after the ageing");
         if seed.is_multiple_of(2) {
             disk.unmount().map_err(|(_, error)| error).expect("room");

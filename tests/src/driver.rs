@@ -49,6 +49,12 @@ impl<'d, 'r, N: Nand> Driver<'d, 'r, N> {
         }
     }
 
+    /// The volume.
+    #[must_use]
+    pub const fn volume(&self) -> &Volume<'r, N> {
+        self.volume
+    }
+
     /// Carries the changes out and waits for all of them.
     ///
     /// # Errors
