@@ -1,7 +1,7 @@
 //! The request streams of the benches: which sector comes next.
 //!
 //! Everything is spelled out, down to how a random number becomes a sector, so that other engines can be given the very same
-//! requests and the figures compared. The generator is [`SplitMix64`]; the permutation that spreads hot sectors over the disk is a Fisher-Yates
+//! requests and the figures compared. The generator is [`SplitMix64`](crate::SplitMix64); the permutation that spreads hot sectors over the disk is a Fisher-Yates
 //! shuffle with a seed of its own, the same in every run.
 
 mod requests;
