@@ -292,3 +292,61 @@ impl<'m> DeltaTable<'m> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLOTS: usize = 64;
+
+    fn delta(sector: u32) -> Delta {
+        Delta {
+            sector: Sector(sector),
+            location: Location(sector),
+            journaled: true,
+        }
+    }
+
+    #[test]
+    fn a_dump_passes_no_entry_over_that_others_make_move() {
+        let mut random = 1u32;
+        let mut below = |limit: u32| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (random >> 8) % limit
+        };
+        for _ in 0..2000 {
+            let mut bytes = [0xFF; SLOTS * 4];
+            let mut table = DeltaTable {
+                bytes: &mut bytes,
+                slots: SLOTS,
+                sector_width: 2,
+                location_width: 2,
+                location_bits: 15,
+                media_slots: 1 << 14,
+                len: 0,
+                unjournaled: 0,
+                dumped: SLOTS,
+            };
+            let mut held = [false; 256];
+            for _ in 0..table.limit() {
+                let sector = below(256);
+                if table.insert(delta(sector)).is_ok() {
+                    held[sector as usize] = true;
+                }
+            }
+            table.begin_dump();
+            while table.dumping() {
+                for _ in 0..below(6) {
+                    if let Some(delta) = table.next_dumped() {
+                        held[delta.sector.0 as usize] = false;
+                    }
+                }
+                let sector = below(256);
+                if table.remove(Sector(sector)) {
+                    held[sector as usize] = false;
+                }
+            }
+            assert!(!held.contains(&true), "an entry is not in the dump");
+        }
+    }
+}
