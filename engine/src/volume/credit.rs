@@ -134,6 +134,13 @@ impl<N: Nand> Volume<'_, N> {
         self.headroom() + self.shape.slots_per_segment() < self.headroom_wanted()
     }
 
+    /// True when what is open belongs to the groomer: nothing may be opened by hosts, and there is no more than one victim can need.
+    pub(super) fn headroom_is_gone(&self) -> bool {
+        !self.groom.exhausted
+            && self.free <= self.host_reserve()
+            && self.headroom() <= self.shape.slots_per_segment()
+    }
+
     /// Microseconds of grooming that the next write owes: what is left of the victim, spread over the writes after which there will be as much room as is wanted.
     fn pace_us(&self) -> u32 {
         let Some(victim) = self.groom.victim() else {

@@ -137,7 +137,10 @@ impl<N: Nand> Volume<'_, N> {
                 return step;
             }
         }
-        let needed = self.hosts_are_blocked() || self.credit.starved || self.want_open.is_some();
+        let needed = self.hosts_are_blocked()
+            || self.credit.starved
+            || self.headroom_is_gone()
+            || self.want_open.is_some();
         if !needed && self.credit.holds_back() {
             return Step::Wait;
         }
@@ -255,9 +258,9 @@ impl<N: Nand> Volume<'_, N> {
         }
         if self.job != Job::None {
             // On other dies there may be room.
-            return self.dies.len() == 1;
+            return self.dies.len() == 1 || self.headroom_is_gone();
         }
-        let share = self.credit.starved || !self.credit.used_up();
+        let share = self.credit.starved || self.headroom_is_gone() || !self.credit.used_up();
         share && (self.due_job().is_some() || self.groom_owed() || self.patrol_overdue())
     }
 
@@ -426,7 +429,7 @@ impl<N: Nand> Volume<'_, N> {
         if self.groom.exhausted {
             return false;
         }
-        if self.groom.urgent() || self.credit.starved {
+        if self.groom.urgent() || self.credit.starved || self.headroom_is_gone() {
             return true;
         }
         (self.headroom_is_low() || self.ailing) && self.credit.debt_us > 0
