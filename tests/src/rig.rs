@@ -2,9 +2,9 @@
 
 use cuesta::door::Disk;
 use cuesta::volume::{Budget, FormatOptions, MountError, Parameters, Plan, Volume};
-use cuesta_hal::Nand;
+use cuesta_hal::{Geometry, Nand};
 use cuesta_sim::memory::OwnedMemory;
-use cuesta_sim::{Builder, EmulatedNand};
+use cuesta_sim::{AgingModel, Builder, EmulatedNand};
 
 /// A mounted disk of a rig.
 pub type RigDisk<'r> = Disk<'r, &'r mut EmulatedNand>;
@@ -49,6 +49,31 @@ impl Rig {
             .seed(seed)
             .strict(true)
             .watch_after_torn(true);
+        let options = FormatOptions {
+            volume_id: seed | 1,
+            ..FormatOptions::default()
+        };
+        Self::new(builder, &options, budget)
+    }
+
+    /// The same, its geometry and how it ages replaced.
+    ///
+    /// # Panics
+    /// When there is no such chip, or no volume fits.
+    #[must_use]
+    pub fn aging(
+        name: &str,
+        geometry: Geometry,
+        aging: AgingModel,
+        seed: u64,
+        budget: Budget,
+    ) -> Self {
+        let builder = EmulatedNand::builder(name)
+            .expect("a chip of the table")
+            .geometry(geometry)
+            .seed(seed)
+            .strict(true)
+            .aging(aging);
         let options = FormatOptions {
             volume_id: seed | 1,
             ..FormatOptions::default()

@@ -1,8 +1,8 @@
 //! Blocks wear out one after the other until the disk takes no more writes: it says so ahead of time, and everything stays readable.
 
-use cuesta::volume::{Budget, FormatOptions, Outlook};
+use cuesta::volume::{Budget, Outlook};
 use cuesta_hal::Geometry;
-use cuesta_sim::{chip, AgingModel, EmulatedNand, SplitMix64};
+use cuesta_sim::{chip, AgingModel, SplitMix64};
 use cuesta_tests::model::Model;
 use cuesta_tests::oracle::{self, expect_current, within};
 use cuesta_tests::rig::Rig;
@@ -27,17 +27,7 @@ fn mortal(name: &str, seed: u64, blocks_per_die: u32) -> Rig {
         blocks_per_die,
         ..chip(name).expect("a chip of the table").geometry
     };
-    let builder = EmulatedNand::builder(name)
-        .expect("a chip of the table")
-        .geometry(geometry)
-        .seed(seed)
-        .strict(true)
-        .aging(MORTAL);
-    let options = FormatOptions {
-        volume_id: seed | 1,
-        ..FormatOptions::default()
-    };
-    Rig::new(builder, &options, Budget::Full)
+    Rig::aging(name, geometry, MORTAL, seed, Budget::Full)
 }
 
 #[test]

@@ -272,10 +272,10 @@ impl<'s, 'm, 'n> Stage<'s, 'm, 'n> {
                 if !self.until(polls, |stage| stage.saw(Moment::Started(Deed::Fetch)))? {
                     return Ok(false);
                 }
-                if next == Some(Step::Accept) {
-                    self.fetch_and_leave_it()?;
-                } else {
+                if next != Some(Step::Accept) {
                     self.release(Deed::Fetch)?;
+                } else if !self.fetch_and_leave_it()? {
+                    return Ok(false);
                 }
                 self.until(polls, |stage| stage.saw(Moment::Settled(Deed::Fetch)))
             }
@@ -297,16 +297,14 @@ impl<'s, 'm, 'n> Stage<'s, 'm, 'n> {
         self.goal = self.volume.info().free + MORE;
     }
 
-    /// Lets the fetch settle, but the program not begin in the same turn.
-    fn fetch_and_leave_it(&mut self) -> Result<(), PowerLost> {
+    /// Lets the fetch settle, but the program not begin in the same turn; false when another write would have to wait.
+    fn fetch_and_leave_it(&mut self) -> Result<bool, PowerLost> {
         self.groom = false;
         if self.scene.dies > 1 {
             // Hosts wait for idle work, until a write is accepted while it waits for the part.
-            assert!(
-                self.write(self.scene.other, PATIENCE)?,
-                "{:?}",
-                self.volume.info()
-            );
+            if !self.write(self.scene.other, PATIENCE)? {
+                return Ok(false);
+            }
             assert!(self.until(POLLS_MAX, |stage| stage.writes.is_empty())?);
         }
         self.release(Deed::Fetch)?;
@@ -317,7 +315,7 @@ impl<'s, 'm, 'n> Stage<'s, 'm, 'n> {
             self.turn_without_work()?;
         }
         assert!(!self.saw(Moment::Started(Deed::Move)), "it did begin");
-        Ok(())
+        Ok(true)
     }
 
     /// Lets everything go on to its end.
@@ -383,7 +381,8 @@ struct Played {
 
 impl Scene {
     /// A disk that is two thirds full; none of several dies where the sector would be moved or written on the die where it is: there, the die
-    /// lets nothing overlap; and none where there are others in its page, for whose sake it would be fetched.
+    /// lets nothing overlap; none where there are others in its page, for whose sake it would be fetched; and none where a segment has to be opened for
+    /// the write, which waits for the groomer as all of the volume's own work does.
     fn new(making: Making, seed: u64) -> Option<Self> {
         let mut rig = making.make(seed);
         let mut model = Model::new();
@@ -429,7 +428,8 @@ impl Scene {
         let three = dies < 4 || moved.die != written.die;
         let apart = moved.die != home && written.die != home && three;
         let alone = units == 1 || !scene.is_fetched_after_the_write();
-        (moved.sector != scene.other && (dies == 1 || apart) && alone).then_some(scene)
+        let fits = moved.sector != scene.other && (dies == 1 || apart) && alone;
+        (fits && (dies == 1 || scene.is_accepted_beside_a_fetch())).then_some(scene)
     }
 
     /// Whether the groomer still fetches the page when the sector is no longer in it: there are others.
@@ -441,6 +441,16 @@ impl Scene {
         stage.grooms();
         let fetched = |stage: &Stage<'_, '_, '_>| stage.saw(Moment::Started(Deed::Fetch));
         stage.until(POLLS_MAX, fetched).expect("power")
+    }
+
+    /// Whether the write goes to a segment that is open when the groomer has fetched.
+    fn is_accepted_beside_a_fetch(&self) -> bool {
+        let (mut rig, mut model) = (self.rig.clone(), self.model.clone());
+        let mut stage = Stage::new(self, &mut rig, &mut model);
+        stage.hold(&[Deed::Fetch]).expect("power");
+        let accept = Some(Step::Accept);
+        stage.take(Step::Fetch, accept, POLLS_MAX).expect("power")
+            && stage.take(Step::Accept, None, POLLS_MAX).expect("power")
     }
 
     /// What the groomer fetches last for the page that it programs first, or what is programmed when the sector in question is written.

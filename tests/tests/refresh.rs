@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use cuesta::volume::{Budget, Care, Error, FormatOptions, MountError, State};
+use cuesta::volume::{Budget, Care, Error, MountError, State};
 use cuesta_hal::{BlockAddress, Geometry, Nand, NandErrorKind, PageAddress};
 use cuesta_sim::{chip, AgingModel, Arrhenius, CutPlan, EmulatedNand, SplitMix64};
 use cuesta_tests::aged::Making;
@@ -37,17 +37,7 @@ fn worn(name: &str, seed: u64, budget: Budget) -> (Rig, Model) {
         reads_per_block_max: READS,
         ..chip(name).expect("a chip of the table").geometry
     };
-    let builder = EmulatedNand::builder(name)
-        .expect("a chip of the table")
-        .geometry(geometry)
-        .seed(seed)
-        .strict(true)
-        .aging(FADING);
-    let options = FormatOptions {
-        volume_id: seed | 1,
-        ..FormatOptions::default()
-    };
-    let mut rig = Rig::new(builder, &options, budget);
+    let mut rig = Rig::aging(name, geometry, FADING, seed, budget);
     for number in 0..geometry.blocks() {
         let block = block_of(&rig.nand, number);
         rig.nand

@@ -39,7 +39,7 @@ pub(super) struct Credit {
     spent_us: u32,
     /// Calls of `poll` for which work was held back since then.
     held: u8,
-    /// A host has asked since the last operation was begun.
+    /// A host has asked since work was last held back.
     asked: bool,
     /// A host waits for a segment that has to be freed first.
     pub starved: bool,

@@ -253,20 +253,17 @@ impl<'m> DeltaTable<'m> {
         true
     }
 
-    /// Marks the entry at a place as held by a record page, or not.
-    pub fn mark(&mut self, place: usize, journaled: bool) {
+    /// Marks the entry at a place as held by a record page.
+    pub fn mark(&mut self, place: usize) {
         let Some(sector) = self.sector_at(place) else {
             return;
         };
         let code = self.code_at(place);
         let bit = 1u32 << self.location_bits;
-        match (code & bit != 0, journaled) {
-            (false, true) => self.unjournaled -= 1,
-            (true, false) => self.unjournaled += 1,
-            _ => return,
+        if code & bit == 0 {
+            self.unjournaled -= 1;
+            self.put(place, sector, code | bit);
         }
-        let code = if journaled { code | bit } else { code & !bit };
-        self.put(place, sector, code);
     }
 
     /// Begins a dump: all entries are to be held by record pages from now on.

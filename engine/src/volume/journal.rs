@@ -224,7 +224,7 @@ impl<N: Nand> Volume<'_, N> {
                 continue;
             }
             put_delta(area, count, &shape, &delta);
-            self.deltas.mark(place, true);
+            self.deltas.mark(place);
             count += 1;
         }
         main[count_at..count_at + 2].copy_from_slice(&(count as u16).to_le_bytes());

@@ -213,10 +213,12 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    /// The class where a sector of a class is appended: a colder one, where those of its own would not fill two segments before they die.
+    /// The class where a sector of a class is appended: a colder one, where those of its own would not fill two segments before they die. Not on several
+    /// dies, where open segments are what is written at the same time.
     pub(super) fn filling(&self, level: u8, class: u8) -> u8 {
         let top = self.top(level);
-        if level != 0 || i32::from(class) > top || self.placement.writes == 0 {
+        if self.shape.dies > 1 || level != 0 || i32::from(class) > top || self.placement.writes == 0
+        {
             return class;
         }
         let wanted =
