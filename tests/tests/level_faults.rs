@@ -362,7 +362,7 @@ fn under_load(
                 let sector = random.below(u64::from(sectors)) as u32;
                 fill(sector, version + 1, &mut data);
                 let level = LevelIndex([0, 2][(version % 2) as usize]);
-                match volume.submit_write_at(Sector(sector), &data, level) {
+                match volume.submit_write_with(Sector(sector), &data, level.into()) {
                     Ok(ticket) => {
                         version += 1;
                         possible[sector as usize].push(version);

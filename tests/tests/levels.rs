@@ -28,7 +28,7 @@ const FOUR: Making = Making::of("tiny4", Budget::Full);
 fn write_at(disk: &mut RigDisk<'_>, sector: u32, version: u64, level: u8) -> Result<(), Error> {
     let mut data = vec![0; disk.volume().sector_bytes()];
     fill(sector, version, &mut data);
-    disk.write_at(Sector(sector), &data, LevelIndex(level))
+    disk.write_with(Sector(sector), &data, LevelIndex(level).into())
 }
 
 fn reads(disk: &mut RigDisk<'_>, sector: u32, version: u64) -> Result<(), Error> {

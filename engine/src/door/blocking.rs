@@ -2,7 +2,7 @@
 
 use cuesta_hal::Nand;
 
-use crate::volume::{Error, Event, LevelIndex, Sector, Ticket, Volume};
+use crate::volume::{Error, Event, Sector, Ticket, Volume, WriteOptions};
 
 /// Turns without anything in flight after which a request that is still refused cannot be served.
 const IDLE_MAX: u32 = 1 << 16;
@@ -117,17 +117,17 @@ impl<'m, N: Nand> Disk<'m, N> {
         self.finish(ticket)
     }
 
-    /// Writes a sector at a level: as [`write`](Self::write), which takes the first.
+    /// Writes a sector as asked for: at a level, with a placement hint.
     ///
     /// # Errors
     /// [`Error::NoLevel`], and those of [`write`](Self::write).
-    pub fn write_at(
+    pub fn write_with(
         &mut self,
         sector: Sector,
         data: &[u8],
-        level: LevelIndex,
+        options: WriteOptions,
     ) -> Result<(), Error> {
-        let ticket = self.submit(|volume| volume.submit_write_at(sector, data, level))?;
+        let ticket = self.submit(|volume| volume.submit_write_with(sector, data, options))?;
         self.finish(ticket)
     }
 

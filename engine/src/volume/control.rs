@@ -7,7 +7,7 @@ use super::error::Error;
 use super::event::Outcome;
 use super::index::Lookup;
 use super::job::Job;
-use super::level::LevelIndex;
+use super::options::WriteOptions;
 use super::shape::Shape;
 use super::{Session, Volume};
 
@@ -160,18 +160,18 @@ impl<N: Nand> Volume<'_, N> {
     /// # Errors
     /// [`Error::NoBatch`], [`Error::BatchTooLarge`], and those of a write.
     pub fn submit_batch_write(&mut self, sector: Sector, data: &[u8]) -> nb::Result<Ticket, Error> {
-        self.submit_batch_write_at(sector, data, LevelIndex(0))
+        self.submit_batch_write_with(sector, data, WriteOptions::default())
     }
 
-    /// Writes a member of the open batch at a level: as [`submit_batch_write`](Self::submit_batch_write), which takes the first.
+    /// Writes a member of the open batch as asked for: at a level, with a placement hint.
     ///
     /// # Errors
     /// [`Error::NoLevel`], and those of [`submit_batch_write`](Self::submit_batch_write).
-    pub fn submit_batch_write_at(
+    pub fn submit_batch_write_with(
         &mut self,
         sector: Sector,
         data: &[u8],
-        level: LevelIndex,
+        options: WriteOptions,
     ) -> nb::Result<Ticket, Error> {
         if !self.control.batch_open {
             return Err(nb::Error::Other(Error::NoBatch));
@@ -185,7 +185,7 @@ impl<N: Nand> Volume<'_, N> {
                 Err(nb::Error::Other(Error::BatchTooLarge { max }))
             };
         }
-        self.accept_write(sector, data, level, true)
+        self.accept_write(sector, data, options, true)
     }
 
     /// Sectors an atomic batch can have.

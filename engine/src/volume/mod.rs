@@ -36,6 +36,7 @@ mod map_page;
 mod memory;
 mod merge;
 mod mount;
+mod options;
 mod parameter_error;
 mod parameters;
 mod parity;
@@ -72,6 +73,7 @@ pub use error::{Error, FormatError, MountError};
 pub use event::Event;
 pub use flight::DieState;
 pub use info::{Info, SegmentInfo};
+pub use options::{StreamId, WriteOptions};
 pub use level::{Level, LevelError, LevelIndex, Redundancy, COPIES_MAX, LEVELS_MAX, PARITY_MAX};
 pub use level_change::LevelChangeError;
 pub use life::{Life, Outlook};
@@ -108,6 +110,7 @@ use ring::Ring;
 use segment_table::SegmentTable;
 use silence::Attended;
 use stream::JOURNAL;
+use victim::Victims;
 use write::Intent;
 
 /// Log times are skipped in steps of this after an unclean restart.
@@ -219,6 +222,7 @@ pub struct Volume<'m, N: Nand> {
     map_tries: u8,
     job: Job,
     groom: Groom,
+    victims: Victims,
     credit: Credit,
     placement: Placement,
     patrol: Patrol,

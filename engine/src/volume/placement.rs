@@ -10,6 +10,7 @@
 use cuesta_hal::Nand;
 
 use super::address::{Location, Segment};
+use super::options::StreamId;
 use super::stream::{CLASSES_MAX, JOURNAL, LEVELING};
 use super::Volume;
 
@@ -198,6 +199,11 @@ impl<N: Nand> Volume<'_, N> {
             true => probation,
             false => class,
         }
+    }
+
+    /// Class of a host write for which the host has said where it belongs.
+    pub(super) fn class_of_hint(&self, level: u8, stream: StreamId) -> u8 {
+        stream.0.min(self.top(level) as u8)
     }
 
     /// Class of a relocation out of `victim` of a sector that a host last wrote at `birth`.

@@ -122,10 +122,15 @@ impl<'m> SegmentTable<'m> {
         (0..self.len()).map(Segment)
     }
 
-    /// Those whose wear counts: neither retired nor holding anchors.
+    /// Those whose wear counts.
     pub fn wearing(&self) -> impl Iterator<Item = Segment> + '_ {
-        self.iter()
-            .filter(|&segment| !matches!(self.state(segment), State::Retired | State::Reserved))
+        self.iter().filter(|&segment| self.wears(segment))
+    }
+
+    /// Whether the wear of a segment counts: it is neither retired nor holds anchors.
+    #[must_use]
+    pub fn wears(&self, segment: Segment) -> bool {
+        !matches!(self.state(segment), State::Retired | State::Reserved)
     }
 
     fn at(&self, segment: Segment) -> &[u8] {

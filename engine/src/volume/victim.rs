@@ -12,54 +12,95 @@ use super::{Session, Volume};
 const LAG_MAX: u8 = 40;
 /// Of so many victims, one may be a leveling one.
 const LEVELING_SHARE: u32 = 4;
+/// Segments that are looked at to choose a victim: all of them, or on larger parts those whose turn it is.
+const WINDOW: u32 = 1024;
+
+/// Where the search for victims goes on.
+#[derive(Debug, Default)]
+pub(super) struct Victims {
+    /// The first segment of the next window.
+    next: u32,
+    /// The second best of the last one.
+    runner_up: Option<Segment>,
+}
 
 impl<N: Nand> Volume<'_, N> {
     /// Chooses a victim; true with it when it is one of wear leveling.
     ///
-    /// Failing segments first; then, now and then, a segment that lags in wear; else the largest (1 − u) / u · age.
+    /// Failing segments first; then, now and then, a segment that lags in wear; else the largest (1 − u) / u · age. On parts with more than [`WINDOW`]
+    /// segments it is the best of so many, and of those that were second best before: with ten to choose from greedy choice is all but reached (Van Houdt,
+    /// *A mean field model for a class of garbage collection algorithms in flash-based solid state drives*, 2013).
     pub(super) fn choose_victim(&mut self) -> Option<(Segment, bool)> {
-        for state in [State::Failing, State::Ailing] {
-            let found = self
-                .segments
-                .iter()
-                .find(|&segment| self.eligible(segment, state));
-            if let Some(segment) = found {
-                return Some((segment, false));
+        if self.ailing {
+            for state in [State::Failing, State::Ailing] {
+                let found = self
+                    .segments
+                    .iter()
+                    .find(|&segment| self.eligible(segment, state));
+                if let Some(segment) = found {
+                    return Some((segment, false));
+                }
+            }
+            self.ailing = self.count(State::Failing) + self.count(State::Ailing) > 0;
+            if !self.is_room_wanted() {
+                // There was nothing else to be done.
+                return None;
             }
         }
-        if core::mem::take(&mut self.ailing) && !self.is_room_wanted() {
-            // There was nothing else to be done.
-            return None;
-        }
         if self.stats.victims % LEVELING_SHARE == LEVELING_SHARE - 1 {
-            if let Some(lagging) = self.lagging() {
+            if let Some(lagging) = self.lagging(self.victims.next) {
                 return Some((lagging, true));
             }
         }
+        let len = self.segments.len();
+        (0..len.div_ceil(WINDOW)).find_map(|_| {
+            let first = self.victims.next;
+            self.victims.next = (first + len.min(WINDOW)) % len;
+            self.best_of(first).map(|segment| (segment, false))
+        })
+    }
+
+    /// Segments that are looked at from one on.
+    fn window(&self, first: u32) -> impl Iterator<Item = Segment> {
+        let len = self.segments.len();
+        (0..len.min(WINDOW)).map(move |at| Segment((first + at) % len))
+    }
+
+    /// The segment of a window that is most worth its while, or the one that was left over.
+    fn best_of(&mut self, first: u32) -> Option<Segment> {
         let short = self.headroom_is_short();
-        let mut best = None;
-        let mut best_score = 0u64;
-        for segment in self.segments.iter() {
-            if !self.eligible(segment, State::Closed) {
+        let mut best: Option<(u64, Segment)> = None;
+        let mut second = None;
+        for segment in self.window(first).chain(self.victims.runner_up) {
+            let Some(score) = self.score(segment, short) else {
                 continue;
-            }
-            let good = self.slots_of(segment);
-            let valid = self.segments.valid(segment).min(good);
-            if valid == good {
-                continue;
-            }
-            if valid == 0 {
-                return Some((segment, false));
-            }
-            let age = u64::from(self.age(segment)) + 1;
-            let age = if short { 1 } else { age };
-            let score = ((u64::from(good - valid) * age) << 16) / u64::from(valid);
-            if score > best_score {
-                best_score = score;
-                best = Some(segment);
+            };
+            if best.is_none_or(|(most, _)| score > most) {
+                second = best.map(|(_, segment)| segment);
+                best = Some((score, segment));
             }
         }
-        best.map(|segment| (segment, false))
+        self.victims.runner_up = second;
+        best.map(|(_, segment)| segment)
+    }
+
+    /// What reclaiming a segment is worth: (1 − u) / u · age, without the age where room is short; none if nothing is to be gained.
+    fn score(&self, segment: Segment, short: bool) -> Option<u64> {
+        if !self.eligible(segment, State::Closed) {
+            return None;
+        }
+        let good = self.slots_of(segment);
+        let valid = self.segments.valid(segment).min(good);
+        let age = if short {
+            1
+        } else {
+            u64::from(self.age(segment)) + 1
+        };
+        match valid {
+            0 => Some(u64::MAX),
+            valid if valid == good => None,
+            valid => Some(((u64::from(good - valid) * age) << 16) / u64::from(valid)),
+        }
     }
 
     /// True when segments are to be freed, not for what is in them.
@@ -105,16 +146,15 @@ impl<N: Nand> Volume<'_, N> {
         })
     }
 
-    /// The least worn closed segment of long-lived data, if it lags.
-    fn lagging(&self) -> Option<Segment> {
+    /// The least worn closed segment of long-lived data of a window, if it lags.
+    fn lagging(&self, first: u32) -> Option<Segment> {
         let most = self
-            .segments
-            .wearing()
+            .window(first)
+            .filter(|&segment| self.segments.wears(segment))
             .map(|segment| self.segments.wear(segment))
             .max()?;
         let old = (u64::from(self.mapped) * 2) >> self.stamp_shift();
-        self.segments
-            .iter()
+        self.window(first)
             .filter(|&segment| {
                 self.eligible(segment, State::Closed)
                     && most.saturating_sub(self.segments.wear(segment)) >= LAG_MAX

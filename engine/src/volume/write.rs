@@ -7,7 +7,7 @@ use super::address::{Location, Sector, Segment, Ticket};
 use super::error::Error;
 use super::flight::{Flight, Origin, Unit, Units};
 use super::index::Lookup;
-use super::level::LevelIndex;
+use super::options::WriteOptions;
 use super::parameters::UNITS_MAX;
 use super::stripe::Offsets;
 use super::{Session, Volume};
@@ -51,27 +51,27 @@ impl<N: Nand> Volume<'_, N> {
     /// # Errors
     /// `WouldBlock`: call [`poll`](Self::poll) and try again. Any other error: the request was refused and nothing was done.
     pub fn submit_write(&mut self, sector: Sector, data: &[u8]) -> nb::Result<Ticket, Error> {
-        self.accept_write(sector, data, LevelIndex(0), false)
+        self.accept_write(sector, data, WriteOptions::default(), false)
     }
 
-    /// Writes a sector at a level: as [`submit_write`](Self::submit_write), which takes the first. The sector keeps the level until it is written again.
+    /// Writes a sector as asked for: at a level, with a placement hint.
     ///
     /// # Errors
     /// [`Error::NoLevel`], and those of [`submit_write`](Self::submit_write).
-    pub fn submit_write_at(
+    pub fn submit_write_with(
         &mut self,
         sector: Sector,
         data: &[u8],
-        level: LevelIndex,
+        options: WriteOptions,
     ) -> nb::Result<Ticket, Error> {
-        self.accept_write(sector, data, level, false)
+        self.accept_write(sector, data, options, false)
     }
 
     pub(super) fn accept_write(
         &mut self,
         sector: Sector,
         data: &[u8],
-        level: LevelIndex,
+        options: WriteOptions,
         batch: bool,
     ) -> nb::Result<Ticket, Error> {
         self.check_sector(sector)?;
@@ -81,6 +81,7 @@ impl<N: Nand> Volume<'_, N> {
                 expected: self.sector_bytes(),
             }));
         }
+        let level = options.level;
         if self.levels.ecc(level.0).is_none() {
             return Err(nb::Error::Other(Error::NoLevel(level)));
         }
@@ -95,8 +96,16 @@ impl<N: Nand> Volume<'_, N> {
         if self.used + self.cost(level.0) > self.room() + self.cost_at(old) {
             return Err(nb::Error::Other(Error::NoSpace));
         }
-        let class = self.class_for_write(level.0, old);
-        let filling = self.filling(level.0, class);
+        let (class, filling) = match options.stream {
+            Some(stream) => {
+                let class = self.class_of_hint(level.0, stream);
+                (class, class)
+            }
+            None => {
+                let class = self.class_for_write(level.0, old);
+                (class, self.filling(level.0, class))
+            }
+        };
         let Some(stream) = self.stream_for(level.0, filling, self.host_reserve()) else {
             if self.out_of_space() {
                 return Err(nb::Error::Other(Error::NoSpace));

@@ -217,6 +217,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             intent: None,
             job: super::Job::None,
             groom: super::Groom::default(),
+            victims: super::Victims::default(),
             credit: super::Credit::default(),
             placement: super::Placement::default(),
             patrol: super::Patrol::default(),

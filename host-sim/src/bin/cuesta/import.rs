@@ -93,7 +93,7 @@ fn copy(
             disk.trim(Sector(first), sector - first)
                 .map_err(|error| failed(path, error))?;
         }
-        disk.write_at(Sector(sector), &data, level)
+        disk.write_with(Sector(sector), &data, level.into())
             .map_err(|error| failed(path, error))?;
         written += 1;
     }

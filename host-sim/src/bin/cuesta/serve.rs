@@ -174,7 +174,7 @@ impl SectorExport for Export<'_> {
         for (number, data) in (first..).zip(data.chunks(sector_bytes)) {
             let sector = Self::sector(number)?;
             self.disk
-                .write_at(sector, data, self.level)
+                .write_with(sector, data, self.level.into())
                 .map_err(|error| self.failed(error))?;
         }
         Ok(())
