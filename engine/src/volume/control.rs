@@ -1,12 +1,13 @@
 //! Requests that are not reads or writes of one sector: flush, trim, batches, unmount. One at a time.
 
-use cuesta_hal::Nand;
+use cuesta_hal::{Die, Nand};
 
 use super::address::{Location, Sector, Segment, Ticket};
 use super::error::Error;
 use super::event::Outcome;
 use super::index::Lookup;
 use super::job::Job;
+use super::journal::Doubted;
 use super::options::WriteOptions;
 use super::shape::Shape;
 use super::{Session, Volume};
@@ -278,9 +279,13 @@ impl<N: Nand> Volume<'_, N> {
         };
     }
 
-    /// A record page is on the media.
-    pub(super) fn control_recorded(&mut self) {
+    /// A record page is on the media: it was programmed on `die`.
+    pub(super) fn control_recorded(&mut self, die: Die) {
         self.pending.durable = self.pending.named.len();
+        self.pending.doubted = Doubted {
+            segments: self.pending.freeing.len() as u32,
+            die,
+        };
         self.pending.freeing.clear();
         if self.deltas.unjournaled() == 0 {
             self.pending.trims = false;

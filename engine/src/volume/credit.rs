@@ -82,10 +82,16 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// Free segments that a recovery could open after a cut at this moment: what was freed since the last record page is not free for
-    /// whoever mounts.
+    /// whoever mounts, nor what that page alone says is free, until something lies behind it.
     pub(super) fn erasable(&self) -> u32 {
         let unrecorded = self.pending.freed.len() + self.pending.freeing.len();
-        self.free.saturating_sub(unrecorded as u32)
+        self.free
+            .saturating_sub(unrecorded as u32 + self.pending.doubted.segments)
+    }
+
+    /// True when a record page would make more segments erasable.
+    pub(super) fn record_gives_room(&self) -> bool {
+        !self.pending.freed.is_empty() || self.pending.doubted.segments > 0
     }
 
     /// Erasable segments that the groomer may not open when it has nowhere to go on: one, and one for the journal unless its open segment

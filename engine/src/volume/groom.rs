@@ -352,7 +352,7 @@ impl<N: Nand> Volume<'_, N> {
                 }
                 // Nowhere to go, and nothing freed that a record page would give back.
                 self.groom.exhausted =
-                    self.pending.freed.is_empty() && self.pending.freeing.is_empty();
+                    !self.record_gives_room() && self.pending.freeing.is_empty();
                 return Step::Wait;
             }
         }

@@ -1,6 +1,6 @@
 //! Record pages: what the journal says beside map pages.
 
-use cuesta_hal::Nand;
+use cuesta_hal::{Die, Nand};
 
 use super::address::{Location, Sector, Segment};
 use super::anchor::Position;
@@ -23,6 +23,25 @@ const NAMED_TARGET: usize = 12;
 /// Bits of one delta on flash: sector, then location.
 pub(super) const fn delta_bits(shape: &Shape) -> u32 {
     bits::width(shape.capacity) + shape.location_bits
+}
+
+/// What a mount would doubt after a cut at this moment: that segments are free which only the last record page says are, as long as that page may be what the
+/// cut has touched.
+#[derive(Debug, Default)]
+pub(super) struct Doubted {
+    /// How many of them there are.
+    pub segments: u32,
+    /// Where the page was programmed.
+    pub die: Die,
+}
+
+impl Doubted {
+    /// A program on a die has settled: what is before it there was finished.
+    pub(super) fn programmed(&mut self, die: Die) {
+        if self.die == die {
+            self.segments = 0;
+        }
+    }
 }
 
 impl<N: Nand> Volume<'_, N> {
@@ -146,7 +165,7 @@ impl<N: Nand> Volume<'_, N> {
     ///
     /// Where the deltas need several pages, only the last one names segments: what is named may be erased, so the deltas that
     /// emptied it must be down before (invariant I3).
-    pub(super) fn encode_record(&mut self, die: cuesta_hal::Die) {
+    pub(super) fn encode_record(&mut self, die: Die) {
         self.checkpoint_records();
         if !self.recovering && self.deltas.unjournaled() <= self.record_room() {
             self.name_segments();

@@ -7,6 +7,7 @@ use super::credit::PROGRAM_US;
 use super::error::Error;
 use super::flight::Flight;
 use super::job::{Job, Step};
+use super::journal::Doubted;
 use super::stream::JOURNAL;
 use super::stripe::{Next, Stripe};
 use super::Volume;
@@ -170,7 +171,7 @@ impl<N: Nand> Volume<'_, N> {
             Next::Done => {
                 self.dies[at].flight = Flight::None;
                 self.job = Job::None;
-                self.journal_written(kind, id, segment, now.first);
+                self.journal_written(kind, id, die, segment, now.first);
             }
             Next::Failed(offset) => {
                 self.dies[at].flight = Flight::None;
@@ -182,12 +183,14 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    fn journal_written(&mut self, kind: Kind, id: u32, segment: Segment, offset: u32) {
+    fn journal_written(&mut self, kind: Kind, id: u32, die: Die, segment: Segment, offset: u32) {
+        // The next journal page says that the last one was finished.
+        self.pending.doubted = Doubted::default();
         match kind {
             Kind::Map => self.map_written(MapIndex(id), segment, offset),
             Kind::Record => {
                 self.checkpoint_recorded();
-                self.control_recorded();
+                self.control_recorded(die);
             }
             _ => {}
         }

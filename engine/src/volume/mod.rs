@@ -98,6 +98,7 @@ use credit::Credit;
 use delta::DeltaTable;
 use groom::Groom;
 use job::Job;
+use journal::Doubted;
 use level::LevelTable;
 use map_page::Frames;
 use parameters::RINGS_MAX;
@@ -141,6 +142,8 @@ struct Pending {
     freed: Vec<Segment, 16>,
     /// Those that the record page being programmed holds.
     freeing: Vec<Segment, 16>,
+    /// Those that the last record page holds, as long as a mount would doubt it: nothing was programmed behind it.
+    doubted: Doubted,
     bad_blocks: Vec<u32, 8>,
     /// Trims that no record page holds.
     trims: bool,

@@ -34,6 +34,9 @@ impl<N: Nand> Volume<'_, N> {
             }
         };
         self.refresh.part_says(&completion);
+        if completion == Completion::Programmed && self.parameters.copies == 1 {
+            self.pending.doubted.programmed(die);
+        }
         let outcome = match core::mem::take(&mut self.dies[at].flight) {
             Flight::HostRead(slot) => self.settle_read(die, usize::from(slot)),
             Flight::MapRead(map) => {

@@ -212,7 +212,7 @@ impl<N: Nand> Volume<'_, N> {
             return None;
         }
         // What was freed since the last record page would do.
-        self.pending.wanted |= self.free > least && !self.pending.freed.is_empty();
+        self.pending.wanted |= self.free > least && self.record_gives_room();
         nearest
     }
 

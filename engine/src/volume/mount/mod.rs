@@ -277,6 +277,17 @@ impl<'m, N: Nand> Volume<'m, N> {
                 }
             }
         }
+        let finished = |die: &DieState| {
+            !die.suspect.is_mapped()
+                || self.segments.state(self.shape.segment(die.suspect)) != State::Journal
+        };
+        if !clean && self.dies.iter().all(finished) {
+            // Something lies behind the last journal page: it was finished, and stays.
+            self.doubtful.clear();
+        } else if !clean {
+            // A journal page concerns more sectors than can be told.
+            self.unsettled = true;
+        }
         self.free_dead_journal();
         self.free = self.count(State::Free);
         self.journal_segments = self.count(State::Journal);
@@ -288,12 +299,6 @@ impl<'m, N: Nand> Volume<'m, N> {
             for die in self.dies.iter_mut() {
                 die.suspect = Location::UNMAPPED;
             }
-        } else {
-            // A journal page concerns more sectors than can be told.
-            self.unsettled |= self.dies.iter().any(|die| {
-                die.suspect.is_mapped()
-                    && self.segments.state(self.shape.segment(die.suspect)) == State::Journal
-            });
         }
         self.pending.durable = self.pending.named.len();
         self.session = Session::Mounted { clean };
