@@ -5,7 +5,7 @@
 //! accepted before it is done.
 
 use super::parameters::SLOT_COST;
-use super::stream::JOURNAL;
+use super::stream::{JOURNAL, LEVELING};
 use super::Volume;
 use cuesta_hal::Nand;
 
@@ -115,7 +115,7 @@ impl<N: Nand> Volume<'_, N> {
     fn headroom(&self) -> u32 {
         let open: u32 = (0u8..)
             .zip(self.appends.iter())
-            .filter(|&(stream, _)| stream != JOURNAL)
+            .filter(|&(stream, _)| !matches!(stream, JOURNAL | LEVELING))
             .filter_map(|(_, append)| append.map(|append| append.next))
             .map(|next| (self.shape.pages_per_segment() - next) * self.shape.units)
             .sum();
@@ -143,7 +143,7 @@ impl<N: Nand> Volume<'_, N> {
     /// True when what is open belongs to the groomer: nothing may be opened by hosts, and there is no more than one victim can need.
     pub(super) fn headroom_is_gone(&self) -> bool {
         !self.groom.exhausted
-            && self.free <= self.host_reserve()
+            && self.erasable() <= self.groom_reserve()
             && self.headroom() <= self.shape.slots_per_segment()
     }
 
