@@ -89,11 +89,6 @@ impl<N: Nand> Volume<'_, N> {
             .saturating_sub(unrecorded as u32 + self.pending.doubted.segments)
     }
 
-    /// True when a record page would make more segments erasable.
-    pub(super) fn record_gives_room(&self) -> bool {
-        !self.pending.freed.is_empty() || self.pending.doubted.segments > 0
-    }
-
     /// Erasable segments that the groomer may not open when it has nowhere to go on: one, and one for the journal unless its open segment
     /// has room for what emptying one victim needs. Blocks that fail one after the other can bring it that low. A recovery may use all.
     pub(super) fn groom_reserve(&self) -> u32 {
@@ -111,40 +106,46 @@ impl<N: Nand> Volume<'_, N> {
         1 + u32::from(room < JOURNAL_ROOM * self.journal_copies())
     }
 
-    /// Slots that hosts can fill before segments have to be freed: what is left of open ones, and of those that may be opened.
-    fn headroom(&self) -> u32 {
+    /// Slots that hosts can fill before segments have to be freed: what is left of open ones, and those that may be opened. Negative where what is open was
+    /// taken from the reserve.
+    fn headroom(&self) -> i32 {
         let open: u32 = (0u8..)
             .zip(self.appends.iter())
             .filter(|&(stream, _)| !matches!(stream, JOURNAL | LEVELING))
             .filter_map(|(_, append)| append.map(|append| append.next))
             .map(|next| (self.shape.pages_per_segment() - next) * self.shape.units)
             .sum();
-        let free = self.free.saturating_sub(self.host_reserve());
-        open + free * self.shape.slots_per_segment()
+        let free = self.free as i32 - self.host_reserve() as i32;
+        open as i32 + free * self.slots()
     }
 
     /// Headroom that grooming maintains: half of each stream's open segment, and a share of what is unused.
-    fn headroom_wanted(&self) -> u32 {
-        let streams = self.shape.streams.of_data() - 1;
+    fn headroom_wanted(&self) -> i32 {
+        let streams = self.shape.streams.of_data() as i32 - 1;
         let unused = self.room().saturating_sub(self.used) / u64::from(SLOT_COST);
-        streams * self.shape.slots_per_segment() / 2 + (unused / AHEAD_SHARE) as u32
+        streams.max(4) * self.slots() / 2 + (unused / AHEAD_SHARE) as i32
+    }
+
+    /// Slots of a segment.
+    fn slots(&self) -> i32 {
+        self.shape.slots_per_segment() as i32
     }
 
     /// True when writes pay for grooming.
     pub(super) fn headroom_is_low(&self) -> bool {
-        self.headroom() < self.headroom_wanted() + self.shape.slots_per_segment()
+        self.headroom() < self.headroom_wanted() + self.slots()
     }
 
     /// True when the segment that frees most goes first, whatever its age: its room is needed now.
     pub(super) fn headroom_is_short(&self) -> bool {
-        self.headroom() + self.shape.slots_per_segment() < self.headroom_wanted()
+        self.headroom() < 0
     }
 
     /// True when what is open belongs to the groomer: nothing may be opened by hosts, and there is no more than one victim can need.
     pub(super) fn headroom_is_gone(&self) -> bool {
         !self.groom.exhausted
             && self.erasable() <= self.groom_reserve()
-            && self.headroom() <= self.shape.slots_per_segment()
+            && self.headroom() <= self.slots()
     }
 
     /// Microseconds of grooming that the next write owes: what is left of the victim, spread over the writes after which there will be as much room as is wanted.
@@ -163,8 +164,8 @@ impl<N: Nand> Volume<'_, N> {
         let work = pages * (HEADER_US + lookup * self.shape.units)
             + valid * (READ_US + PROGRAM_US / self.shape.units)
             + ERASE_US;
-        let writes = (self.headroom() + slots).saturating_sub(valid + self.headroom_wanted());
-        work / writes.max(1)
+        let writes = self.headroom() + self.slots() - valid as i32 - self.headroom_wanted();
+        work / writes.max(1) as u32
     }
 
     /// Charges an accepted write.

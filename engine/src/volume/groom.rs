@@ -351,8 +351,7 @@ impl<N: Nand> Volume<'_, N> {
                     return Step::Again;
                 }
                 // Nowhere to go, and nothing freed that a record page would give back.
-                self.groom.exhausted =
-                    !self.record_gives_room() && self.pending.freeing.is_empty();
+                self.groom.exhausted = self.erasable() == self.free;
                 return Step::Wait;
             }
         }

@@ -211,8 +211,10 @@ impl<N: Nand> Volume<'_, N> {
             self.want_open = Some(wanted);
             return None;
         }
-        // What was freed since the last record page would do.
-        self.pending.wanted |= self.free > least && self.record_gives_room();
+        // What was freed since the last record page would do; what that page has freed will do as soon as anything is written.
+        self.pending.wanted |= self.free > least
+            && (!self.pending.freed.is_empty()
+                || (nearest.is_none() && self.pending.doubted.segments > 0));
         nearest
     }
 
