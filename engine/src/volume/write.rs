@@ -110,7 +110,8 @@ impl<N: Nand> Volume<'_, N> {
             if self.out_of_space() {
                 return Err(nb::Error::Other(Error::NoSpace));
             }
-            self.credit.starved |= self.want_open.is_none();
+            // Unless a segment is about to be opened, or a record page gives one back.
+            self.credit.starved |= self.want_open.is_none() && !self.pending.wanted;
             return Err(nb::Error::WouldBlock);
         };
         if !self.can_append(stream) {
