@@ -84,7 +84,8 @@ impl<'d, 'r, N: Nand> Driver<'d, 'r, N> {
         fill(sector, version, &mut self.data);
         let data = std::mem::take(&mut self.data);
         let level = self.level(version);
-        let ticket = self.submit(|volume| volume.submit_write_with(Sector(sector), &data, level.into()));
+        let ticket =
+            self.submit(|volume| volume.submit_write_with(Sector(sector), &data, level.into()));
         self.data = data;
         // Refused because the power went: nothing of it can be there.
         let ticket = ticket?;
@@ -136,8 +137,9 @@ impl<'d, 'r, N: Nand> Driver<'d, 'r, N> {
             let mut data = std::mem::take(&mut self.data);
             fill(sector, version, &mut data);
             let level = self.level(version);
-            let ticket =
-                self.submit(|volume| volume.submit_batch_write_with(Sector(sector), &data, level.into()));
+            let ticket = self.submit(|volume| {
+                volume.submit_batch_write_with(Sector(sector), &data, level.into())
+            });
             self.data = data;
             self.in_flight.push((ticket?, sector, 0));
             members.retain(|&(earlier, _)| earlier != sector);

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use cuesta::volume::{Error, Event, Sector};
+use cuesta::volume::{Error, Event, Sector, WriteOptions};
 
 use crate::model::{fill, Model, Version};
 use crate::rig::RigDisk;
@@ -104,8 +104,21 @@ pub fn expect_current(disk: &mut RigDisk<'_>, model: &Model, what: &str) {
 /// # Errors
 /// Those of the write.
 pub fn write(disk: &mut RigDisk<'_>, model: &mut Model, sector: u32) -> Result<Version, Error> {
+    write_with(disk, model, sector, WriteOptions::default())
+}
+
+/// Writes a fresh version of a sector in the way asked for.
+///
+/// # Errors
+/// Those of the write.
+pub fn write_with(
+    disk: &mut RigDisk<'_>,
+    model: &mut Model,
+    sector: u32,
+    options: WriteOptions,
+) -> Result<Version, Error> {
     let version = model.fresh();
-    write_version(disk, model, sector, version)?;
+    write_to_its_end(disk, model, sector, version, options)?;
     Ok(version)
 }
 
@@ -122,6 +135,16 @@ pub fn write_version(
     sector: u32,
     version: Version,
 ) -> Result<(), Error> {
+    write_to_its_end(disk, model, sector, version, WriteOptions::default())
+}
+
+fn write_to_its_end(
+    disk: &mut RigDisk<'_>,
+    model: &mut Model,
+    sector: u32,
+    version: Version,
+    options: WriteOptions,
+) -> Result<(), Error> {
     let mut data = vec![0; disk.volume().sector_bytes()];
     fill(sector, version, &mut data);
     model.started(sector, version);
@@ -129,7 +152,7 @@ pub fn write_version(
     let mut ticket = None;
     for _ in 0..TURNS_MAX {
         if ticket.is_none() {
-            match volume.submit_write(Sector(sector), &data) {
+            match volume.submit_write_with(Sector(sector), &data, options) {
                 Ok(accepted) => ticket = Some(accepted),
                 Err(nb::Error::WouldBlock) => {}
                 Err(nb::Error::Other(error)) => return Err(error),

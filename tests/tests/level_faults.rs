@@ -34,7 +34,7 @@ fn roomy(level: &str) -> Making {
 fn write_at(disk: &mut RigDisk<'_>, sector: u32, level: u8) {
     let mut data = vec![0; disk.volume().sector_bytes()];
     fill(sector, 1, &mut data);
-    disk.write_at(Sector(sector), &data, LevelIndex(level))
+    disk.write_with(Sector(sector), &data, LevelIndex(level).into())
         .expect("room");
 }
 

@@ -30,6 +30,30 @@ pub(super) const READ_US: u32 = 102;
 pub(super) const PROGRAM_US: u32 = 292;
 pub(super) const ERASE_US: u32 = 2000;
 
+/// What a write waits for at most, its own program included, where one is in flight at a time and the groomer keeps up: up to the share of the volume's own work
+/// that a host waits for, the operation that is under way by then (the longest is an erase), and a record page without which nothing can be accepted.
+///
+/// It does not hold where blocks fail, nor where nothing is left that hosts may open: then a whole segment is reclaimed first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriteBound {
+    /// Microseconds on a serial SLC part: 60 for an array read, 250 for a program, 2000 for an erase, transfers beside.
+    pub us: u32,
+    /// Sectors relocated.
+    pub moves: u32,
+}
+
+impl WriteBound {
+    /// The bound on a volume with so many sectors a page.
+    #[must_use]
+    pub const fn of(units: u32) -> Self {
+        let page = READ_US + PROGRAM_US;
+        Self {
+            us: ALLOWANCE_US + ERASE_US + 2 * PROGRAM_US,
+            moves: ALLOWANCE_US.div_ceil(page) * units,
+        }
+    }
+}
+
 /// Work owed by the writes accepted so far.
 #[derive(Debug, Default)]
 pub(super) struct Credit {

@@ -69,16 +69,17 @@ use crate::codec::{CodesFn, OtherCode};
 
 pub use address::{Location, MapIndex, Sector, Segment, Ticket};
 pub use append_point::AppendPoint;
+pub use credit::WriteBound;
 pub use error::{Error, FormatError, MountError};
 pub use event::Event;
 pub use flight::DieState;
 pub use info::{Info, SegmentInfo};
-pub use options::{StreamId, WriteOptions};
 pub use level::{Level, LevelError, LevelIndex, Redundancy, COPIES_MAX, LEVELS_MAX, PARITY_MAX};
 pub use level_change::LevelChangeError;
 pub use life::{Life, Outlook};
 pub use map_page::{DirectoryEntry, FrameState};
 pub use memory::{Budget, BudgetError, Memory, Plan};
+pub use options::{StreamId, WriteOptions};
 pub use parameter_error::ParameterError;
 pub use parameters::{
     cost_of, default_sector_bytes, FormatOptions, Parameters, Quota, FORMAT_VERSION,

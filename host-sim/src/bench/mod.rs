@@ -33,7 +33,7 @@ use std::collections::BTreeMap;
 
 use cuesta::volume::{
     cost_of, Budget, Error, FormatError, FormatOptions, Level, MountError, Parameters, Shape,
-    Stats, Volume, SLOT_COST,
+    Stats, Volume, WriteBound, SLOT_COST,
 };
 use cuesta_hal::{BlockAddress, Nand};
 
@@ -336,6 +336,8 @@ fn report(workload: Workload, options: &Options, rig: &Rig, figures: &Figures) -
     let host_bytes = (figures.writes + figures.reads) * u64::from(rig.parameters.sector_bytes);
     let wear = rig.nand.wear();
     let measured = !figures.mount;
+    let writes = measured && figures.writes > 0;
+    let bound = WriteBound::of(rig.shape.units);
     Report {
         workload: workload.name(),
         chip: options.chip.name,
@@ -355,13 +357,14 @@ fn report(workload: Workload, options: &Options, rig: &Rig, figures: &Figures) -
         bytes_in: counters.bytes_in,
         bytes_out: counters.bytes_out,
         virtual_us,
-        wa: (measured && figures.writes > 0)
-            .then(|| counters.programs as f64 * units as f64 / figures.writes as f64),
+        wa: writes.then(|| counters.programs as f64 * units as f64 / figures.writes as f64),
         mb_s: (measured && virtual_us > 0.0).then(|| host_bytes as f64 / virtual_us),
         op_us_mean: latencies.mean_us(),
         op_us_p99: latencies.quantile_us(0.99),
         op_us_max: latencies.max_us(),
-        groom_pages_per_write_max: (measured && figures.writes > 0).then_some(figures.moves_max),
+        op_us_bound: writes.then(|| write_us_bound(options, bound)),
+        groom_pages_per_write_max: writes.then_some(figures.moves_max),
+        groom_pages_per_write_bound: writes.then_some(bound.moves.into()),
         reads_per_read: (measured && figures.reads > 0)
             .then(|| counters.reads as f64 / figures.reads as f64),
         mount_reads: figures.mount.then_some(counters.reads),
@@ -377,6 +380,21 @@ fn report(workload: Workload, options: &Options, rig: &Rig, figures: &Figures) -
             _ => Vec::new(),
         },
     }
+}
+
+/// The bound in the time of a part: that of the operation that takes longest, compared with the part for which the bound is stated; as often as the level has
+/// pages for each.
+fn write_us_bound(options: &Options, bound: WriteBound) -> f64 {
+    let timing = options.chip.timing;
+    let slower = [
+        (timing.read_us, 60),
+        (timing.program_us, 250),
+        (timing.erase_us, 2000),
+        (52, timing.bus_bytes_per_us),
+    ];
+    let slower = slower.map(|(here, there)| f64::from(here) / f64::from(there));
+    let pages = options.level.map_or(1, |level| level.redundancy.stripe().1);
+    slower.into_iter().fold(1.0, f64::max) * f64::from(bound.us) * f64::from(pages)
 }
 
 /// Of all blocks, in order.

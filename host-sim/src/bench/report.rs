@@ -56,8 +56,12 @@ pub struct Report {
     pub op_us_p99: Option<f64>,
     /// Longest request.
     pub op_us_max: Option<f64>,
+    /// What a write takes at most, as the engine computes it, on this part.
+    pub op_us_bound: Option<f64>,
     /// Most sectors relocated during one write.
     pub groom_pages_per_write_max: Option<u64>,
+    /// The most that the engine allows itself.
+    pub groom_pages_per_write_bound: Option<u64>,
     /// Array reads for each sector that the host read.
     pub reads_per_read: Option<f64>,
     /// Array reads of the mount and what belongs to it.

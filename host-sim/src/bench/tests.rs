@@ -86,6 +86,40 @@ fn a_workload_runs_at_any_level_and_pays_for_its_copies_and_its_parity() {
 }
 
 #[test]
+fn no_write_takes_longer_or_relocates_more_than_the_engine_computes() {
+    use Workload::{HotCold, Shift, Uniform, Zipf};
+    for (blocks, utilization, workloads) in [
+        (128, 0.60, [(Uniform, 1), (Shift, 2)]),
+        (256, 0.75, [(Zipf, 3), (HotCold, 4)]),
+    ] {
+        let mut small = *chip("w25n01gv").expect("a chip of the table");
+        small.geometry.blocks_per_die = blocks;
+        small.geometry.bad_blocks_max_per_die = 20 * blocks / 1024;
+        let small: &'static Chip = Box::leak(Box::new(small));
+        for (workload, seed) in workloads {
+            let report = figures(
+                workload,
+                &Options {
+                    chip: small,
+                    choice: Choice {
+                        seed: Some(seed),
+                        ..Choice::default()
+                    },
+                    ..options("w25n01gv", utilization, Budget::Full)
+                },
+            );
+            let what = format!("{workload}, {blocks} blocks, seed {seed}");
+            assert!(report.programs_groom > 0, "{what}: nothing was groomed");
+            assert!(report.op_us_max <= report.op_us_bound, "{what}: {report:?}");
+            assert!(
+                report.groom_pages_per_write_max <= report.groom_pages_per_write_bound,
+                "{what}: {report:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_run_is_the_same_every_time_and_another_seed_is_another_run() {
     let options = options("tiny", 0.2, Budget::Full);
     let once = figures(Workload::Zipf, &options);
