@@ -6,10 +6,11 @@ use super::append_point::AppendPoint;
 use super::delta;
 use super::error::MountError;
 use super::flight::DieState;
+use super::journal::delta_bits;
 use super::level;
 use super::map_page::{DirectoryEntry, FrameState};
 use super::parameter_error::ParameterError;
-use super::parameters::{staged_beyond, Parameters};
+use super::parameters::{record_room, staged_beyond, Parameters, Quota};
 use super::read::Slot;
 use super::segment_table;
 use super::shape::Shape;
@@ -86,6 +87,28 @@ const DELTAS_MIN: usize = 96;
 /// Entries of the delta table with the full index.
 const DELTAS_FULL: usize = 8192;
 
+/// Bytes of a delta table with so many entries.
+fn table_bytes(shape: &Shape, entries: usize) -> usize {
+    (entries + entries / 15 + 2) * delta::entry_bytes(shape)
+}
+
+/// Entries that can be dumped while the journal grows by as much as it may: more would hold checkpoints up until the journal has outgrown its quota.
+fn deltas_most(shape: &Shape, parameters: &Parameters, quota: &Quota) -> usize {
+    let page_bytes = shape.layout.page_bytes();
+    let page = record_room(
+        page_bytes,
+        &shape.streams,
+        parameters.levels,
+        delta_bits(shape),
+    );
+    page * (quota.checkpoint_interval / 2) as usize
+}
+
+/// Bytes of a delta table beyond which more memory is of no use, nor used.
+pub(super) fn delta_bytes_most(shape: &Shape, parameters: &Parameters, quota: &Quota) -> usize {
+    table_bytes(shape, deltas_most(shape, parameters, quota))
+}
+
 impl Plan {
     /// Plans the memory of a volume with these parameters.
     ///
@@ -101,8 +124,7 @@ impl Plan {
         volume_bytes: usize,
     ) -> Result<Result<Self, BudgetError>, ParameterError> {
         let shape = Shape::new(geometry, parameters).map_err(ParameterError::Layout)?;
-        let entry = delta::entry_bytes(&shape);
-        let table = |entries: usize| (entries + entries / 15 + 2) * entry;
+        let table = |entries: usize| table_bytes(&shape, entries);
         let dies = usize::from(geometry.dies);
         let streams = shape.streams.count();
         let stages = match usize::from(parameters.parity) {
@@ -132,20 +154,20 @@ impl Plan {
             },
             bad_block_bytes: (geometry.blocks() as usize).div_ceil(8),
         };
+        let quota = Quota::new(geometry, parameters)?;
+        let deltas_most = deltas_most(&shape, parameters, &quota)
+            .min(shape.capacity as usize)
+            .max(deltas_min);
         let buffers =
             geometry.raw_page_bytes() as usize * dies * usize::from(geometry.buffers_per_die);
         let fixed = volume_bytes + buffers;
+        let deltas_full = DELTAS_FULL.max(64 * plan.directory_entries);
         match budget {
             Budget::Minimum => {}
             Budget::Full => {
                 plan.frames = plan.directory_entries;
                 // Merging is cheap when many deltas share a map page.
-                plan.delta_bytes = table(
-                    DELTAS_FULL
-                        .max(64 * plan.directory_entries)
-                        .min(shape.capacity as usize)
-                        .max(deltas_min),
-                );
+                plan.delta_bytes = table(deltas_full.min(deltas_most));
             }
             Budget::Bytes(offered) => {
                 let minimum = plan.bytes() + fixed;
@@ -154,22 +176,13 @@ impl Plan {
                 };
                 let per_frame = plan.frame_bytes + core::mem::size_of::<FrameState>();
                 // Deltas first (they save programs), until a map page's worth each; then frames (they save reads).
-                let wanted = table(
-                    (16 * plan.directory_entries)
-                        .max(900)
-                        .min(shape.capacity as usize)
-                        .max(deltas_min),
-                ) - plan.delta_bytes;
+                let wanted = (16 * plan.directory_entries).max(900).min(deltas_most);
+                let wanted = table(wanted) - plan.delta_bytes;
                 let for_frames = spare.saturating_sub(wanted) / per_frame;
                 plan.frames += for_frames.min(plan.directory_entries.saturating_sub(1));
                 let left = spare - (plan.frames - 1) * per_frame;
-                let cap = table(
-                    (64 * plan.directory_entries)
-                        .max(DELTAS_FULL)
-                        .min(shape.capacity as usize)
-                        .max(deltas_min),
-                );
-                plan.delta_bytes = (plan.delta_bytes + left).min(cap);
+                let most = table(deltas_full.min(deltas_most));
+                plan.delta_bytes = (plan.delta_bytes + left).min(most);
             }
         }
         Ok(Ok(plan))

@@ -17,7 +17,7 @@ use super::error::MountError;
 use super::flight::DieState;
 use super::level::LevelTable;
 use super::map_page::{DirectoryEntry, Frames};
-use super::memory::{Memory, Plan};
+use super::memory::{delta_bytes_most, Memory, Plan};
 use super::parameter_error::ParameterError;
 use super::parameters::Parameters;
 use super::read::Slot;
@@ -169,6 +169,9 @@ impl<'m, N: Nand> Volume<'m, N> {
         stages.fill(Stage::default());
         let bad_blocks = &mut memory.bad_blocks[..least.bad_block_bytes];
         bad_blocks.fill(0);
+        let delta_bytes = delta_bytes_most(&shape, &parameters, &quota)
+            .max(least.delta_bytes)
+            .min(memory.deltas.len());
         Ok(Self {
             nand,
             shape,
@@ -177,7 +180,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             levels: LevelTable::new(&mut memory.levels[..least.level_bytes]),
             segments,
             directory,
-            deltas: DeltaTable::new(memory.deltas, &shape),
+            deltas: DeltaTable::new(&mut memory.deltas[..delta_bytes], &shape),
             frames: Frames::new(
                 memory.frames,
                 memory.frame_states,
