@@ -119,7 +119,7 @@ fn load_defers_grooming_idle_time_is_used_and_exhaustion_forces_it() {
         .filter(|beside| **beside != Beside::Nothing)
         .count();
     assert!(
-        paid * 3 > tail.len(),
+        paid * 4 > tail.len(),
         "{paid} of {} writes paid",
         tail.len()
     );
@@ -225,7 +225,7 @@ fn rig_classes(disk: &RigDisk<'_>) -> u8 {
 fn a_part_of_more_segments_than_are_looked_at_at_once_goes_on_when_full() {
     within(200, "many segments", || {
         let geometry = Geometry {
-            blocks_per_die: 4096,
+            blocks_per_die: 1536,
             bad_blocks_max_per_die: 16,
             ..chip("tiny").expect("a chip of the table").geometry
         };
@@ -246,11 +246,12 @@ fn a_part_of_more_segments_than_are_looked_at_at_once_goes_on_when_full() {
             write(&mut disk, &mut model, sector).expect("room");
         }
         let before = *disk.volume().stats();
-        trace(&mut disk, &mut model, &mut random, capacity, capacity);
+        trace(&mut disk, &mut model, &mut random, capacity, capacity / 2);
         let after = *disk.volume().stats();
-        let relocations = f64::from(after.relocations - before.relocations) / f64::from(capacity);
+        let relocations =
+            f64::from(after.relocations - before.relocations) / f64::from(capacity / 2);
         eprintln!("{capacity} sectors, {relocations:.2} relocations a write");
-        assert!(after.victims > before.victims + 1000, "{after:?}");
+        assert!(after.victims > before.victims + 500, "{after:?}");
         expect_current(&mut disk, &model, "in the end");
     });
 }

@@ -165,11 +165,9 @@ impl<N: Nand> Volume<'_, N> {
         self.headroom() < 0
     }
 
-    /// True when what is open belongs to the groomer: nothing may be opened by hosts, and there is no more than one victim can need.
+    /// True when what is open belongs to the groomer: hosts have filled a segment of the reserve. They wait until it is made up for, as long as it takes.
     pub(super) fn headroom_is_gone(&self) -> bool {
-        !self.groom.exhausted
-            && self.erasable() <= self.groom_reserve()
-            && self.headroom() <= self.slots()
+        !self.groom.exhausted && self.headroom() <= -self.slots()
     }
 
     /// Microseconds of grooming that the next write owes: what is left of the victim, spread over the writes after which there will be as much room as is wanted.
