@@ -518,6 +518,7 @@ impl<N: Nand> Volume<'_, N> {
         self.pay(PROGRAM_US / self.shape.units);
         self.credit.moves += 1;
         self.count_relocation(class, victim);
+        self.stats.leveling_relocations += u32::from(class == LEVELING);
         if self
             .append_unit(stream, unit, Source::Buffer(die, candidate.unit))
             .is_err()

@@ -28,6 +28,8 @@ pub struct Stats {
     pub victims: u32,
     /// Victims taken for wear leveling.
     pub leveling_victims: u32,
+    /// Sectors relocated for wear leveling.
+    pub leveling_relocations: u32,
     /// Checkpoints completed.
     pub checkpoints: u32,
     /// Programs that failed and were repeated elsewhere.

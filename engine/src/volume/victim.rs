@@ -9,7 +9,7 @@ use super::segment_table::State;
 use super::{Session, Volume};
 
 /// Erases by which a segment may lag before static wear leveling takes it.
-const LAG_MAX: u8 = 40;
+const LAG_MAX: u8 = 30;
 /// Of so many victims, one may be a leveling one.
 const LEVELING_SHARE: u32 = 4;
 /// Segments that are looked at to choose a victim: all of them, or on larger parts those whose turn it is.

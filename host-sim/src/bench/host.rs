@@ -142,6 +142,7 @@ impl<'p> Host<'p> {
             let moves = disk.volume().stats().relocations.wrapping_sub(relocations);
             moves_max = moves_max.max(u64::from(moves));
         }
+        let info = disk.volume().info();
         Ok(Figures {
             counters: disk.volume().nand().counters().since(&counters),
             stats: since(disk.volume().stats(), &stats),
@@ -149,6 +150,7 @@ impl<'p> Host<'p> {
             writes,
             reads: 0,
             moves_max,
+            wear_spread: Some(info.wear_max - info.wear_min),
             mount: false,
         })
     }
@@ -175,6 +177,7 @@ impl<'p> Host<'p> {
             writes: 0,
             reads: count,
             moves_max: 0,
+            wear_spread: None,
             mount: false,
         })
     }
@@ -197,6 +200,9 @@ fn since(now: &Stats, earlier: &Stats) -> Stats {
         data_pages: now.data_pages.wrapping_sub(earlier.data_pages),
         map_pages: now.map_pages.wrapping_sub(earlier.map_pages),
         meta_pages: now.meta_pages.wrapping_sub(earlier.meta_pages),
+        leveling_relocations: now
+            .leveling_relocations
+            .wrapping_sub(earlier.leveling_relocations),
         ..*now
     }
 }

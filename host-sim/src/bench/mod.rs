@@ -218,6 +218,7 @@ struct Figures {
     writes: u64,
     reads: u64,
     moves_max: u64,
+    wear_spread: Option<u32>,
     mount: bool,
 }
 
@@ -311,6 +312,7 @@ fn measured_mount(
         writes: u64::from(after_cut),
         reads: 1,
         moves_max: 0,
+        wear_spread: None,
         mount: true,
     };
     host.verify(&mut disk)?;
@@ -373,6 +375,8 @@ fn report(workload: Workload, options: &Options, rig: &Rig, figures: &Figures) -
         wear_max: wear.max,
         wear_mean: wear.mean,
         wear_stddev: wear.stddev,
+        wear_spread: figures.wear_spread,
+        programs_leveling: u64::from(stats.leveling_relocations) / units,
         reference_wa: BTreeMap::new(),
         latency_histogram: latencies.histogram(),
         erase_counts: match workload {

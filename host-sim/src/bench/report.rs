@@ -30,7 +30,9 @@ pub struct Report {
     pub programs_user: u64,
     /// Of these, for sectors that the groomer relocated.
     pub programs_groom: u64,
-    /// Of these, map pages.
+    /// Of those relocated, for wear leveling.
+    pub programs_leveling: u64,
+    /// Of all, map pages.
     pub programs_map: u64,
     /// Of these, journal records, parity, checkpoints.
     pub programs_meta: u64,
@@ -76,6 +78,8 @@ pub struct Report {
     pub wear_mean: f64,
     /// Standard deviation.
     pub wear_stddev: f64,
+    /// Between the block erased most and the one erased least, of those that wear leveling governs: neither anchors nor retired ones.
+    pub wear_spread: Option<u32>,
     /// Write amplification of references that were asked for, by their names.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub reference_wa: BTreeMap<&'static str, f64>,

@@ -123,6 +123,8 @@ fn table() -> Table {
         "mount µs",
         "mount reads",
         "wear",
+        "spread",
+        "leveling",
     ])
 }
 fn row(report: &Report, bound: Option<f64>) -> Vec<String> {
@@ -164,6 +166,11 @@ fn row(report: &Report, bound: Option<f64>) -> Vec<String> {
         figure(report.mount_us, 0),
         count(report.mount_reads),
         format!("{}..{}", report.wear_min, report.wear_max),
+        count(report.wear_spread.map(u64::from)),
+        match report.programs_leveling {
+            0 => String::new(),
+            pages => per_write(pages),
+        },
     ]);
     row
 }
