@@ -16,6 +16,8 @@ const GROOM_RESERVE: u32 = 2;
 /// Of so many unused slots, one is in a segment that hosts may still open, beside what is left of open ones: a larger reserve costs relocations, a smaller one
 /// record pages.
 const AHEAD_SHARE: u64 = 96;
+/// Where less than this part of a segment is left of open ones, the next one is opened ahead.
+const OPEN_AHEAD_SHARE: u32 = 4;
 /// Own work for which a host that asks waits.
 const ALLOWANCE_US: u32 = 3800;
 /// Calls of `poll` for which work that is due waits for a host that has asked.
@@ -133,14 +135,29 @@ impl<N: Nand> Volume<'_, N> {
     /// Slots that hosts can fill before segments have to be freed: what is left of open ones, and those that may be opened. Negative where what is open was
     /// taken from the reserve.
     fn headroom(&self) -> i32 {
-        let open: u32 = (0u8..)
+        let free = self.free as i32 - self.host_reserve() as i32;
+        self.open_slots() as i32 + free * self.slots()
+    }
+
+    /// A host has appended to a stream: should its segment be full now and little be left in others, the next one is erased before it is needed.
+    pub(super) fn open_ahead(&mut self, stream: u8) {
+        let full = self.appends[usize::from(stream)].is_none() && self.want_open.is_none();
+        if full
+            && self.erasable() > self.host_reserve()
+            && self.open_slots() < self.shape.slots_per_segment() / OPEN_AHEAD_SHARE
+        {
+            self.want_open = Some(stream);
+        }
+    }
+
+    /// What is left of the segments to which hosts append.
+    fn open_slots(&self) -> u32 {
+        (0u8..)
             .zip(self.appends.iter())
             .filter(|&(stream, _)| !matches!(stream, JOURNAL | LEVELING))
             .filter_map(|(_, append)| append.map(|append| append.next))
             .map(|next| (self.shape.pages_per_segment() - next) * self.shape.units)
-            .sum();
-        let free = self.free as i32 - self.host_reserve() as i32;
-        open as i32 + free * self.slots()
+            .sum()
     }
 
     /// Headroom that grooming maintains: half of each stream's open segment, and a share of what is unused.
