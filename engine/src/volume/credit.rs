@@ -139,13 +139,15 @@ impl<N: Nand> Volume<'_, N> {
         self.open_slots() as i32 + free * self.slots()
     }
 
-    /// A host has appended to a stream: should its segment be full now and little be left in others, the next one is erased before it is needed.
+    /// A host has appended to a stream. Where little is left of open segments, the next one is erased before it is needed, or a record page written that gives
+    /// one back.
     pub(super) fn open_ahead(&mut self, stream: u8) {
-        let full = self.appends[usize::from(stream)].is_none() && self.want_open.is_none();
-        if full
-            && self.erasable() > self.host_reserve()
-            && self.open_slots() < self.shape.slots_per_segment() / OPEN_AHEAD_SHARE
-        {
+        if self.open_slots() >= self.shape.slots_per_segment() / OPEN_AHEAD_SHARE {
+            return;
+        }
+        if self.erasable() <= self.host_reserve() {
+            self.pending.wanted |= !self.pending.freed.is_empty();
+        } else if self.appends[usize::from(stream)].is_none() && self.want_open.is_none() {
             self.want_open = Some(stream);
         }
     }
