@@ -187,7 +187,7 @@ fn a_die_goes_while_sectors_are_read_written_and_groomed() {
                     if turn % 2 == 0 {
                         versions[sector as usize] = turn + 2;
                         let own = data(&disk, sector, turn + 2);
-                        disk.write_at(Sector(sector), &own, LevelIndex(0))
+                        disk.write_with(Sector(sector), &own, LevelIndex(0).into())
                             .unwrap_or_else(|error| panic!("{what}, {turn}: {error}"));
                     } else {
                         let mut found = vec![0; disk.volume().sector_bytes()];

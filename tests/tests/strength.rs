@@ -218,7 +218,8 @@ fn whichever_means_compute_the_codes_the_bytes_on_the_part_are_the_same() {
         for sector in 0..60 {
             fill(sector, 1, &mut data);
             let level = LevelIndex((sector % 3) as u8);
-            disk.write_at(Sector(sector), &data, level).expect("room");
+            disk.write_with(Sector(sector), &data, level.into())
+                .expect("room");
         }
         disk.unmount().map_err(|(_, error)| error).expect("an end");
         let pages = programmed_pages(&rig.nand);
