@@ -21,6 +21,8 @@ RUNS = [
     ("hotcold --utilization 0.70 --ram 16K", {"wa": 1.40, "ram_bytes": 16384, "op_us_max": 6500}),
     ("uniform --utilization 0.90 --ram full", {"wa": 6.1, "op_us_max": 6500}),
     ("hotcold --utilization 0.90 --ram 16K", {"wa": 2.95, "ram_bytes": 16384, "op_us_max": 6500}),
+    ("uniform --blocks 128 --utilization 0.60 --ram full", {"op_us_max": 6500}),
+    ("zipf --blocks 256 --utilization 0.80 --ram full", {"op_us_max": 6500}),
     ("shift --utilization 0.80 --ram 16K", {"wa": 2.60, "ram_bytes": 16384, "op_us_max": 6500}),
     ("rand-read --utilization 0.70 --ram full", {"reads_per_read": 1.005}),
     ("rand-read --utilization 0.70 --ram 16K", {"reads_per_read": 1.97, "ram_bytes": 16384}),

@@ -396,7 +396,7 @@ fn a_disk_served_read_only_does_not_change() {
 }
 
 /// The fields of a run, as programs rely on them.
-const BENCH_FIELDS: [&str; 31] = [
+const BENCH_FIELDS: [&str; 35] = [
     "workload",
     "chip",
     "utilization",
@@ -407,6 +407,7 @@ const BENCH_FIELDS: [&str; 31] = [
     "programs",
     "programs_user",
     "programs_groom",
+    "programs_leveling",
     "programs_map",
     "programs_meta",
     "programs_padding",
@@ -420,7 +421,9 @@ const BENCH_FIELDS: [&str; 31] = [
     "op_us_mean",
     "op_us_p99",
     "op_us_max",
+    "op_us_bound",
     "groom_pages_per_write_max",
+    "groom_pages_per_write_bound",
     "reads_per_read",
     "mount_reads",
     "mount_us",
@@ -428,6 +431,7 @@ const BENCH_FIELDS: [&str; 31] = [
     "wear_max",
     "wear_mean",
     "wear_stddev",
+    "wear_spread",
 ];
 
 #[test]
