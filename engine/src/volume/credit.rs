@@ -179,14 +179,10 @@ impl<N: Nand> Volume<'_, N> {
         self.headroom() < self.headroom_wanted() + self.slots()
     }
 
-    /// True when the segment that frees most goes first, whatever its age: its room is needed now.
-    pub(super) fn headroom_is_short(&self) -> bool {
-        self.headroom() < 0
-    }
-
-    /// True when what is open belongs to the groomer: hosts have filled a segment of the reserve. They wait until it is made up for, as long as it takes.
+    /// True when what is open belongs to the groomer: hosts have begun to use up the reserve. They wait until it is made up for, as long as it takes, and the segment
+    /// that frees most goes first, whatever its age.
     pub(super) fn headroom_is_gone(&self) -> bool {
-        !self.groom.exhausted && self.headroom() <= -self.slots()
+        !self.groom.exhausted && self.headroom() < 0
     }
 
     /// Microseconds of grooming that the next write owes: what is left of the victim, spread over the writes after which there will be as much room as is wanted.

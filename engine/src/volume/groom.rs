@@ -350,8 +350,9 @@ impl<N: Nand> Volume<'_, N> {
                 if self.want_open.is_some() {
                     return Step::Again;
                 }
-                // Nowhere to go, and nothing freed that a record page would give back.
-                self.groom.exhausted = self.erasable() == self.free;
+                // Nowhere to go, and nothing that a record page would give back.
+                self.groom.exhausted =
+                    self.erasable() == self.free || self.free <= self.groom_reserve();
                 return Step::Wait;
             }
         }

@@ -247,7 +247,7 @@ impl<N: Nand> Volume<'_, N> {
             || self.record_is_full()
             // One program in flight may still need an entry, and so does the write that asks.
             || self.deltas.room() <= self.deltas_promised() + self.shape.units as usize
-            || self.groom.urgent()
+            || (self.groom.urgent() && !self.groom.exhausted)
     }
 
     /// True while hosts have to wait with changes.

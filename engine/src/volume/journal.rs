@@ -125,7 +125,8 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    /// The named segment that a stream is to open next: the least worn one for streams of short lives, the most worn one for others.
+    /// The named segment that a stream is to open next: the least worn one for streams of short lives and those of which much is written, the most worn one for
+    /// others.
     ///
     /// While recovering, the list is in the order in which the segments are to be used.
     pub(super) fn named_for(&self, stream: u8) -> Option<Segment> {
@@ -134,7 +135,9 @@ impl<N: Nand> Volume<'_, N> {
         }
         let streams = self.shape.streams;
         let classes = streams.classes(streams.level(stream));
-        let hot = stream == JOURNAL || streams.class(stream) * 2 < classes;
+        let hot = stream == JOURNAL
+            || streams.class(stream) * 2 < classes
+            || self.is_written_much(stream);
         self.pending.named[..self.pending.durable]
             .iter()
             .copied()

@@ -24,6 +24,8 @@ const PROBE_SHARE: u32 = 64;
 const PROBATION_SAMPLE: u32 = 1000;
 /// A segment that is open for longer than this part of the disk takes to be written may be given up.
 const IDLE_SHARE: u32 = 20;
+/// Of the whole, what much is: a fourth.
+const MUCH: u32 = 4;
 /// Factor between lives of two classes, as log₂ in 1/256.
 const SPACING: i32 = 294;
 /// Host writes after which what is known of the classes is halved, at most.
@@ -241,6 +243,18 @@ impl<N: Nand> Volume<'_, N> {
             }
         }
         class
+    }
+
+    /// True when a good part of what is appended lately goes to a stream, whatever the lives of its sectors.
+    pub(super) fn is_written_much(&self, stream: u8) -> bool {
+        let all: u32 = self
+            .placement
+            .rates
+            .iter()
+            .map(|&rate| u32::from(rate))
+            .sum();
+        let own = self.placement.rates.get(usize::from(stream));
+        own.is_some_and(|&rate| u32::from(rate) * MUCH > all)
     }
 
     /// Counts a host write that was accepted.

@@ -68,7 +68,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// The segment of a window that is most worth its while, or the one that was left over.
     fn best_of(&mut self, first: u32) -> Option<Segment> {
-        let short = self.headroom_is_short();
+        let short = self.headroom_is_gone();
         let mut best: Option<(u64, Segment)> = None;
         let mut second = None;
         for segment in self.window(first).chain(self.victims.runner_up) {
