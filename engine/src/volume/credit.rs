@@ -16,8 +16,8 @@ const GROOM_RESERVE: u32 = 2;
 /// Of so many unused slots, one is in a segment that hosts may still open, beside what is left of open ones: a larger reserve costs relocations, a smaller one
 /// record pages.
 const AHEAD_SHARE: u64 = 96;
-/// Where less than this part of a segment is left of open ones, the next one is opened ahead.
-const OPEN_AHEAD_SHARE: u32 = 4;
+/// Where less than this part of a segment is left of open ones, what was freed is recorded.
+const RECORD_AHEAD_SHARE: u32 = 4;
 /// Own work for which a host that asks waits.
 const ALLOWANCE_US: u32 = 3800;
 /// Calls of `poll` for which work that is due waits for a host that has asked.
@@ -139,17 +139,11 @@ impl<N: Nand> Volume<'_, N> {
         self.open_slots() as i32 + free * self.slots()
     }
 
-    /// A host has appended to a stream. Where little is left of open segments, the next one is erased before it is needed, or a record page written that gives
-    /// one back.
-    pub(super) fn open_ahead(&mut self, stream: u8) {
-        if self.open_slots() >= self.shape.slots_per_segment() / OPEN_AHEAD_SHARE {
-            return;
-        }
-        if self.erasable() <= self.host_reserve() {
-            self.pending.wanted |= !self.pending.freed.is_empty();
-        } else if self.appends[usize::from(stream)].is_none() && self.want_open.is_none() {
-            self.want_open = Some(stream);
-        }
+    /// Where little is left of open segments and none may be opened, a record page is written that gives one back, before anybody needs it.
+    pub(super) fn record_ahead(&mut self) {
+        let little = self.open_slots() < self.shape.slots_per_segment() / RECORD_AHEAD_SHARE;
+        self.pending.wanted |=
+            little && self.erasable() <= self.host_reserve() && !self.pending.freed.is_empty();
     }
 
     /// What is left of the segments to which hosts append.

@@ -135,7 +135,7 @@ impl<N: Nand> Volume<'_, N> {
         self.append_unit(stream, unit, Source::Host(data))
             .map_err(nb::Error::Other)?;
         self.intent = None;
-        self.open_ahead(stream);
+        self.record_ahead();
         self.count_write(class, old);
         self.sweep_stamps();
         self.sweep_streams();

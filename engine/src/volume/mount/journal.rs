@@ -180,6 +180,7 @@ impl<N: Nand> Volume<'_, N> {
         });
         let mut position = from.segment;
         let mut end = from;
+        let mut recorded = false;
         let limit = self.shape.segments * self.shape.pages_per_segment();
         for _ in 0..limit {
             let Some(Found {
@@ -208,6 +209,7 @@ impl<N: Nand> Volume<'_, N> {
                     }
                 }
             }
+            recorded |= record;
             let behind = offset + u32::from(header.span) + 1;
             let next = self.next_journal_page(segment, behind, header.time)?;
             let good = match header.kind {
@@ -248,8 +250,14 @@ impl<N: Nand> Volume<'_, N> {
                 };
             } else if next.is_some() && header.kind == Kind::Record {
                 self.rebuild_record(segment, offset)?;
+                recorded = true;
             }
             found = next;
+        }
+        if !recorded {
+            // The checkpoint is complete, so its dump was: without it nobody can tell what lies in segments that may have been opened since, and old versions in
+            // those that have not been would pass for new ones.
+            return Err(MountError::Damaged);
         }
         let next = self.usable_from(end.segment, end.offset + 1);
         self.appends[usize::from(JOURNAL)] = next.map(|next| AppendPoint {
