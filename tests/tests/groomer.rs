@@ -189,7 +189,8 @@ fn sectors_of_a_stream_share_segments() {
     let mut rig = small();
     let mut model = Model::new();
     let mut disk = rig.mount().expect("a formatted part");
-    let classes = rig_classes(&disk);
+    let Parameters { classes, .. } = disk.volume().info().parameters;
+    assert!(classes < 4, "one of {classes} is for probation");
     let len = disk.volume().capacity() / 2;
     let mut expected = vec![0; usize::from(classes)];
     for sector in 0..len {
@@ -214,30 +215,14 @@ fn sectors_of_a_stream_share_segments() {
     expect_current(&mut disk, &model, "in the end");
 }
 
-/// Classes of a disk on which none is for probation.
-fn rig_classes(disk: &RigDisk<'_>) -> u8 {
-    let Parameters { classes, .. } = disk.volume().info().parameters;
-    assert!(classes < 4, "one of {classes} is for probation");
-    classes
-}
-
 #[test]
 fn a_part_of_more_segments_than_are_looked_at_at_once_goes_on_when_full() {
     within(200, "many segments", || {
-        let geometry = Geometry {
-            blocks_per_die: 1536,
-            bad_blocks_max_per_die: 16,
-            ..chip("tiny").expect("a chip of the table").geometry
+        let making = Making {
+            blocks_per_die: Some(1536),
+            ..Making::of("tiny", Budget::Full)
         };
-        let builder = EmulatedNand::builder("tiny")
-            .expect("a chip of the table")
-            .geometry(geometry)
-            .seed(9);
-        let options = FormatOptions {
-            volume_id: 9,
-            ..FormatOptions::default()
-        };
-        let mut rig = Rig::new(builder, &options, Budget::Full);
+        let mut rig = making.make(9);
         let mut model = Model::new();
         let mut random = SplitMix64::new(9);
         let mut disk = rig.mount().expect("a formatted part");

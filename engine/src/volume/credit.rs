@@ -16,6 +16,8 @@ const GROOM_RESERVE: u32 = 2;
 /// Of so many unused slots, one is in a segment that hosts may still open, beside what is left of open ones: a larger reserve costs relocations, a smaller one
 /// record pages.
 const AHEAD_SHARE: u64 = 96;
+/// Streams for which there is headroom at least: with one or two all open segments can end at once.
+const STREAMS_LEAST: i32 = 4;
 /// Where less than this part of a segment is left of open ones, what was freed is recorded.
 const RECORD_AHEAD_SHARE: u32 = 4;
 /// Own work for which a host that asks waits.
@@ -35,7 +37,8 @@ pub(super) const ERASE_US: u32 = 2000;
 /// What a write waits for at most, its own program included, where one is in flight at a time and the groomer keeps up: up to the share of the volume's own work
 /// that a host waits for, the operation that is under way by then (the longest is an erase), and a record page without which nothing can be accepted.
 ///
-/// It does not hold where blocks fail, nor where nothing is left that hosts may open: then a whole segment is reclaimed first.
+/// It does not hold where blocks fail, nor where nothing is left that hosts may open: then a whole segment is reclaimed first; nor yet for every write under static
+/// wear leveling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriteBound {
     /// Microseconds on a serial SLC part: 60 for an array read, 250 for a program, 2000 for an erase, transfers beside.
@@ -156,11 +159,11 @@ impl<N: Nand> Volume<'_, N> {
             .sum()
     }
 
-    /// Headroom that grooming maintains: half of each stream's open segment, and a share of what is unused.
+    /// Headroom that grooming maintains: half of each stream's open segment, of a few streams at least, and a share of what is unused.
     fn headroom_wanted(&self) -> i32 {
         let streams = self.shape.streams.of_data() as i32 - 1;
         let unused = self.room().saturating_sub(self.used) / u64::from(SLOT_COST);
-        streams.max(4) * self.slots() / 2 + (unused / AHEAD_SHARE) as i32
+        streams.max(STREAMS_LEAST) * self.slots() / 2 + (unused / AHEAD_SHARE) as i32
     }
 
     /// Slots of a segment.
