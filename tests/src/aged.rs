@@ -15,6 +15,8 @@ use crate::verdict;
 pub const SHORT: std::ops::RangeInclusive<u64> = 60..=180;
 /// Workloads tried ; the one in which most happens is taken.
 const TRIES_MAX: u64 = 300;
+/// Rounds of ageing and of such workloads at most.
+const ROUNDS_MAX: u32 = 8;
 /// Segments that the groomer has reclaimed of a disk in the middle of its life: it has as little room as it is used to.
 const VICTIMS_MIN: u32 = 8;
 /// How often a disk is used on until it has.
@@ -206,14 +208,8 @@ impl Aged {
             driver.run(&more).expect("power");
         }
         driver.run(&[Change::Flush]).expect("power");
-        verdict::agrees(&mut disk, &model, "after the ageing");
-        if seed.is_multiple_of(2) {
-            disk.unmount().map_err(|(_, error)| error).expect("room");
-        } else {
-            drop(disk);
-        }
-        rig.nand.power_cycle();
-        model.moment("workload".to_owned());
+        drop(driver);
+        drop(disk);
         let mut aged = Self {
             rig,
             model,
@@ -221,16 +217,39 @@ impl Aged {
             changing: 0,
             stats: Stats::default(),
         };
-        let mut best = 0;
-        for _ in 0..TRIES_MAX {
-            best = best.max(aged.try_workload(making, &mut random, best));
+        for _ in 0..ROUNDS_MAX {
+            aged.age(making, &mut random, seed.is_multiple_of(2));
+            let mut best = 0;
+            for _ in 0..TRIES_MAX {
+                best = best.max(aged.try_workload(making, &mut random, best));
+            }
+            if aged.stats.victims > 0 {
+                return aged;
+            }
         }
-        let stats = &aged.stats;
-        assert!(
-            stats.victims > 0 && stats.relocations > 0,
-            "{making:?}, seed {seed}: no short workload makes the groomer work: {stats:?}"
+        panic!(
+            "{making:?}, seed {seed}: no short workload makes the groomer work: {:?}",
+            aged.stats
         );
-        aged
+    }
+
+    /// Uses the disk a little more, to be at another point between two victims. It ends with an unmount, or with the power gone.
+    fn age(&mut self, making: &Making, random: &mut SplitMix64, cleanly: bool) {
+        let mut disk = self.rig.mount().expect("a disk");
+        let capacity = disk.volume().capacity();
+        let more = mixture(random, capacity, capacity / 4);
+        let mut driver = Driver::new(disk.volume_mut(), &mut self.model, making.depth);
+        driver.run(&more).expect("power");
+        driver.run(&[Change::Flush]).expect("power");
+        verdict::agrees(&mut disk, &self.model, "after the ageing");
+        if cleanly {
+            disk.unmount().map_err(|(_, error)| error).expect("room");
+        } else {
+            drop(disk);
+        }
+        self.rig.nand.power_cycle();
+        self.model.power_cycled();
+        self.model.moment("workload".to_owned());
     }
 
     /// Draws a workload and keeps it when it is short and makes more happen than the best before. What it makes happen.
@@ -244,8 +263,8 @@ impl Aged {
         let done = rig.nand.counters().since(&before);
         let changing = done.programs + done.erases;
         let kinds = |wanted: fn(&Change) -> bool| changes.iter().any(wanted);
+        let groomed = stats.victims > 0 && stats.relocations > 0;
         let happened = [
-            stats.victims > 0 && stats.relocations > 0,
             stats.map_pages > 0,
             // The session begins with the first.
             stats.checkpoints > 1,
@@ -255,7 +274,9 @@ impl Aged {
             kinds(|change| matches!(change, Change::Batch(_))),
             kinds(|change| matches!(change, Change::Abort(_))),
         ];
-        let score = happened.iter().filter(|&&it| it).count();
+        // A workload without a victim is none.
+        let score =
+            happened.iter().filter(|&&it| it).count() + usize::from(groomed) * happened.len();
         if !SHORT.contains(&changing) || score <= best {
             return 0;
         }

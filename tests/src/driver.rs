@@ -126,11 +126,7 @@ impl<'d, 'r, N: Nand> Driver<'d, 'r, N> {
     fn batch(&mut self, sectors: &[u32], commit: bool) -> Result<(), PowerLost> {
         // The members' tickets are told from those of plain writes by there being no others.
         self.drain()?;
-        match self.volume.begin_batch() {
-            Ok(()) => {}
-            Err(nb::Error::WouldBlock) => panic!("a batch is open although none was begun"),
-            Err(nb::Error::Other(error)) => return Err(lost(self.volume, error)),
-        }
+        self.begin_batch()?;
         let mut members: Vec<(u32, Version)> = Vec::new();
         for &sector in sectors {
             let version = self.model.fresh();
@@ -158,6 +154,18 @@ impl<'d, 'r, N: Nand> Driver<'d, 'r, N> {
             self.volume.abort_batch();
         }
         Ok(())
+    }
+
+    /// Waits for what a mount has in flight, which a first change has to.
+    fn begin_batch(&mut self) -> Result<(), PowerLost> {
+        for _ in 0..POLLS_MAX {
+            match self.volume.begin_batch() {
+                Ok(()) => return Ok(()),
+                Err(nb::Error::Other(error)) => return Err(lost(self.volume, error)),
+                Err(nb::Error::WouldBlock) => self.step(None).map(|_| ())?,
+            }
+        }
+        panic!("no batch can be begun: {}", describe(self.volume));
     }
 
     fn submit(

@@ -146,7 +146,7 @@ impl<N: Nand> Volume<'_, N> {
     /// Opens an atomic batch: what is written with [`submit_batch_write`](Self::submit_batch_write) takes effect together, at the commit.
     ///
     /// # Errors
-    /// One is open already, or the volume takes no writes.
+    /// `WouldBlock`: one is open already, or the first change of a session has to wait for what is in flight. Any other error: the volume takes no writes.
     pub fn begin_batch(&mut self) -> nb::Result<(), Error> {
         if self.control.batch_open {
             return Err(nb::Error::WouldBlock);

@@ -3,6 +3,7 @@
 use cuesta_hal::{Buffer, Die, Nand};
 use heapless::Vec;
 
+use super::gaps::Gaps;
 use super::insert_delta;
 use crate::codec::{Header, HeaderState, Kind};
 use crate::volume::address::{MapIndex, Sector, Segment};
@@ -24,6 +25,8 @@ pub(super) struct Replayed {
     pub changed: bool,
     /// Whether the directory was as the last record page says when that page was replayed.
     pub exact: bool,
+    /// A record page behind which nothing was found and that cannot be read: its die, its log time. If the die has programmed anything since, it was not torn.
+    pub torn: Option<(Die, u64)>,
 }
 
 /// A journal page that was found.
@@ -34,6 +37,17 @@ struct Found {
     /// The page of its stripe that was read.
     at: u32,
     header: Header,
+}
+
+/// What is where a journal page may begin.
+#[derive(Debug)]
+enum Slot {
+    /// A journal page: where it was read, itself or a copy of it, and its header.
+    Page(u32, Header),
+    /// Something that cannot be read.
+    Unreadable,
+    /// Nothing that belongs there.
+    Empty,
 }
 
 /// Map pages behind the last record page, and the log time up to which each covers its range.
@@ -68,7 +82,8 @@ impl<N: Nand> Volume<'_, N> {
         segment: Segment,
         offset: u32,
         after: u64,
-    ) -> Result<Option<(u32, Header)>, MountError> {
+    ) -> Result<Slot, MountError> {
+        let mut slot = Slot::Empty;
         let end = (offset + self.reach_max()).min(self.shape.pages_per_segment());
         for at in offset..end {
             if self.is_void(segment, at) {
@@ -77,15 +92,16 @@ impl<N: Nand> Volume<'_, N> {
             self.header_at(segment, at)?;
             match self.owner(segment, at) {
                 Ok((first, header)) if first == offset && self.follows(&header, after) => {
-                    return Ok(Some((at, header)));
+                    return Ok(Slot::Page(at, header));
                 }
                 Err(HeaderState::Bad) => {
                     self.unsettled |= !self.in_bad_block(segment, at);
+                    slot = Slot::Unreadable;
                 }
                 _ => {}
             }
         }
-        Ok(None)
+        Ok(slot)
     }
 
     /// True when a page belongs to the journal behind a log time.
@@ -103,18 +119,22 @@ impl<N: Nand> Volume<'_, N> {
         behind: u32,
         after: u64,
     ) -> Result<Option<Found>, MountError> {
-        // One page that cannot be read does not end the journal in this segment, nor do the dies that stripes survive: more do, and a failed program ends it too.
+        // Pages that cannot be read do not end the journal in this segment, nor do the dies that stripes survive: more that are erased do, and a failed program ends it
+        // too.
         let mut missed = 0;
         for offset in behind..self.shape.pages_per_segment() {
-            if let Some((at, header)) = self.journal_header(segment, offset, after)? {
-                return Ok(Some(Found {
-                    segment,
-                    offset,
-                    at,
-                    header,
-                }));
+            match self.journal_header(segment, offset, after)? {
+                Slot::Page(at, header) => {
+                    return Ok(Some(Found {
+                        segment,
+                        offset,
+                        at,
+                        header,
+                    }));
+                }
+                Slot::Unreadable => {}
+                Slot::Empty => missed += u32::from(!self.in_bad_block(segment, offset)),
             }
-            missed += u32::from(!self.in_bad_block(segment, offset));
             if missed > u32::from(self.parameters.copies) {
                 break;
             }
@@ -164,99 +184,90 @@ impl<N: Nand> Volume<'_, N> {
         }
         self.journal_sequence = from.sequence;
         self.enter_journal(from.segment, from.sequence, None);
+        let Slot::Page(at, header) = self.journal_header(from.segment, from.offset, 0)? else {
+            return Err(MountError::Damaged);
+        };
         let mut replayed = Replayed {
             record_time: 0,
             changed: false,
             exact: false,
+            torn: None,
         };
-        let Some((at, header)) = self.journal_header(from.segment, from.offset, 0)? else {
-            return Err(MountError::Damaged);
-        };
+        let mut gaps = Gaps::since(header.time);
         let mut found = Some(Found {
             segment: from.segment,
             offset: from.offset,
             at,
             header,
         });
-        let mut position = from.segment;
         let mut end = from;
-        let mut recorded = false;
+        // Where the next page is, if it can be read.
+        let mut expected = from.offset;
         let limit = self.shape.segments * self.shape.pages_per_segment();
         for _ in 0..limit {
-            let Some(Found {
+            let Some(page) = found else {
+                break;
+            };
+            let Found {
                 segment,
                 offset,
                 at,
                 header,
-            }) = found
-            else {
-                break;
-            };
-            if segment != position {
-                position = segment;
+            } = page;
+            if segment != end.segment {
                 self.journal_sequence = self.journal_sequence.wrapping_add(1);
                 self.enter_journal(segment, self.journal_sequence, Some(&header));
+                expected = 0;
             }
+            self.fill_gap(segment, expected..offset, &mut gaps)?;
             replayed.changed |= header.time >= head.time;
             // A record page comes first: it may name the segment in which the journal goes on.
-            let mut record = false;
-            if header.kind == Kind::Record {
-                if let Some(die) = self.read_journal(segment, offset, &header)? {
-                    let exact = self.directory_checks(die);
-                    record = self.take_record(die)?;
-                    if record {
-                        replayed.exact = exact;
-                    }
-                }
-            }
-            recorded |= record;
+            let mut good = header.kind == Kind::Record
+                && match self.read_journal(segment, offset, &header)? {
+                    Some(die) => self.replay_record(die, &header, &mut replayed, covers)?,
+                    None => false,
+                };
             let behind = offset + u32::from(header.span) + 1;
             let next = self.next_journal_page(segment, behind, header.time)?;
-            let good = match header.kind {
-                Kind::Record => {
-                    if record {
-                        covers.clear();
-                        replayed.record_time = header.time;
+            // Only the last page can be torn; what others hold is checked when it is used.
+            let finished = next.is_some() || header.time < head.time;
+            match header.kind {
+                Kind::Record if !good && finished => {
+                    let made = self.make_record(segment, offset)?;
+                    let die = made.ok_or(MountError::Damaged)?;
+                    good = self.replay_record(die, &header, &mut replayed, covers)?;
+                    if !good {
+                        return Err(MountError::Damaged);
                     }
-                    record
                 }
-                // Only the last page can be torn; what others hold is checked when it is used.
+                Kind::Record => {}
                 Kind::Map => {
-                    let good =
-                        next.is_some() || self.read_journal(segment, offset, &header)?.is_some();
+                    good = finished || self.read_journal(segment, offset, &header)?.is_some();
                     if good {
-                        let map = MapIndex(header.id);
-                        self.doubt_superseded(map);
-                        self.take_map(map, segment, offset);
-                        covers.retain(|(covered, _)| *covered != map);
-                        let until = header.time.saturating_sub(u64::from(header.birth));
-                        // A cover that finds no room costs an entry of the delta table, no more.
-                        let _ = covers.push((map, until));
+                        self.replay_map(segment, offset, &header, covers);
                     }
-                    good
                 }
                 _ => {
                     self.doubtful.clear();
-                    true
+                    good = true;
                 }
-            };
-            self.unsettled |= !good;
+            }
             if good {
+                gaps.passed(header.kind);
                 self.note_newest(segment, at, header.time);
                 end = Position {
                     segment,
                     offset: behind - 1,
                     sequence: self.journal_sequence,
                 };
-            } else if next.is_some() && header.kind == Kind::Record {
-                self.rebuild_record(segment, offset)?;
-                recorded = true;
+            } else {
+                self.unsettled = true;
+                replayed.torn = Some((self.shape.page(segment, at).die(), header.time));
             }
+            expected = behind;
             found = next;
         }
-        if !recorded {
-            // The checkpoint is complete, so its dump was: without it nobody can tell what lies in segments that may have been opened since, and old versions in
-            // those that have not been would pass for new ones.
+        if !self.gaps_are_harmless(&gaps)? || (head.clean && self.is_cut_short(&end, &gaps)?) {
             return Err(MountError::Damaged);
         }
         let next = self.usable_from(end.segment, end.offset + 1);
@@ -267,20 +278,33 @@ impl<N: Nand> Volume<'_, N> {
         Ok(replayed)
     }
 
-    /// A record page in the middle of the journal cannot be read: it is rebuilt from its group.
-    fn rebuild_record(&mut self, segment: Segment, offset: u32) -> Result<(), MountError> {
-        match self.rebuild_journal_page(segment, offset) {
-            Ok(Some(true)) => {
-                let frame = 0;
-                let bytes = self.shape.layout.page_bytes() as usize;
-                let die = self.shape.page(segment, offset).die();
-                let page = self.nand.buffer_mut(die, Buffer::First);
-                page[..bytes].copy_from_slice(self.frames.bytes(frame));
-                self.take_record(die)?;
-                Ok(())
-            }
-            _ => Err(MountError::Damaged),
+    /// Replays the record page in the buffer of a die; false when it is none of this volume.
+    fn replay_record(
+        &mut self,
+        die: Die,
+        header: &Header,
+        replayed: &mut Replayed,
+        covers: &mut Covers,
+    ) -> Result<bool, MountError> {
+        let exact = self.directory_checks(die);
+        if !self.take_record(die)? {
+            return Ok(false);
         }
+        replayed.exact = exact;
+        replayed.record_time = header.time;
+        covers.clear();
+        Ok(true)
+    }
+
+    /// Replays a map page.
+    fn replay_map(&mut self, segment: Segment, offset: u32, header: &Header, covers: &mut Covers) {
+        let map = MapIndex(header.id);
+        self.doubt_superseded(map);
+        self.take_map(map, segment, offset);
+        covers.retain(|(covered, _)| *covered != map);
+        let until = header.time.saturating_sub(u64::from(header.birth));
+        // A cover that finds no room costs an entry of the delta table, no more.
+        let _ = covers.push((map, until));
     }
 
     /// True when the directory is as the record page in the buffer of a die says.
@@ -339,7 +363,7 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// Takes the record page in the buffer of a die; false when it is none of this volume.
-    fn take_record(&mut self, die: Die) -> Result<bool, MountError> {
+    pub(super) fn take_record(&mut self, die: Die) -> Result<bool, MountError> {
         let shape = self.shape;
         let bytes = shape.layout.page_bytes() as usize;
         let payload = &self.nand.buffer(die, Buffer::First)[..bytes];
@@ -392,6 +416,10 @@ impl<N: Nand> Volume<'_, N> {
             self.set_bad(block as usize);
             let block = anchor_scan::block_of(self.nand.geometry(), block);
             let segment = shape.segment_of(block);
+            // Where a stream goes on, the block has failed before: when the segment was erased. It holds nothing of that.
+            if appends.iter().any(|(open, ..)| open.segment == segment) {
+                continue;
+            }
             match self.segments.state(segment) {
                 State::Open | State::Closed => self.segments.set_state(segment, State::Failing),
                 State::Free if self.is_used_up(segment) => {

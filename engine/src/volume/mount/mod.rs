@@ -3,6 +3,7 @@
 mod anchors;
 mod data;
 mod full_scan;
+mod gaps;
 mod journal;
 mod parity;
 
@@ -93,6 +94,11 @@ impl<'m, N: Nand> Volume<'m, N> {
         let mut covers = Covers::new();
         let replayed = self.replay_journal(&head, &mut covers)?;
         let found = self.scan_data(replayed.record_time, &covers)?;
+        if let Some((die, time)) = replayed.torn {
+            if self.dies[usize::from(die.0)].suspect_time > time {
+                return Err(MountError::Damaged);
+            }
+        }
         let clean = head.clean && !replayed.changed && !found && self.void.is_empty();
         self.conclude(clean);
         Ok(())

@@ -1,0 +1,135 @@
+//! Journal pages that were written and cannot be found: their headers cannot be read, but others lie behind them.
+//!
+//! A map page that is missing costs nothing that is not found out: the deltas that it covers are in the record pages, and whoever asks the page before it gets that or
+//! an error. A record page that is missing would make old data pass for new: it is made again from its group, or the volume is damaged.
+
+use core::ops::Range;
+
+use cuesta_hal::{Buffer, Die, Nand};
+use heapless::Vec;
+
+use crate::codec::{HeaderState, Kind};
+use crate::volume::address::Segment;
+use crate::volume::anchor::Position;
+use crate::volume::error::MountError;
+use crate::volume::stream::JOURNAL;
+use crate::volume::Volume;
+
+/// What is missing of a journal.
+#[derive(Debug)]
+pub(super) struct Gaps {
+    /// Log time of the first page that counts.
+    since: u64,
+    /// Pages of which nothing can be told, unless their blocks turn out to be bad.
+    doubts: Vec<(Segment, u32), 4>,
+    /// There are more of them.
+    more: bool,
+    /// The newest record page was made again, and nobody knows its log time.
+    untimed: bool,
+}
+
+impl Gaps {
+    /// None so far, in a journal whose first page has this log time.
+    pub(super) const fn since(since: u64) -> Self {
+        Self {
+            since,
+            doubts: Vec::new(),
+            more: false,
+            untimed: false,
+        }
+    }
+
+    /// A page was replayed.
+    pub(super) fn passed(&mut self, kind: Kind) {
+        self.untimed &= kind != Kind::Record;
+    }
+}
+
+impl<N: Nand> Volume<'_, N> {
+    /// Replays what can be made again of the pages at some offsets, none of which could be read, and another one behind them.
+    pub(super) fn fill_gap(
+        &mut self,
+        segment: Segment,
+        offsets: Range<u32>,
+        gaps: &mut Gaps,
+    ) -> Result<(), MountError> {
+        for offset in offsets {
+            let place = self.shape.location(segment, offset, 0);
+            let is_known_map = self.directory.iter().any(|entry| entry.location == place);
+            if self.in_bad_block(segment, offset)
+                || self.is_void(segment, offset)
+                || self.is_parity(segment, offset)
+                || is_known_map
+            {
+                continue;
+            }
+            match self.make_record(segment, offset)? {
+                Some(die) => gaps.untimed |= self.take_record(die)?,
+                None => gaps.more |= gaps.doubts.push((segment, offset)).is_err(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a journal page again, in the buffer of its die, from its group; `None` if that cannot be. It is a record page if it looks like one.
+    pub(super) fn make_record(
+        &mut self,
+        segment: Segment,
+        offset: u32,
+    ) -> Result<Option<Die>, MountError> {
+        match self.rebuild_journal_page(segment, offset) {
+            Ok(Some(true)) => {}
+            Ok(_) => return Ok(None),
+            Err(_) => return Err(MountError::Damaged),
+        }
+        let frame = 0;
+        let bytes = self.shape.layout.page_bytes() as usize;
+        let die = self.shape.page(segment, offset).die();
+        let page = self.nand.buffer_mut(die, Buffer::First);
+        page[..bytes].copy_from_slice(self.frames.bytes(frame));
+        Ok(Some(die))
+    }
+
+    /// True when no record page can be missing. Blocks whose erase has failed are known to be bad by now.
+    pub(super) fn gaps_are_harmless(&mut self, gaps: &Gaps) -> Result<bool, MountError> {
+        for &(segment, offset) in &gaps.doubts {
+            if !self.in_bad_block(segment, offset)
+                && self.is_journal_block(segment, offset, gaps.since)?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(!gaps.more && !gaps.untimed)
+    }
+
+    /// True when the page behind the last one that was found was programmed, though nothing can have torn it: the volume was ended cleanly.
+    pub(super) fn is_cut_short(&mut self, end: &Position, gaps: &Gaps) -> Result<bool, MountError> {
+        let Some(next) = self.usable_from(end.segment, end.offset + 1) else {
+            return Ok(false);
+        };
+        if self.parameters.copies > 1 || self.is_void(end.segment, next) {
+            return Ok(false);
+        }
+        Ok(self.header_at(end.segment, next)? == HeaderState::Bad
+            && self.is_journal_block(end.segment, next, gaps.since)?)
+    }
+
+    /// True when the block of a page holds a journal page of this log time or later: it was erased for the journal, and its die answers.
+    fn is_journal_block(
+        &mut self,
+        segment: Segment,
+        offset: u32,
+        since: u64,
+    ) -> Result<bool, MountError> {
+        let width = self.shape.width as usize;
+        for at in (offset % self.shape.width..self.shape.pages_per_segment()).step_by(width) {
+            self.header_at(segment, at)?;
+            if let Ok((_, header)) = self.owner(segment, at) {
+                if header.stream == JOURNAL && header.time >= since {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+}
