@@ -6,7 +6,6 @@
 use core::ops::Range;
 
 use cuesta_hal::{Buffer, Die, Nand};
-use heapless::Vec;
 
 use crate::codec::{HeaderState, Kind};
 use crate::volume::address::Segment;
@@ -20,12 +19,8 @@ use crate::volume::Volume;
 pub(super) struct Gaps {
     /// Log time of the first page that counts.
     since: u64,
-    /// Pages of which nothing can be told, unless their blocks turn out to be bad.
-    doubts: Vec<(Segment, u32), 4>,
-    /// There are more of them.
-    more: bool,
     /// The newest record page was made again, and nobody knows its log time.
-    untimed: bool,
+    pub untimed: bool,
 }
 
 impl Gaps {
@@ -33,8 +28,6 @@ impl Gaps {
     pub(super) const fn since(since: u64) -> Self {
         Self {
             since,
-            doubts: Vec::new(),
-            more: false,
             untimed: false,
         }
     }
@@ -47,6 +40,9 @@ impl Gaps {
 
 impl<N: Nand> Volume<'_, N> {
     /// Replays what can be made again of the pages at some offsets, none of which could be read, and another one behind them.
+    ///
+    /// # Errors
+    /// A page cannot be made again, though it was written: it may have been a record page.
     pub(super) fn fill_gap(
         &mut self,
         segment: Segment,
@@ -65,7 +61,11 @@ impl<N: Nand> Volume<'_, N> {
             }
             match self.make_record(segment, offset)? {
                 Some(die) => gaps.untimed |= self.take_record(die)?,
-                None => gaps.more |= gaps.doubts.push((segment, offset)).is_err(),
+                // A block whose erase has failed when the segment was opened has none; which blocks are bad stands further on.
+                None if self.is_journal_block(segment, offset, gaps.since)? => {
+                    return Err(MountError::Damaged);
+                }
+                None => {}
             }
         }
         Ok(())
@@ -88,18 +88,6 @@ impl<N: Nand> Volume<'_, N> {
         let page = self.nand.buffer_mut(die, Buffer::First);
         page[..bytes].copy_from_slice(self.frames.bytes(frame));
         Ok(Some(die))
-    }
-
-    /// True when no record page can be missing. Blocks whose erase has failed are known to be bad by now.
-    pub(super) fn gaps_are_harmless(&mut self, gaps: &Gaps) -> Result<bool, MountError> {
-        for &(segment, offset) in &gaps.doubts {
-            if !self.in_bad_block(segment, offset)
-                && self.is_journal_block(segment, offset, gaps.since)?
-            {
-                return Ok(false);
-            }
-        }
-        Ok(!gaps.more && !gaps.untimed)
     }
 
     /// True when the page behind the last one that was found was programmed, though nothing can have torn it: the volume was ended cleanly.

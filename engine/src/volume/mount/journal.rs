@@ -267,7 +267,7 @@ impl<N: Nand> Volume<'_, N> {
             expected = behind;
             found = next;
         }
-        if !self.gaps_are_harmless(&gaps)? || (head.clean && self.is_cut_short(&end, &gaps)?) {
+        if gaps.untimed || (head.clean && self.is_cut_short(&end, &gaps)?) {
             return Err(MountError::Damaged);
         }
         let next = self.usable_from(end.segment, end.offset + 1);
