@@ -19,6 +19,10 @@ pub const MOUNT_ROUND_WRITES: u64 = 997;
 /// Writes after the last sync when the power is to be cut before the mount.
 pub const MOUNT_UNSYNCED_WRITES: u64 = 7;
 
+/// The hot set of hotcold, and where it is after it has moved.
+const STILL: Pattern = Pattern::HotCold { tenth: 0 };
+const MOVED: Pattern = Pattern::HotCold { tenth: 5 };
+
 /// A workload of the bench.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Workload {
@@ -44,6 +48,8 @@ pub enum Workload {
     Sync,
     /// As [`HotCold`](Self::HotCold), with a hot tenth that moves on.
     Shift,
+    /// As [`HotCold`](Self::HotCold), two disks of writes after the hot tenth has moved.
+    Moved,
     /// Overwrites half of the disk a hundred times over while the other half lies still.
     Wear,
     /// Runs of 1 to 16 sectors, most of them in a tenth of the disk, some of them trimmed.
@@ -57,6 +63,8 @@ pub struct Choice {
     pub seed: Option<u64>,
     /// Skew of the Zipf distribution.
     pub theta: f64,
+    /// Writes name the stream that a host would name which knows the workload.
+    pub hints: bool,
 }
 
 impl Default for Choice {
@@ -64,6 +72,7 @@ impl Default for Choice {
         Self {
             seed: None,
             theta: ZIPF_THETA,
+            hints: false,
         }
     }
 }
@@ -108,7 +117,7 @@ impl std::str::FromStr for Workload {
 
 impl Workload {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::SeqFill,
         Self::SeqOver,
         Self::Uniform,
@@ -120,6 +129,7 @@ impl Workload {
         Self::MountCut,
         Self::Sync,
         Self::Shift,
+        Self::Moved,
         Self::Wear,
         Self::Mixed,
     ];
@@ -139,6 +149,7 @@ impl Workload {
             Self::MountCut => "mount-cut",
             Self::Sync => "sync",
             Self::Shift => "shift",
+            Self::Moved => "moved",
             Self::Wear => "wear",
             Self::Mixed => "mixed",
         }
@@ -203,7 +214,19 @@ impl Workload {
                 all,
                 Sync::AtEnd,
             ),
-            Self::HotCold => overwrite(chosen(Pattern::HotCold, 0x9010), all, Sync::AtEnd),
+            Self::HotCold => overwrite(chosen(STILL, 0x9010), all, Sync::AtEnd),
+            Self::Moved => {
+                let moved = overwrite(chosen(MOVED, 0x90ED), all, Sync::AtEnd);
+                let still = Phase {
+                    stream: chosen(STILL, 0x9010),
+                    count: 2 * all,
+                    sync: Sync::Never,
+                };
+                Script {
+                    before: [vec![still], moved.before].concat(),
+                    ..moved
+                }
+            }
             Self::Shift => overwrite(chosen(Pattern::Shift, 0x9010), all, Sync::AtEnd),
             Self::Mixed => overwrite(chosen(Pattern::Mixed, 0x313D), all, Sync::AtEnd),
             Self::Sync => overwrite(chosen(Pattern::Uniform, 0xD5A2), all / 4, Sync::Every(1)),

@@ -440,7 +440,7 @@ fn bench_prints_one_object_a_run_with_the_fields_of_the_contract() {
     let small = ["--chip", "tiny", "--utilization", "0.2"];
     let arguments = [&["bench", "--all", "--json"], &small[..]].concat();
     let text = scratch.succeeds(&arguments);
-    assert_eq!(text.lines().count(), 13);
+    assert_eq!(text.lines().count(), 14);
     for line in text.lines() {
         let at = |field: &str| line.find(&format!("\"{field}\":"));
         let places: Vec<_> = BENCH_FIELDS

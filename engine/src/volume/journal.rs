@@ -75,18 +75,30 @@ impl<N: Nand> Volume<'_, N> {
         words_crc(self.directory.iter().map(|entry| entry.location.0))
     }
 
-    /// Chooses which free segments may be opened next, from the group of dies that has most of them, so that what is written together can be
-    /// read together: the least worn for hot streams, the most worn for cold ones.
+    /// Chooses which free segments may be opened next, on large parts from one window of segments after the other.
     pub(super) fn name_segments(&mut self) {
+        for _ in 0..self.segments.windows() {
+            if self.pending.named.len() >= NAMED_TARGET {
+                break;
+            }
+            let first = self.pending.names_from;
+            self.pending.names_from = self.segments.behind_window(first);
+            self.name_in_window(first);
+        }
+    }
+
+    /// Chooses from the group of dies that has most free segments in a window, so that what is written together can be read together: the least worn for hot streams,
+    /// the most worn for cold ones.
+    fn name_in_window(&mut self, first: u32) {
         for turn in 0..NAMED_TARGET {
             if self.pending.named.len() >= NAMED_TARGET {
                 break;
             }
-            let Some(group) = self.freest_group() else {
+            let Some(group) = self.freest_group(first) else {
                 break;
             };
             let choice = self
-                .unnamed_in(group)
+                .unnamed_in(first, group)
                 .min_by_key(|&segment| self.wear_for(segment, turn % 2 == 0));
             let Some(segment) = choice else {
                 break;
@@ -95,18 +107,23 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    /// The group of dies with most free segments that are not named; segments of one group lie on the same dies.
-    fn freest_group(&self) -> Option<u32> {
+    /// The group of dies with most free segments of a window that are not named; segments of one group lie on the same dies.
+    fn freest_group(&self, first: u32) -> Option<u32> {
         (0..self.shape.groups())
-            .map(|group| (self.unnamed_in(group).count(), core::cmp::Reverse(group)))
+            .map(|group| {
+                (
+                    self.unnamed_in(first, group).count(),
+                    core::cmp::Reverse(group),
+                )
+            })
             .filter(|&(free, _)| free > 0)
             .max()
             .map(|(_, core::cmp::Reverse(group))| group)
     }
 
-    fn unnamed_in(&self, group: u32) -> impl Iterator<Item = Segment> + '_ {
+    fn unnamed_in(&self, first: u32, group: u32) -> impl Iterator<Item = Segment> + '_ {
         let groups = self.shape.groups();
-        self.segments.iter().filter(move |segment| {
+        self.segments.window(first).filter(move |segment| {
             segment.0 % groups == group
                 && self.segments.state(*segment) == State::Free
                 && !self.pending.named.contains(segment)
@@ -427,4 +444,21 @@ impl Record {
 fn segment(input: &mut Reader<'_>, shape: &Shape) -> Option<Segment> {
     let segment = input.u32()?;
     (segment < shape.segments).then_some(Segment(segment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_record_page_frees_is_doubted_until_its_die_has_programmed_something_else() {
+        let mut doubted = Doubted {
+            segments: 3,
+            die: Die(1),
+        };
+        doubted.programmed(Die(0));
+        assert_eq!(doubted.segments, 3);
+        doubted.programmed(Die(1));
+        assert_eq!(doubted.segments, 0);
+    }
 }

@@ -138,6 +138,8 @@ struct Pending {
     named: Vec<Segment, 16>,
     /// How many of them, from the first, are in such a page.
     durable: usize,
+    /// Where others are looked for next.
+    names_from: u32,
     closed: Vec<Segment, 16>,
     /// Segments of sector data that were freed since the last record page was encoded.
     freed: Vec<Segment, 16>,

@@ -20,6 +20,8 @@ pub const RINGS_MAX: usize = COPIES_MAX as usize + 1;
 pub const ANCHOR_PREFIX: u32 = 2;
 /// Bytes of the fixed part of a checkpoint.
 pub const HEAD_BYTES: u32 = 420;
+/// Of so many journal pages, one is a page of a checkpoint at most. The delta table grows with the journal, so that on any part there are some for each map page.
+const CHECKPOINT_SHARE: u32 = 4;
 /// Page moves per host write that the default capacity is planned for.
 pub const MOVES_PER_WRITE_MAX: u32 = 48;
 /// Segments kept for the groomer and for recovery, beside one for each level but the first.
@@ -386,7 +388,9 @@ impl Quota {
             segment_pages - segment_pages / journal_group
         };
         let rings = u32::from(parameters.rings(geometry.dies));
-        let checkpoint_interval = segment_pages.clamp(8, 96).max(checkpoint_pages * rings);
+        let checkpoint_interval = segment_pages
+            .clamp(8, 96)
+            .max(checkpoint_pages * rings * CHECKPOINT_SHARE);
         // An anchor block must not wear faster than the others (about 16 data pages follow one journal page).
         let ring_slots = (segments * checkpoint_pages)
             .div_ceil(checkpoint_interval * 16)

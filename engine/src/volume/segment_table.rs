@@ -26,6 +26,8 @@ pub enum State {
 
 /// Bits of the state in the first byte of an entry.
 const STATE: u8 = 0x07;
+/// Segments of a window.
+const WINDOW: u32 = 1024;
 /// The bit that says that the segment is young.
 const YOUNG: u8 = 0x08;
 
@@ -120,6 +122,24 @@ impl<'m> SegmentTable<'m> {
     /// All segments, in order.
     pub fn iter(&self) -> impl Iterator<Item = Segment> {
         (0..self.len()).map(Segment)
+    }
+
+    /// Segments that are looked at for a choice, from one on: all of them, or on larger parts as many as make it a good one.
+    pub fn window(&self, first: u32) -> impl Iterator<Item = Segment> {
+        let len = self.len();
+        (0..len.min(WINDOW)).map(move |at| Segment((first + at) % len))
+    }
+
+    /// Where the next window begins.
+    #[must_use]
+    pub fn behind_window(&self, first: u32) -> u32 {
+        (first + self.len().min(WINDOW)) % self.len().max(1)
+    }
+
+    /// Windows that all segments make.
+    #[must_use]
+    pub fn windows(&self) -> u32 {
+        self.len().div_ceil(WINDOW)
     }
 
     /// Those whose wear counts.

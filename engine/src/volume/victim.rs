@@ -12,8 +12,6 @@ use super::{Session, Volume};
 const LAG_MAX: u8 = 30;
 /// Of so many victims, one may be a leveling one.
 const LEVELING_SHARE: u32 = 4;
-/// Segments that are looked at to choose a victim: all of them, or on larger parts those whose turn it is.
-const WINDOW: u32 = 1024;
 
 /// Where the search for victims goes on.
 #[derive(Debug, Default)]
@@ -27,8 +25,8 @@ pub(super) struct Victims {
 impl<N: Nand> Volume<'_, N> {
     /// Chooses a victim; true with it when it is one of wear leveling.
     ///
-    /// Failing segments first; then, now and then, a segment that lags in wear; else the largest (1 − u) / u · age. On parts with more than [`WINDOW`]
-    /// segments it is the best of so many, and of those that were second best before: with ten to choose from greedy choice is all but reached (Van Houdt,
+    /// Failing segments first; then, now and then, a segment that lags in wear; else the largest (1 − u) / u · age. On parts with more
+    /// segments than a [window](super::SegmentTable::window) it is the best of one, and of those that were second best before: with ten to choose from greedy choice is all but reached (Van Houdt,
     /// *A mean field model for a class of garbage collection algorithms in flash-based solid state drives*, 2013).
     pub(super) fn choose_victim(&mut self) -> Option<(Segment, bool)> {
         if self.ailing {
@@ -52,18 +50,11 @@ impl<N: Nand> Volume<'_, N> {
                 return Some((lagging, true));
             }
         }
-        let len = self.segments.len();
-        (0..len.div_ceil(WINDOW)).find_map(|_| {
+        (0..self.segments.windows()).find_map(|_| {
             let first = self.victims.next;
-            self.victims.next = (first + len.min(WINDOW)) % len;
+            self.victims.next = self.segments.behind_window(first);
             self.best_of(first).map(|segment| (segment, false))
         })
-    }
-
-    /// Segments that are looked at from one on.
-    fn window(&self, first: u32) -> impl Iterator<Item = Segment> {
-        let len = self.segments.len();
-        (0..len.min(WINDOW)).map(move |at| Segment((first + at) % len))
     }
 
     /// The segment of a window that is most worth its while, or the one that was left over.
@@ -71,7 +62,7 @@ impl<N: Nand> Volume<'_, N> {
         let short = self.headroom_is_gone();
         let mut best: Option<(u64, Segment)> = None;
         let mut second = None;
-        for segment in self.window(first).chain(self.victims.runner_up) {
+        for segment in self.segments.window(first).chain(self.victims.runner_up) {
             let Some(score) = self.score(segment, short) else {
                 continue;
             };
@@ -149,12 +140,14 @@ impl<N: Nand> Volume<'_, N> {
     /// The least worn closed segment of long-lived data of a window, if it lags.
     fn lagging(&self, first: u32) -> Option<Segment> {
         let most = self
+            .segments
             .window(first)
             .filter(|&segment| self.segments.wears(segment))
             .map(|segment| self.segments.wear(segment))
             .max()?;
         let old = (u64::from(self.mapped) * 2) >> self.stamp_shift();
-        self.window(first)
+        self.segments
+            .window(first)
             .filter(|&segment| {
                 self.eligible(segment, State::Closed)
                     && most.saturating_sub(self.segments.wear(segment)) >= LAG_MAX

@@ -1,7 +1,7 @@
 //! The host of a bench: it writes versions of sectors, remembers them and checks what it reads.
 
 use cuesta::door::Disk;
-use cuesta::volume::{Memory, Sector, Stats, Volume};
+use cuesta::volume::{Memory, Sector, Stats, StreamId, Volume, WriteOptions};
 
 use super::{BenchError, Figures, Latencies};
 use crate::content;
@@ -20,6 +20,8 @@ pub(super) struct Host<'p> {
     /// Sectors that were given up since.
     trimmed: Vec<bool>,
     data: Vec<u8>,
+    /// Writes name the streams that the workload tells.
+    hints: bool,
     done: u64,
     total: u64,
     progress: &'p mut dyn FnMut(u64, u64),
@@ -29,6 +31,7 @@ impl<'p> Host<'p> {
     pub fn new(
         sectors: u32,
         sector_bytes: u32,
+        hints: bool,
         total: u64,
         progress: &'p mut dyn FnMut(u64, u64),
     ) -> Self {
@@ -36,6 +39,7 @@ impl<'p> Host<'p> {
             versions: vec![0; sectors as usize],
             trimmed: vec![false; sectors as usize],
             data: vec![0; sector_bytes as usize],
+            hints,
             done: 0,
             total,
             progress,
@@ -58,11 +62,20 @@ impl<'p> Host<'p> {
     }
 
     pub fn write(&mut self, disk: &mut BenchDisk<'_>, sector: u32) -> Result<(), BenchError> {
+        self.write_with(disk, sector, WriteOptions::default())
+    }
+
+    fn write_with(
+        &mut self,
+        disk: &mut BenchDisk<'_>,
+        sector: u32,
+        options: WriteOptions,
+    ) -> Result<(), BenchError> {
         let version = &mut self.versions[sector as usize];
         *version += 1;
         self.trimmed[sector as usize] = false;
         content::fill(sector, *version, &mut self.data);
-        disk.write(Sector(sector), &self.data)?;
+        disk.write_with(Sector(sector), &self.data, options)?;
         self.count();
         Ok(())
     }
@@ -74,10 +87,21 @@ impl<'p> Host<'p> {
         Ok(())
     }
 
-    /// Plays a request; how many sectors it wrote.
-    fn play(&mut self, disk: &mut BenchDisk<'_>, request: Request) -> Result<u64, BenchError> {
-        match request {
-            Request::Write(sector) => self.write(disk, sector).map(|()| 1),
+    /// Plays the next request; how many sectors it wrote.
+    fn play(
+        &mut self,
+        disk: &mut BenchDisk<'_>,
+        requests: &mut Requests,
+    ) -> Result<u64, BenchError> {
+        match requests.next_request() {
+            Request::Write(sector) => {
+                let stream = requests.hint().filter(|_| self.hints).map(StreamId);
+                let options = WriteOptions {
+                    stream,
+                    ..WriteOptions::default()
+                };
+                self.write_with(disk, sector, options).map(|()| 1)
+            }
             Request::Trim(sector) => self.trim(disk, sector).map(|()| 0),
         }
     }
@@ -110,7 +134,7 @@ impl<'p> Host<'p> {
         sync: Sync,
     ) -> Result<(), BenchError> {
         for done in 1..=count {
-            self.play(disk, requests.next_request())?;
+            self.play(disk, requests)?;
             if sync.follows(done, count) {
                 disk.flush()?;
             }
@@ -131,10 +155,9 @@ impl<'p> Host<'p> {
         let counters = disk.volume().nand().counters();
         let stats = *disk.volume().stats();
         for done in 1..=count {
-            let request = requests.next_request();
             let start_ns = disk.volume().nand().now_ns();
             let relocations = disk.volume().stats().relocations;
-            writes += self.play(disk, request)?;
+            writes += self.play(disk, requests)?;
             if sync.follows(done, count) {
                 disk.flush()?;
             }

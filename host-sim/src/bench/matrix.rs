@@ -78,6 +78,7 @@ impl Case {
             Workload::SeqRead,
             Workload::RandRead,
             Workload::Sync,
+            Workload::Moved,
             Workload::Mixed,
             Workload::MountClean,
             Workload::MountCut,

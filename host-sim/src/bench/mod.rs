@@ -240,7 +240,13 @@ pub fn run(
     )?;
     let script = workload.script(rig.sectors, &options.choice);
     let total = script.requests() + u64::from(rig.sectors);
-    let mut host = Host::new(rig.sectors, rig.parameters.sector_bytes, total, progress);
+    let mut host = Host::new(
+        rig.sectors,
+        rig.parameters.sector_bytes,
+        options.choice.hints,
+        total,
+        progress,
+    );
 
     let mut disk = host.mount(&mut rig.nand, rig.memory.lend())?;
     let mut requests = Pattern::Sequential.with(0).over(rig.sectors);
@@ -475,7 +481,7 @@ pub fn bound(workload: Workload, options: &Options) -> Result<Option<f64>, Footp
             let groups = theory::zipf(sectors, options.choice.theta);
             Some(theory::separated(&groups, utilization, slots))
         }
-        Workload::HotCold | Workload::Shift => {
+        Workload::HotCold | Workload::Shift | Workload::Moved => {
             Some(theory::separated(&theory::HOT_COLD, utilization, slots))
         }
         Workload::Wear => Some(theory::separated(&theory::HALF_STILL, utilization, slots)),

@@ -66,7 +66,7 @@ fn segments_count_their_valid_sectors_through_writes_and_trims() {
     for scheme in Scheme::ALL {
         let ground = Ground::whole(64, 16);
         let mut log = Log::new(&ground, 700, scheme);
-        let mut requests = Pattern::HotCold.with(7).over(700);
+        let mut requests = Pattern::HotCold { tenth: 0 }.with(7).over(700);
         for number in 0..20_000u32 {
             let sector = requests.next();
             if number % 11 == 0 {

@@ -23,9 +23,12 @@ pub enum Pattern {
         /// The skew.
         theta: f64,
     },
-    /// Nine of ten in the first tenth of the permutation, the others in the rest.
-    HotCold,
-    /// As [`HotCold`](Self::HotCold), but after every L / 2 writes the next tenth is the hot one.
+    /// Nine of ten in a tenth of the permutation, the others in the rest.
+    HotCold {
+        /// Which tenth, from 0.
+        tenth: u8,
+    },
+    /// As [`HotCold`](Self::HotCold), but it is the first tenth, and after every L / 2 writes the next one.
     Shift,
     /// Uniform over the sectors from L / 2 on.
     UpperHalf,
@@ -60,7 +63,7 @@ impl Stream {
     pub fn over(self, sectors: u32) -> Requests {
         let permuted = matches!(
             self.pattern,
-            Pattern::Zipf { .. } | Pattern::HotCold | Pattern::Shift | Pattern::Mixed
+            Pattern::Zipf { .. } | Pattern::HotCold { .. } | Pattern::Shift | Pattern::Mixed
         );
         let spread = match self.pattern {
             Pattern::Mixed => (sectors / EXTENT).max(10),
@@ -82,6 +85,7 @@ impl Stream {
             },
             cumulative,
             run: Run::default(),
+            hint: None,
         }
     }
 }
@@ -123,7 +127,13 @@ pub struct Requests {
     permutation: Vec<u32>,
     cumulative: Vec<f64>,
     run: Run,
+    hint: Option<u8>,
 }
+
+/// What a host that knows says of sectors that are hardly ever written.
+const COLDEST: u8 = u8::MAX;
+/// One of so many sectors, by rank, is hinted as the first, second and third stream of Zipf.
+const ZIPF_SHARES: [usize; 3] = [100, 10, 2];
 
 /// What is left of a run of sectors.
 #[derive(Debug, Clone, Copy, Default)]
@@ -169,10 +179,13 @@ impl Requests {
             Pattern::Zipf { .. } => {
                 let x = self.prng.unit();
                 let rank = self.cumulative.partition_point(|&p| p <= x);
+                let all = self.permutation.len();
+                let stream = ZIPF_SHARES.iter().position(|share| rank < all / share);
+                self.hint = Some(stream.map_or(COLDEST, |stream| stream as u8));
                 self.permutation[rank.min(self.permutation.len() - 1)]
             }
             Pattern::Mixed => self.of_run(),
-            Pattern::HotCold => self.hot_or_cold(0),
+            Pattern::HotCold { tenth } => self.hot_or_cold(u64::from(tenth) * (all / 10)),
             Pattern::Shift => {
                 let moves = number / (all / 2);
                 self.hot_or_cold(moves % 10 * (all / 10))
@@ -180,11 +193,19 @@ impl Requests {
         }
     }
 
+    /// The stream that a host would name which knows the pattern, for the sector drawn last; `None` where all live as long.
+    #[must_use]
+    pub const fn hint(&self) -> Option<u8> {
+        self.hint
+    }
+
     /// Nine of ten in the tenth of the permutation that starts at `start`.
     fn hot_or_cold(&mut self, start: u64) -> u32 {
         let all = self.permutation.len() as u64;
         let tenth = all / 10;
-        let within = if self.prng.below(10) < 9 {
+        let hot = self.prng.below(10) < 9;
+        self.hint = Some(if hot { 0 } else { COLDEST });
+        let within = if hot {
             self.prng.below(tenth)
         } else {
             tenth + self.prng.below(all - tenth)

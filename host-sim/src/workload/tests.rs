@@ -79,7 +79,7 @@ fn nine_of_ten_requests_are_hot_and_the_hot_tenth_moves_when_it_shall() {
         let hot = |sector: &&u32| (start..start + tenth).contains(&place[**sector as usize]);
         sectors.iter().filter(hot).count() as f64 / sectors.len() as f64
     };
-    let fixed = first(Pattern::HotCold, 0x9010, 3 * half);
+    let fixed = first(Pattern::HotCold { tenth: 0 }, 0x9010, 3 * half);
     let moving = first(Pattern::Shift, 0x9010, 3 * half);
     for step in 0..3 {
         let range = step * half..(step + 1) * half;

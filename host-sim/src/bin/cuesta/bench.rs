@@ -34,6 +34,7 @@ Workloads:
   zipf         the same, skewed: few sectors are written often
   hotcold      the same, 90 % of the writes to 10 % of the sectors
   shift        as hotcold, but what is hot moves on
+  moved        as hotcold, two disks of writes after what is hot has moved once
   sync         as uniform, with a sync after each write
   rand-read    read at random, after uniform
   seq-read     read in order, after uniform
@@ -97,6 +98,9 @@ pub struct Arguments {
     /// Skew of zipf, from 0 (uniform) up [default: 0.99]
     #[arg(long, value_name = "X", value_parser = theta)]
     theta: Option<f64>,
+    /// Writes name the stream that a host would name which knows what the workload writes often
+    #[arg(long)]
+    hints: bool,
     /// Blocks of each die, instead of those of the part
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     blocks: Option<u32>,
@@ -190,6 +194,7 @@ impl Arguments {
         Choice {
             seed: self.seed,
             theta: self.theta.unwrap_or(ZIPF_THETA),
+            hints: self.hints,
         }
     }
 
@@ -213,6 +218,7 @@ impl Arguments {
             || self.sync_every.is_some()
             || self.seed.is_some()
             || self.theta.is_some()
+            || self.hints
     }
 
     /// Refuses what only strength or overload can do, when something else is to be run.

@@ -167,7 +167,9 @@ impl<'d> Session<'d> {
     pub fn overwrite(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
         let sectors = self.ledger.sectors();
         let all = u64::from(sectors);
-        let mut requests = Pattern::HotCold.with(self.prng.next()).over(sectors);
+        let mut requests = Pattern::HotCold { tenth: 0 }
+            .with(self.prng.next())
+            .over(sectors);
         let mut progress = Progress::new("overwriting", false);
         let mut latencies = Latencies::default();
         let mut before = self.disk.volume().nand().counters();
