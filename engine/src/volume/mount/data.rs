@@ -3,7 +3,7 @@
 use cuesta_hal::{Buffer, Die, Nand};
 use heapless::Vec;
 
-use super::journal::Covers;
+use super::journal::{Covers, Replayed};
 use super::{erases_told, insert_delta};
 use crate::codec::header::FLAG_BATCH;
 use crate::codec::{Header, HeaderState, Kind, PageError};
@@ -71,11 +71,15 @@ impl Cursor {
 
 impl<N: Nand> Volume<'_, N> {
     /// Applies the data pages behind the last record page, in the order of log time; true when there are any.
+    ///
+    /// # Errors
+    /// One of them shows that a record page was finished which cannot be read.
     pub(super) fn scan_data(
         &mut self,
-        record_time: u64,
+        replayed: &Replayed,
         covers: &Covers,
     ) -> Result<bool, MountError> {
+        let record_time = replayed.record_time;
         let mut cursors: Vec<Cursor, CURSORS_MAX> = Vec::new();
         let unsettled = core::mem::replace(&mut self.unsettled, false);
         for stream in 0..self.appends.len() {
@@ -146,6 +150,10 @@ impl<N: Nand> Volume<'_, N> {
                 break;
             }
             let _ = self.pending.closed.push(segment);
+        }
+        let followed = |(die, time): (Die, u64)| self.dies[usize::from(die.0)].suspect_time > time;
+        if replayed.torn.is_some_and(followed) {
+            return Err(MountError::Damaged);
         }
         Ok(found)
     }

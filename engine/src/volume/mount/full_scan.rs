@@ -132,7 +132,7 @@ impl<N: Nand> Volume<'_, N> {
         if !replayed.exact {
             return Err(MountError::Damaged);
         }
-        self.scan_data(replayed.record_time, &covers)?;
+        self.scan_data(&replayed, &covers)?;
         self.scanned = true;
         self.unsettled = true;
         self.conclude(false);

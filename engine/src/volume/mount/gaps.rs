@@ -12,7 +12,7 @@ use crate::volume::address::Segment;
 use crate::volume::anchor::Position;
 use crate::volume::error::MountError;
 use crate::volume::stream::JOURNAL;
-use crate::volume::Volume;
+use crate::volume::{io, Volume};
 
 /// What is missing of a journal.
 #[derive(Debug)]
@@ -99,7 +99,19 @@ impl<N: Nand> Volume<'_, N> {
             return Ok(false);
         }
         Ok(self.header_at(end.segment, next)? == HeaderState::Bad
+            && self.is_written(end.segment, next)?
             && self.is_journal_block(end.segment, next, gaps.since)?)
+    }
+
+    /// True when so many bits of a page are 0 that no erased one could have them.
+    fn is_written(&mut self, segment: Segment, offset: u32) -> Result<bool, MountError> {
+        let page = self.shape.page(segment, offset);
+        io::read(&mut self.nand, page, self.shape.layout.page_columns())
+            .map_err(MountError::Nand)?;
+        let bytes = self.shape.layout.page_bytes() as usize;
+        let main = &self.nand.buffer(page.die(), Buffer::First)[..bytes];
+        let zeros: u32 = main.iter().map(|byte| byte.count_zeros()).sum();
+        Ok(zeros as usize >= bytes / 2)
     }
 
     /// True when the block of a page holds a journal page of this log time or later: it was erased for the journal, and its die answers.

@@ -12,6 +12,7 @@ use heapless::Vec;
 
 use super::address::{Location, Sector, Segment};
 use super::anchor_scan::{self, Anchors};
+use super::append_point::AppendPoint;
 use super::checkpoint::Checkpoint;
 use super::delta::{Delta, DeltaTable};
 use super::error::MountError;
@@ -93,12 +94,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         self.sanitise(&head);
         let mut covers = Covers::new();
         let replayed = self.replay_journal(&head, &mut covers)?;
-        let found = self.scan_data(replayed.record_time, &covers)?;
-        if let Some((die, time)) = replayed.torn {
-            if self.dies[usize::from(die.0)].suspect_time > time {
-                return Err(MountError::Damaged);
-            }
-        }
+        let found = self.scan_data(&replayed, &covers)?;
         let clean = head.clean && !replayed.changed && !found && self.void.is_empty();
         self.conclude(clean);
         Ok(())
@@ -275,6 +271,14 @@ impl<'m, N: Nand> Volume<'m, N> {
             self.appends.fill(None);
         } else {
             self.pending.closed.clear();
+            // No stream goes on in a segment that is to be emptied.
+            for (stream, open) in self.appends.iter_mut().enumerate() {
+                let goes_on = |open: &AppendPoint| {
+                    stream == usize::from(JOURNAL)
+                        || self.segments.state(open.segment) == State::Open
+                };
+                *open = open.filter(goes_on);
+            }
         }
         for index in 0..self.directory.len() {
             let location = self.directory[index].location;
