@@ -24,6 +24,9 @@ RUNS = [
     ("uniform --blocks 128 --utilization 0.60 --ram full", {"op_us_max": 6500}),
     ("zipf --blocks 256 --utilization 0.80 --ram full", {"op_us_max": 6500}),
     ("shift --utilization 0.80 --ram 16K", {"wa": 2.60, "ram_bytes": 16384, "op_us_max": 6500}),
+    # After what is hot has moved: within a tenth of hotcold.
+    ("moved --utilization 0.80 --ram full", {"wa": 1.71, "op_us_max": 6500}),
+    ("hotcold --blocks 4096 --utilization 0.70 --ram full", {"wa": 1.40, "op_us_max": 6500}),
     ("rand-read --utilization 0.70 --ram full", {"reads_per_read": 1.005}),
     ("rand-read --utilization 0.70 --ram 16K", {"reads_per_read": 1.97, "ram_bytes": 16384}),
     ("sync --utilization 0.70 --ram full", {"wa": 2.5}),
