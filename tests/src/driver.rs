@@ -126,7 +126,7 @@ impl<'d, 'r, N: Nand> Driver<'d, 'r, N> {
     fn batch(&mut self, sectors: &[u32], commit: bool) -> Result<(), PowerLost> {
         // The members' tickets are told from those of plain writes by there being no others.
         self.drain()?;
-        self.begin_batch()?;
+        self.submit(Volume::begin_batch)?;
         let mut members: Vec<(u32, Version)> = Vec::new();
         for &sector in sectors {
             let version = self.model.fresh();
@@ -156,25 +156,13 @@ impl<'d, 'r, N: Nand> Driver<'d, 'r, N> {
         Ok(())
     }
 
-    /// Waits for what a mount has in flight, which a first change has to.
-    fn begin_batch(&mut self) -> Result<(), PowerLost> {
-        for _ in 0..POLLS_MAX {
-            match self.volume.begin_batch() {
-                Ok(()) => return Ok(()),
-                Err(nb::Error::Other(error)) => return Err(lost(self.volume, error)),
-                Err(nb::Error::WouldBlock) => self.step(None).map(|_| ())?,
-            }
-        }
-        panic!("no batch can be begun: {}", describe(self.volume));
-    }
-
-    fn submit(
+    fn submit<T>(
         &mut self,
-        mut request: impl FnMut(&mut Volume<'r, N>) -> nb::Result<Ticket, Error>,
-    ) -> Result<Ticket, PowerLost> {
+        mut request: impl FnMut(&mut Volume<'r, N>) -> nb::Result<T, Error>,
+    ) -> Result<T, PowerLost> {
         for _ in 0..POLLS_MAX {
             match request(self.volume) {
-                Ok(ticket) => return Ok(ticket),
+                Ok(accepted) => return Ok(accepted),
                 Err(nb::Error::Other(error)) => return Err(lost(self.volume, error)),
                 Err(nb::Error::WouldBlock) => self.step(None).map(|_| ())?,
             }
