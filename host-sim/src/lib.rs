@@ -47,6 +47,7 @@ mod aging;
 mod arrivals;
 pub mod bench;
 mod bit_flips;
+pub mod campaign;
 mod chips;
 mod clock;
 pub mod content;

@@ -3,9 +3,9 @@
 use cuesta::volume::{Budget, Error, Sector};
 use cuesta_sim::SplitMix64;
 
-use crate::model::Model;
-use crate::oracle::{self, expect_current};
-use crate::rig::{Rig, RigDisk};
+use cuesta_sim::campaign::model::Model;
+use cuesta_sim::campaign::oracle::{self, expect_current};
+use cuesta_sim::campaign::rig::{Rig, RigDisk};
 
 /// A disk that has been filled and partly overwritten, so that grooming goes on.
 ///

@@ -5,7 +5,7 @@ use cuesta::volume::Shape;
 use cuesta_hal::{BlockAddress, Buffer, Columns, Completion, Die, Geometry, Nand, PageAddress};
 use cuesta_sim::{CutPlan, EmulatedNand, SimError};
 
-use crate::model::{Model, Version};
+use cuesta_sim::campaign::model::{Model, Version};
 
 /// How far time goes in one wait while something is kept back.
 const STEP_NS: u64 = 20_000;

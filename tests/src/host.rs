@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cuesta::volume::{Event, Sector, Ticket, Volume};
 use cuesta_sim::{EmulatedNand, SplitMix64};
 
-use crate::model::{fill, Model, Version};
+use cuesta_sim::campaign::model::{fill, Model, Version};
 
 /// The volume of a rig.
 pub type RigVolume<'r> = Volume<'r, &'r mut EmulatedNand>;

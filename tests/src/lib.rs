@@ -1,16 +1,6 @@
-//! What is tested across the crates of Cuesta: rigs that hold a part, memory and a model together.
+//! What only the tests across the crates of Cuesta need: hosts, gates and parts of another kind. The rigs are those of `cuesta_sim::campaign`.
 
-pub mod aftermath;
-pub mod aged;
-pub mod change;
-pub mod damage;
-pub mod driver;
 pub mod full;
 pub mod gate;
 pub mod host;
-pub mod model;
 pub mod nor_part;
-pub mod oracle;
-pub mod rig;
-pub mod tear;
-pub mod verdict;

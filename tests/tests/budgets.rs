@@ -4,10 +4,10 @@ use cuesta::volume::{
     Budget, BudgetError, FormatOptions, MountError, Parameters, Plan, Sector, Volume,
 };
 use cuesta_hal::Nand;
+use cuesta_sim::campaign::model::Model;
+use cuesta_sim::campaign::oracle::{self, expect_current, within};
+use cuesta_sim::campaign::rig::{memory, Rig, RigDisk};
 use cuesta_sim::{EmulatedNand, SplitMix64};
-use cuesta_tests::model::Model;
-use cuesta_tests::oracle::{self, expect_current, within};
-use cuesta_tests::rig::{memory, Rig, RigDisk};
 
 /// Bytes of the volume itself.
 const VOLUME_BYTES: usize = std::mem::size_of::<Volume<'_, &mut EmulatedNand>>();

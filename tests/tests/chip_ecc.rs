@@ -3,13 +3,13 @@
 use cuesta::codec::{Ecc, LayoutError, PageLayout};
 use cuesta::volume::{Budget, Error, FormatOptions, Sector};
 use cuesta_hal::{ChipEcc, Die, EccNeed, Geometry, Nand, PageAddress, SpareRuns};
+use cuesta_sim::campaign::aftermath::lives;
+use cuesta_sim::campaign::aged::Making;
+use cuesta_sim::campaign::damage::programmed_pages;
+use cuesta_sim::campaign::model::fill;
+use cuesta_sim::campaign::oracle::within;
+use cuesta_sim::campaign::rig::Rig;
 use cuesta_sim::{chip, chips, EmulatedNand, Fault, Trigger};
-use cuesta_tests::aftermath::lives;
-use cuesta_tests::aged::Making;
-use cuesta_tests::damage::programmed_pages;
-use cuesta_tests::model::fill;
-use cuesta_tests::oracle::within;
-use cuesta_tests::rig::Rig;
 
 /// A chip of the table with its own error correction on.
 fn with_ecc_on(name: &str) -> Geometry {

@@ -12,11 +12,11 @@ use std::io::Write;
 use std::sync::{LazyLock, Mutex};
 
 use cuesta::volume::Budget;
+use cuesta_sim::campaign::aftermath::{holds, Replay};
+use cuesta_sim::campaign::aged::{session, Aged, Making};
+use cuesta_sim::campaign::driver::PowerLost;
+use cuesta_sim::campaign::tear::{OF_ERASE, OF_PROGRAM};
 use cuesta_sim::{CutPhase, SplitMix64, TornErase, TornProgram};
-use cuesta_tests::aftermath::{holds, Replay};
-use cuesta_tests::aged::{session, Aged, Making};
-use cuesta_tests::driver::PowerLost;
-use cuesta_tests::tear::{OF_ERASE, OF_PROGRAM};
 
 /// Cuts that must be recovered from, all tests together.
 const DISTINCT_MIN: usize = 20_000;

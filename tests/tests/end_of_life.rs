@@ -2,10 +2,10 @@
 
 use cuesta::volume::{Budget, Outlook};
 use cuesta_hal::Geometry;
+use cuesta_sim::campaign::model::Model;
+use cuesta_sim::campaign::oracle::{self, expect_current, within};
+use cuesta_sim::campaign::rig::Rig;
 use cuesta_sim::{chip, AgingModel, SplitMix64};
-use cuesta_tests::model::Model;
-use cuesta_tests::oracle::{self, expect_current, within};
-use cuesta_tests::rig::Rig;
 
 /// Cycles that a block is rated for.
 const RATED: u32 = 40;

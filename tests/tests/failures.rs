@@ -2,12 +2,12 @@
 
 use cuesta::volume::{Budget, Error, FormatOptions, Volume};
 use cuesta_hal::{BlockAddress, Die, Nand, NandErrorKind};
+use cuesta_sim::campaign::damage::block_of;
+use cuesta_sim::campaign::oracle::{self, within, Reading};
+use cuesta_sim::campaign::rig::{memory, Rig};
+use cuesta_sim::campaign::verdict::settles;
 use cuesta_sim::{CutPlan, EmulatedNand, Fault, Media, SplitMix64, Trigger};
-use cuesta_tests::damage::block_of;
 use cuesta_tests::full::{fill_up, full, overwrite, use_and_check};
-use cuesta_tests::oracle::{self, within, Reading};
-use cuesta_tests::rig::{memory, Rig};
-use cuesta_tests::verdict::settles;
 
 const CHIPS: [&str; 4] = ["tiny", "tiny2", "tiny4", "tiny-multi"];
 

@@ -2,11 +2,11 @@
 
 use cuesta::volume::{Budget, FormatOptions, Sector, MOVES_PER_WRITE_MAX};
 use cuesta_hal::Nand;
+use cuesta_sim::campaign::aged::Making;
+use cuesta_sim::campaign::model::Model;
+use cuesta_sim::campaign::oracle::{expect_current, within, write};
+use cuesta_sim::campaign::rig::{Rig, RigDisk};
 use cuesta_sim::{EmulatedNand, SplitMix64};
-use cuesta_tests::aged::Making;
-use cuesta_tests::model::Model;
-use cuesta_tests::oracle::{expect_current, within, write};
-use cuesta_tests::rig::{Rig, RigDisk};
 
 /// The most array operations that one blocking write may take, a merge, a step of a checkpoint and a victim's page
 /// moves included.

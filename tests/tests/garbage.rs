@@ -7,14 +7,14 @@ use cuesta::codec::crc::Seed;
 use cuesta::codec::{HeaderState, PageLayout};
 use cuesta::volume::{Budget, Error, MountError, Sector, Volume, FORMAT_VERSION};
 use cuesta_hal::{Geometry, Nand, Pairing};
-use cuesta_sim::{EmulatedNand, Media, PageState, Place, SplitMix64};
-use cuesta_tests::damage::{
+use cuesta_sim::campaign::damage::{
     blank_block, block_of, flip_bits, overwrite_block, programmed_pages, scramble_block,
     transplant_block,
 };
-use cuesta_tests::model::{fill, Model, Version};
-use cuesta_tests::oracle::{self, tally, within, Legal};
-use cuesta_tests::rig::{Rig, RigDisk};
+use cuesta_sim::campaign::model::{fill, Model, Version};
+use cuesta_sim::campaign::oracle::{self, tally, within, Legal};
+use cuesta_sim::campaign::rig::{Rig, RigDisk};
+use cuesta_sim::{EmulatedNand, Media, PageState, Place, SplitMix64};
 
 const CHIPS: [&str; 4] = ["tiny", "tiny2", "tiny4", "tiny-multi"];
 

@@ -3,11 +3,11 @@
 
 use cuesta::volume::{Budget, FormatOptions, Parameters, StreamId, WriteBound, WriteOptions};
 use cuesta_hal::Geometry;
+use cuesta_sim::campaign::aged::Making;
+use cuesta_sim::campaign::model::Model;
+use cuesta_sim::campaign::oracle::{expect_current, within, write, write_with};
+use cuesta_sim::campaign::rig::{Rig, RigDisk};
 use cuesta_sim::{chip, EmulatedNand, SplitMix64};
-use cuesta_tests::aged::Making;
-use cuesta_tests::model::Model;
-use cuesta_tests::oracle::{expect_current, within, write, write_with};
-use cuesta_tests::rig::{Rig, RigDisk};
 
 /// What a write was accompanied by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,15 +10,15 @@ use std::collections::BTreeSet;
 
 use cuesta::volume::{Budget, Error, Event, Sector, Shape, Ticket, Volume};
 use cuesta_hal::{Nand, NandError, NandErrorKind, PageAddress};
+use cuesta_sim::campaign::aftermath::{holds, Replay};
+use cuesta_sim::campaign::aged::Making;
+use cuesta_sim::campaign::change::{filling, mixture, Change};
+use cuesta_sim::campaign::driver::{Driver, PowerLost};
+use cuesta_sim::campaign::model::{fill, Model, Version};
+use cuesta_sim::campaign::rig::Rig;
+use cuesta_sim::campaign::tear::{OF_ERASE, OF_PROGRAM};
 use cuesta_sim::{CutPlan, SplitMix64};
-use cuesta_tests::aftermath::{holds, Replay};
-use cuesta_tests::aged::Making;
-use cuesta_tests::change::{filling, mixture, Change};
-use cuesta_tests::driver::{Driver, PowerLost};
 use cuesta_tests::gate::{Changing, Deed, Gate, Moment, Programmed};
-use cuesta_tests::model::{fill, Model, Version};
-use cuesta_tests::rig::Rig;
-use cuesta_tests::tear::{OF_ERASE, OF_PROGRAM};
 
 /// Calls of `poll` in which a step that has to be refused is asked for.
 const PATIENCE: u32 = 120;

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use cuesta::codec::{Ecc, HeaderState, Kind};
 use cuesta::volume::{Budget, Error, Event, Level, LevelIndex, Sector, Shape, Ticket};
 use cuesta_hal::{BlockAddress, Die, Nand, PageAddress};
+use cuesta_sim::campaign::aged::{session, Making};
+use cuesta_sim::campaign::change::{filling, mixture};
+use cuesta_sim::campaign::damage::{programmed_pages, scramble_block};
+use cuesta_sim::campaign::model::{fill, Model};
+use cuesta_sim::campaign::oracle::within;
+use cuesta_sim::campaign::rig::{Rig, RigDisk};
+use cuesta_sim::campaign::verdict;
 use cuesta_sim::{EmulatedNand, Fault, SplitMix64, Trigger};
-use cuesta_tests::aged::{session, Making};
-use cuesta_tests::change::{filling, mixture};
-use cuesta_tests::damage::{programmed_pages, scramble_block};
-use cuesta_tests::model::{fill, Model};
-use cuesta_tests::oracle::within;
-use cuesta_tests::rig::{Rig, RigDisk};
-use cuesta_tests::verdict;
 
 /// Pages of 2 KiB with much spare: every code has room.
 const ROOMY: Making = Making {

@@ -6,13 +6,13 @@ use cuesta::volume::{
     Redundancy, Sector,
 };
 use cuesta_hal::{Die, Geometry};
+use cuesta_sim::campaign::aftermath::lives;
+use cuesta_sim::campaign::aged::Making;
+use cuesta_sim::campaign::model::fill;
+use cuesta_sim::campaign::oracle::within;
+use cuesta_sim::campaign::rig::{Rig, RigDisk};
+use cuesta_sim::campaign::verdict;
 use cuesta_sim::{chip, CutPlan, EmulatedNand, SplitMix64};
-use cuesta_tests::aftermath::lives;
-use cuesta_tests::aged::Making;
-use cuesta_tests::model::fill;
-use cuesta_tests::oracle::within;
-use cuesta_tests::rig::{Rig, RigDisk};
-use cuesta_tests::verdict;
 
 fn levels(texts: &[&str]) -> Vec<Level> {
     let level = |text: &&str| Level::parse(text, Ecc::Bch4).map_err(|error| error.to_string());

@@ -2,10 +2,10 @@
 
 use cuesta::volume::{Budget, Error, Sector};
 use cuesta_hal::NandErrorKind;
+use cuesta_sim::campaign::model::{fill, Model};
+use cuesta_sim::campaign::rig::{Rig, RigDisk};
+use cuesta_sim::campaign::verdict::{agrees, describe, settles};
 use cuesta_sim::{CutPlan, SplitMix64};
-use cuesta_tests::model::{fill, Model};
-use cuesta_tests::rig::{Rig, RigDisk};
-use cuesta_tests::verdict::{agrees, describe, settles};
 
 /// Random changes until `count` are done or the power is lost.
 fn change(disk: &mut RigDisk<'_>, model: &mut Model, random: &mut SplitMix64, count: u32) -> bool {

@@ -3,15 +3,15 @@
 use cuesta::codec::Ecc;
 use cuesta::volume::{Budget, Error, FormatOptions, Level, MountError, Sector};
 use cuesta_hal::{Die, Geometry, NandErrorKind};
+use cuesta_sim::campaign::aftermath::{holds, Replay};
+use cuesta_sim::campaign::aged::{session, Making};
+use cuesta_sim::campaign::change::{filling, mixture, Change};
+use cuesta_sim::campaign::driver::Driver;
+use cuesta_sim::campaign::model::{fill, Model};
+use cuesta_sim::campaign::oracle::within;
+use cuesta_sim::campaign::rig::{Rig, RigDisk};
+use cuesta_sim::campaign::verdict;
 use cuesta_sim::{chip, CutPlan, EmulatedNand, SplitMix64};
-use cuesta_tests::aftermath::{holds, Replay};
-use cuesta_tests::aged::{session, Making};
-use cuesta_tests::change::{filling, mixture, Change};
-use cuesta_tests::driver::Driver;
-use cuesta_tests::model::{fill, Model};
-use cuesta_tests::oracle::within;
-use cuesta_tests::rig::{Rig, RigDisk};
-use cuesta_tests::verdict;
 
 /// Sectors of a disk.
 const SECTORS: u32 = 60;

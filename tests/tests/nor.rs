@@ -8,14 +8,14 @@ use std::rc::Rc;
 use cuesta::door::Disk;
 use cuesta::volume::{Budget, Error, FormatOptions, MountError, Parameters, Plan, Volume};
 use cuesta_hal::{Nand, NandErrorKind, NorLayout};
+use cuesta_sim::campaign::aftermath::Replay;
+use cuesta_sim::campaign::change::{filling, mixture, Change};
+use cuesta_sim::campaign::driver::{Driver, PowerLost};
+use cuesta_sim::campaign::model::Model;
+use cuesta_sim::campaign::verdict;
 use cuesta_sim::memory::OwnedMemory;
 use cuesta_sim::SplitMix64;
-use cuesta_tests::aftermath::Replay;
-use cuesta_tests::change::{filling, mixture, Change};
-use cuesta_tests::driver::{Driver, PowerLost};
-use cuesta_tests::model::Model;
 use cuesta_tests::nor_part::{NorPart, NorUnderTest, TORN_NOR};
-use cuesta_tests::verdict;
 
 /// Pages of one sector, 28 to a block of four erase sectors.
 const SMALL: NorLayout = NorLayout {

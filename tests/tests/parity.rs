@@ -3,12 +3,12 @@
 use cuesta::codec::Ecc;
 use cuesta::volume::{Budget, Error, Event, Level, LevelIndex, Sector};
 use cuesta_hal::Die;
+use cuesta_sim::campaign::aged::Making;
+use cuesta_sim::campaign::model::fill;
+use cuesta_sim::campaign::oracle::within;
+use cuesta_sim::campaign::rig::{Rig, RigDisk};
+use cuesta_sim::campaign::verdict;
 use cuesta_sim::SplitMix64;
-use cuesta_tests::aged::Making;
-use cuesta_tests::model::fill;
-use cuesta_tests::oracle::within;
-use cuesta_tests::rig::{Rig, RigDisk};
-use cuesta_tests::verdict;
 
 /// Four dies, and parity over three of them.
 const THREE: Making = Making::of("tiny4", Budget::Full).with_levels(40, &["a=parity=3", "b=bch4"]);

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use cuesta::volume::{Budget, Error, Sector};
 use cuesta_hal::NandErrorKind;
+use cuesta_sim::campaign::model::{fill, Model, Version};
+use cuesta_sim::campaign::rig::{Rig, RigDisk};
 use cuesta_sim::CutPlan;
-use cuesta_tests::model::{fill, Model, Version};
-use cuesta_tests::rig::{Rig, RigDisk};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 

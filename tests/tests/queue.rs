@@ -2,11 +2,11 @@
 
 use cuesta::volume::{Budget, Error, Event, FormatOptions, Sector};
 use cuesta_hal::{Geometry, Pairing};
+use cuesta_sim::campaign::model::fill;
+use cuesta_sim::campaign::oracle::within;
+use cuesta_sim::campaign::rig::Rig;
 use cuesta_sim::{chip, EmulatedNand, SplitMix64};
 use cuesta_tests::host::{Asked, Host, TURNS_MAX};
-use cuesta_tests::model::fill;
-use cuesta_tests::oracle::within;
-use cuesta_tests::rig::Rig;
 
 /// A controller-scale part with several sectors in a page, scaled down to test size.
 fn wide_rig(seed: u64, budget: Budget) -> Rig {

@@ -2,15 +2,15 @@
 
 use cuesta::volume::{Budget, MountError, State};
 use cuesta_hal::NandErrorKind;
+use cuesta_sim::campaign::aftermath::{holds, Replay};
+use cuesta_sim::campaign::aged::{session, Aged, Making};
+use cuesta_sim::campaign::change::{mixture, Change};
+use cuesta_sim::campaign::driver::{Driver, PowerLost};
+use cuesta_sim::campaign::model::Model;
+use cuesta_sim::campaign::rig::Rig;
+use cuesta_sim::campaign::tear::{OF_ERASE, OF_PROGRAM};
+use cuesta_sim::campaign::verdict;
 use cuesta_sim::{CutPhase, CutPlan, SplitMix64, TornErase, TornProgram};
-use cuesta_tests::aftermath::{holds, Replay};
-use cuesta_tests::aged::{session, Aged, Making};
-use cuesta_tests::change::{mixture, Change};
-use cuesta_tests::driver::{Driver, PowerLost};
-use cuesta_tests::model::Model;
-use cuesta_tests::rig::Rig;
-use cuesta_tests::tear::{OF_ERASE, OF_PROGRAM};
-use cuesta_tests::verdict;
 
 /// First cuts of a workload after which recovery is cut again.
 const FIRST_CUTS: u64 = 24;

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 
 use cuesta::volume::{Budget, Care, Error, MountError, State};
 use cuesta_hal::{BlockAddress, Geometry, Nand, NandErrorKind, PageAddress};
+use cuesta_sim::campaign::aged::Making;
+use cuesta_sim::campaign::damage::{block_of, programmed_pages};
+use cuesta_sim::campaign::model::Model;
+use cuesta_sim::campaign::oracle::{self, expect_current, tally, within, Legal, Reading};
+use cuesta_sim::campaign::rig::{Rig, RigDisk};
+use cuesta_sim::campaign::verdict;
 use cuesta_sim::{chip, AgingModel, Arrhenius, CutPlan, EmulatedNand, SplitMix64};
-use cuesta_tests::aged::Making;
-use cuesta_tests::damage::{block_of, programmed_pages};
 use cuesta_tests::full::{fill_up, full};
-use cuesta_tests::model::Model;
-use cuesta_tests::oracle::{self, expect_current, tally, within, Legal, Reading};
-use cuesta_tests::rig::{Rig, RigDisk};
-use cuesta_tests::verdict;
 
 /// Reads of a block that the part of these tests stands.
 const READS: u32 = 8000;

@@ -2,13 +2,13 @@
 
 use cuesta::volume::{Budget, Error, Event, Sector, Ticket};
 use cuesta_hal::NandErrorKind;
+use cuesta_sim::campaign::aftermath::{holds, Replay};
+use cuesta_sim::campaign::aged::{Aged, Making};
+use cuesta_sim::campaign::change::Change;
+use cuesta_sim::campaign::driver::{Driver, PowerLost, RigVolume};
+use cuesta_sim::campaign::model::{fill, Model, Version};
+use cuesta_sim::campaign::tear::OF_PROGRAM;
 use cuesta_sim::{CutPlan, SplitMix64};
-use cuesta_tests::aftermath::{holds, Replay};
-use cuesta_tests::aged::{Aged, Making};
-use cuesta_tests::change::Change;
-use cuesta_tests::driver::{Driver, PowerLost, RigVolume};
-use cuesta_tests::model::{fill, Model, Version};
-use cuesta_tests::tear::OF_PROGRAM;
 
 /// Calls of `poll` after which a request counts as stuck.
 const POLLS_MAX: u32 = 10_000;

@@ -3,15 +3,15 @@
 
 use cuesta::volume::{Budget, Error, FormatOptions, MountError, Sector, Segment, State, Volume};
 use cuesta_hal::Nand;
+use cuesta_sim::campaign::aged::{session, Making};
+use cuesta_sim::campaign::change::{filling, mixture, Change};
+use cuesta_sim::campaign::damage::{blank_block, overwrite_block};
+use cuesta_sim::campaign::driver::Driver;
+use cuesta_sim::campaign::model::Model;
+use cuesta_sim::campaign::oracle::within;
+use cuesta_sim::campaign::rig::{memory, Rig};
+use cuesta_sim::campaign::verdict;
 use cuesta_sim::{CutPlan, SplitMix64};
-use cuesta_tests::aged::{session, Making};
-use cuesta_tests::change::{filling, mixture, Change};
-use cuesta_tests::damage::{blank_block, overwrite_block};
-use cuesta_tests::driver::Driver;
-use cuesta_tests::model::Model;
-use cuesta_tests::oracle::within;
-use cuesta_tests::rig::{memory, Rig};
-use cuesta_tests::verdict;
 
 const MAKINGS: [Making; 9] = [
     // The level table is where the anchors are: the journal has it too.

@@ -5,11 +5,11 @@ use cuesta::volume::{
     default_sector_bytes, Budget, Error, FormatOptions, Level, LevelIndex, Parameters, Sector,
 };
 use cuesta_hal::{EccNeed, Geometry, Nand, Pairing};
+use cuesta_sim::campaign::damage::{flip_within, programmed_pages};
+use cuesta_sim::campaign::model::fill;
+use cuesta_sim::campaign::oracle::within;
+use cuesta_sim::campaign::rig::Rig;
 use cuesta_sim::{chip, chips, EmulatedNand, SplitMix64};
-use cuesta_tests::damage::{flip_within, programmed_pages};
-use cuesta_tests::model::fill;
-use cuesta_tests::oracle::within;
-use cuesta_tests::rig::Rig;
 
 /// Bytes of a code's stretch and bits it repairs there, by the name of the code.
 const REPAIRS: [(&str, u32, u32); 6] = [

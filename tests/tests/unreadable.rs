@@ -2,12 +2,12 @@
 
 use cuesta::volume::{Budget, Error, MountError, Sector, State};
 use cuesta_hal::{BlockAddress, Nand, PageAddress};
+use cuesta_sim::campaign::damage::{block_of, flip_bits, flip_within, programmed_pages};
+use cuesta_sim::campaign::model::{fill, Model};
+use cuesta_sim::campaign::oracle::{self, expect_current, tally, within, Legal, Reading};
+use cuesta_sim::campaign::rig::Rig;
 use cuesta_sim::{EmulatedNand, Fault, SplitMix64, Trigger};
-use cuesta_tests::damage::{block_of, flip_bits, flip_within, programmed_pages};
 use cuesta_tests::full::{full, overwrite, use_and_check};
-use cuesta_tests::model::{fill, Model};
-use cuesta_tests::oracle::{self, expect_current, tally, within, Legal, Reading};
-use cuesta_tests::rig::Rig;
 
 const CHIPS: [&str; 4] = ["tiny", "tiny2", "tiny4", "tiny-multi"];
 

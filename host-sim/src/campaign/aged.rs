@@ -1,15 +1,15 @@
 //! Disks that have been used for a while: filled, overwritten, groomed, and ready for a short workload in which everything happens.
 
+use crate::{chip, EmulatedNand, SplitMix64};
 use cuesta::codec::PageLayout;
 use cuesta::volume::{Budget, Error, FormatOptions, Level, MountError, Parameters, Quota, Stats};
 use cuesta_hal::{ChipEcc, Geometry, Nand, NandErrorKind};
-use cuesta_sim::{chip, EmulatedNand, SplitMix64};
 
-use crate::change::{filling, mixture, Change};
-use crate::driver::{Driver, PowerLost};
-use crate::model::Model;
-use crate::rig::Rig;
-use crate::verdict;
+use crate::campaign::change::{filling, mixture, Change};
+use crate::campaign::driver::{Driver, PowerLost};
+use crate::campaign::model::Model;
+use crate::campaign::rig::Rig;
+use crate::campaign::verdict;
 
 /// Programs and erases of a short workload.
 pub const SHORT: std::ops::RangeInclusive<u64> = 60..=180;

@@ -1,10 +1,10 @@
 //! A part with a volume on it, driven like a device: mounted, written, cut, mounted again.
 
+use crate::memory::OwnedMemory;
+use crate::{AgingModel, Builder, EmulatedNand};
 use cuesta::door::Disk;
 use cuesta::volume::{Budget, FormatOptions, MountError, Parameters, Plan, Volume};
 use cuesta_hal::{Geometry, Nand};
-use cuesta_sim::memory::OwnedMemory;
-use cuesta_sim::{AgingModel, Builder, EmulatedNand};
 
 /// A mounted disk of a rig.
 pub type RigDisk<'r> = Disk<'r, &'r mut EmulatedNand>;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::{BlockState, EmulatedNand, Media, PageState, Place, SplitMix64};
 use cuesta_hal::{BlockAddress, PageAddress};
-use cuesta_sim::{BlockState, EmulatedNand, Media, PageState, Place, SplitMix64};
 
 /// Number of a block, counted die by die.
 #[must_use]

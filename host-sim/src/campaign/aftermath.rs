@@ -1,13 +1,13 @@
 //! What must hold after a power cut, from the first mount to the writes of the sessions after it.
 
-use cuesta_sim::{CutPlan, EmulatedNand, SplitMix64};
+use crate::{CutPlan, EmulatedNand, SplitMix64};
 
-use crate::aged::{session, Making};
-use crate::change::{filling, mixture};
-use crate::driver::Driver;
-use crate::model::Model;
-use crate::rig::{Rig, RigDisk};
-use crate::verdict;
+use crate::campaign::aged::{session, Making};
+use crate::campaign::change::{filling, mixture};
+use crate::campaign::driver::Driver;
+use crate::campaign::model::Model;
+use crate::campaign::rig::{Rig, RigDisk};
+use crate::campaign::verdict;
 
 /// Changes made after a recovery.
 const CHANGES_AFTER: u32 = 8;

@@ -1,6 +1,6 @@
 //! Changes that a host makes, drawn from a seed.
 
-use cuesta_sim::SplitMix64;
+use crate::SplitMix64;
 
 /// A change.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use cuesta::volume::{Error, Event, Sector, WriteOptions};
 
-use crate::model::{fill, Model, Version};
-use crate::rig::RigDisk;
+use crate::campaign::model::{fill, Model, Version};
+use crate::campaign::rig::RigDisk;
 
 /// Turns that any one write may take.
 const TURNS_MAX: u32 = 100_000;

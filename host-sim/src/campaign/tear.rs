@@ -1,6 +1,6 @@
 //! The ways in which a cut can hit one operation.
 
-use cuesta_sim::{CutPhase, CutPlan, TornErase, TornProgram};
+use crate::{CutPhase, CutPlan, TornErase, TornProgram};
 
 /// A way in which a cut hits a program or an erase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use cuesta_sim::SplitMix64;
+use crate::SplitMix64;
 
 /// A version of a sector's contents: 0 is unwritten.
 pub type Version = u64;

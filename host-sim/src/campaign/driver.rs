@@ -1,12 +1,12 @@
 //! Carries changes out on a volume, several in flight at once, and tells the model what was accepted and what acknowledged.
 
+use crate::EmulatedNand;
 use cuesta::volume::{Error, Event, LevelIndex, Sector, Ticket, Volume};
 use cuesta_hal::{Nand, NandErrorKind};
-use cuesta_sim::EmulatedNand;
 
-use crate::change::Change;
-use crate::model::{fill, Model, Version};
-use crate::verdict::describe;
+use crate::campaign::change::Change;
+use crate::campaign::model::{fill, Model, Version};
+use crate::campaign::verdict::describe;
 
 /// Calls of `poll` without an event after which a volume counts as stuck.
 const POLLS_MAX: u32 = 100_000;

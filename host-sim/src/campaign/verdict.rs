@@ -4,7 +4,7 @@ use cuesta::door::Disk;
 use cuesta::volume::{Event, Sector, State, Volume};
 use cuesta_hal::Nand;
 
-use crate::model::{Model, Version};
+use crate::campaign::model::{Model, Version};
 
 /// Calls of `poll` after which a volume counts as stuck.
 const POLLS_MAX: u32 = 100_000;
