@@ -50,6 +50,7 @@ impl<M: Media> Emulator<M> {
             };
         }
         self.clock.release_channels();
+        self.forget_moments();
         self.power = Power {
             lost: true,
             ..Power::default()

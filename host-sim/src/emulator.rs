@@ -10,6 +10,7 @@ use crate::factory::{mark_bad_blocks, BadBlocks};
 use crate::faults::{Fault, Faults};
 use crate::losses::Losses;
 use crate::media::{Media, RamMedia};
+use crate::moments::Watching;
 use crate::power::{CutPlan, Power};
 use crate::prng::SplitMix64;
 use crate::referee::{Referee, Violation};
@@ -70,6 +71,7 @@ pub struct Emulator<M> {
     pub(crate) bit_flips: BitFlips,
     pub(crate) aging: Option<Aging>,
     pub(crate) noise: SplitMix64,
+    pub(crate) watching: Watching<M>,
 }
 
 /// The emulated part in memory.
@@ -222,6 +224,7 @@ impl Builder {
                 .aging
                 .map(|model| Aging::new(model, self.seed, &geometry)),
             noise: SplitMix64::derive(self.seed, 0x01),
+            watching: Watching::default(),
         }
     }
 }
@@ -285,6 +288,12 @@ impl<M: Media> Emulator<M> {
             channel_busy_ns: ns(self.clock.channel_busy()),
             ..self.counts.clone()
         }
+    }
+
+    /// Array operations over the life of the part.
+    #[must_use]
+    pub const fn operations(&self) -> u64 {
+        self.counts.operations()
     }
 
     /// Number of a block counted over all dies, if the block exists.

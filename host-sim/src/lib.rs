@@ -4,7 +4,7 @@
 //! * A virtual clock ([`Clock`]) counts what dies and channels take; [`Counters`] and [`Wear`] are what benches print.
 //! * A referee writes down every operation that the array forbids ([`Violation`]).
 //! * [`ImageNand`] is the same part in a file, where it outlives the process.
-//! * [`CutPlan`] cuts the power at any operation or moment and leaves what real cuts leave.
+//! * [`CutPlan`] cuts the power at any operation or moment and leaves what real cuts leave; [`Moments`] are all that one run has.
 //! * [`AgingModel`] lets bit errors and failures come with wear, time and reads.
 //! * [`Arrhenius`] says what time in storage at a temperature is worth ([`Emulator::store`]).
 //! * [`Defects`] of the array: uneven rows, hot blocks, stuck bits, weak columns, programs that disturb the page before.
@@ -64,6 +64,7 @@ mod image;
 mod losses;
 mod media;
 pub mod memory;
+mod moments;
 pub mod nbd;
 mod on_die_ecc;
 mod operations;
@@ -74,6 +75,7 @@ mod referee;
 pub mod reference;
 mod region;
 mod settle;
+mod shard;
 #[cfg(test)]
 mod steps;
 mod temperature;
@@ -90,10 +92,12 @@ pub use error::SimError;
 pub use faults::{Fault, Faults, Trigger};
 pub use image::{Existing, ImageError, ImageMedia, ImageNand};
 pub use media::{BlockState, Condition, Media, PageState, Place, RamMedia};
+pub use moments::{Moment, Moments};
 pub use power::{CutPhase, CutPlan, CutPoint, OperationClass, PairDamage, TornErase, TornProgram};
 pub use prng::SplitMix64;
 pub use referee::{Deed, Record, Rule, Violation};
 pub use region::Region;
+pub use shard::Shard;
 pub use temperature::Arrhenius;
 
 #[doc = include_str!("../../README.md")]

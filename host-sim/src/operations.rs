@@ -3,6 +3,7 @@
 use crate::emulator::{Emulator, Flight, Operation};
 use crate::error::SimError;
 use crate::media::{Media, Place};
+use crate::moments::within;
 use crate::on_die_ecc;
 use crate::power::{Hit, OperationClass};
 use crate::referee::{Deed, Record, Rule};
@@ -39,6 +40,7 @@ impl<M: Media> Emulator<M> {
         class: OperationClass,
         operation: Operation,
     ) -> Result<(), SimError> {
+        self.before_operation(die, class);
         let hit = self.power.count(class);
         if hit == Hit::Before {
             self.cut();
@@ -72,21 +74,18 @@ impl<M: Media> Emulator<M> {
             }
         };
         let fault = self.faults.draw(class, block, page);
-        let (array_start, array_end) = self.clock.start(die, course);
+        let array = self.clock.start(die, course);
+        self.operation_started(die, class, array);
         match hit {
             Hit::No | Hit::Before => {}
             Hit::During => {
-                // Somewhere strictly inside the array time, from the plan's seed.
                 let seed = self.power.plan.map_or(0, |plan| plan.seed);
-                let part = 1 + crate::SplitMix64::derive(seed, 0xC7).below(62);
-                let span = array_end - array_start;
                 self.power.target = Some(die.0);
-                self.power.cut_at =
-                    Some(array_start + crate::Ticks(span.0 * u128::from(part) / 64));
+                self.power.cut_at = Some(within(array, seed));
             }
             Hit::After => {
                 self.power.target = Some(die.0);
-                self.power.cut_at = Some(array_end);
+                self.power.cut_at = Some(array.1);
             }
         }
         self.flights[usize::from(die.0)] = Some(Flight {
@@ -128,11 +127,15 @@ impl<M: Media> Emulator<M> {
     pub(crate) fn pass_to(&mut self, target: crate::Ticks) {
         match self.power.cut_at {
             Some(cut_at) if cut_at <= target && !self.power.lost => {
+                self.pass_moments(cut_at);
                 self.clock.advance_to(cut_at);
                 self.cut();
                 self.clock.advance_to(target);
             }
-            _ => self.clock.advance_to(target),
+            _ => {
+                self.pass_moments(target);
+                self.clock.advance_to(target);
+            }
         }
     }
 }

@@ -9,9 +9,9 @@ use cuesta::codec::{Code, CodeError, Corrections, Ecc, Header, Kind, PageLayout}
 use cuesta_hal::Geometry;
 use cuesta_sim::bench::{
     measure_strength, overload, repairing_codes, EccVariant, OverloadOptions, OverloadReport,
-    Shard, StrengthOptions, StrengthReport,
+    StrengthOptions, StrengthReport,
 };
-use cuesta_sim::{chip, SplitMix64};
+use cuesta_sim::{chip, Shard, SplitMix64};
 
 fn portable(code: &'static dyn Code) -> EccVariant {
     EccVariant {

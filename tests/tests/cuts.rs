@@ -13,8 +13,9 @@ use std::sync::{LazyLock, Mutex};
 
 use cuesta::volume::Budget;
 use cuesta_sim::campaign::aftermath::{holds, Replay};
-use cuesta_sim::campaign::aged::{session, Aged, Making};
+use cuesta_sim::campaign::aged::{Aged, Making};
 use cuesta_sim::campaign::driver::PowerLost;
+use cuesta_sim::campaign::session::session;
 use cuesta_sim::campaign::tear::{OF_ERASE, OF_PROGRAM};
 use cuesta_sim::{CutPhase, SplitMix64, TornErase, TornProgram};
 

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use cuesta::codec::{Ecc, HeaderState, Kind};
 use cuesta::volume::{Budget, Error, Event, Level, LevelIndex, Sector, Shape, Ticket};
 use cuesta_hal::{BlockAddress, Die, Nand, PageAddress};
-use cuesta_sim::campaign::aged::{session, Making};
+use cuesta_sim::campaign::aged::Making;
 use cuesta_sim::campaign::change::{filling, mixture};
 use cuesta_sim::campaign::damage::{programmed_pages, scramble_block};
 use cuesta_sim::campaign::model::{fill, Model};
 use cuesta_sim::campaign::oracle::within;
 use cuesta_sim::campaign::rig::{Rig, RigDisk};
+use cuesta_sim::campaign::session::session;
 use cuesta_sim::campaign::verdict;
 use cuesta_sim::{EmulatedNand, Fault, SplitMix64, Trigger};
 

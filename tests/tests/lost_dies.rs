@@ -4,12 +4,13 @@ use cuesta::codec::Ecc;
 use cuesta::volume::{Budget, Error, FormatOptions, Level, MountError, Sector};
 use cuesta_hal::{Die, Geometry, NandErrorKind};
 use cuesta_sim::campaign::aftermath::{holds, Replay};
-use cuesta_sim::campaign::aged::{session, Making};
+use cuesta_sim::campaign::aged::Making;
 use cuesta_sim::campaign::change::{filling, mixture, Change};
 use cuesta_sim::campaign::driver::Driver;
 use cuesta_sim::campaign::model::{fill, Model};
 use cuesta_sim::campaign::oracle::within;
 use cuesta_sim::campaign::rig::{Rig, RigDisk};
+use cuesta_sim::campaign::session::session;
 use cuesta_sim::campaign::verdict;
 use cuesta_sim::{chip, CutPlan, EmulatedNand, SplitMix64};
 

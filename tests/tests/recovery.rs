@@ -3,11 +3,12 @@
 use cuesta::volume::{Budget, MountError, State};
 use cuesta_hal::NandErrorKind;
 use cuesta_sim::campaign::aftermath::{holds, Replay};
-use cuesta_sim::campaign::aged::{session, Aged, Making};
+use cuesta_sim::campaign::aged::{Aged, Making};
 use cuesta_sim::campaign::change::{mixture, Change};
 use cuesta_sim::campaign::driver::{Driver, PowerLost};
 use cuesta_sim::campaign::model::Model;
 use cuesta_sim::campaign::rig::Rig;
+use cuesta_sim::campaign::session::session;
 use cuesta_sim::campaign::tear::{OF_ERASE, OF_PROGRAM};
 use cuesta_sim::campaign::verdict;
 use cuesta_sim::{CutPhase, CutPlan, SplitMix64, TornErase, TornProgram};

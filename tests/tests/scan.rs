@@ -3,13 +3,14 @@
 
 use cuesta::volume::{Budget, Error, FormatOptions, MountError, Sector, Segment, State, Volume};
 use cuesta_hal::Nand;
-use cuesta_sim::campaign::aged::{session, Making};
+use cuesta_sim::campaign::aged::Making;
 use cuesta_sim::campaign::change::{filling, mixture, Change};
 use cuesta_sim::campaign::damage::{blank_block, overwrite_block};
 use cuesta_sim::campaign::driver::Driver;
 use cuesta_sim::campaign::model::Model;
 use cuesta_sim::campaign::oracle::within;
 use cuesta_sim::campaign::rig::{memory, Rig};
+use cuesta_sim::campaign::session::session;
 use cuesta_sim::campaign::verdict;
 use cuesta_sim::{CutPlan, SplitMix64};
 

@@ -13,7 +13,6 @@ mod miscorrection;
 mod overload;
 mod queue;
 mod report;
-mod shard;
 mod strength;
 mod strength_plot;
 mod wrong_bits;
@@ -23,7 +22,6 @@ pub use matrix::{run_cases, Case, Outcome};
 pub use overload::{overload, OverloadOptions, OverloadReport};
 pub use queue::{run_queue, QueueOptions, QueueReport};
 pub use report::{Latencies, Report};
-pub use shard::Shard;
 pub use strength::{
     measure_strength, repairing_codes, StrengthOptions, StrengthReport, CONFIDENCE,
 };

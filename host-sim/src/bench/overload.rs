@@ -12,10 +12,10 @@ use serde::Serialize;
 use super::binomial::Binomial;
 use super::ecc::EccVariant;
 use super::miscorrection::Theory;
-use super::shard::Shard;
 use super::strength::CONFIDENCE;
 use super::wrong_bits::{Outcome, WrongBits};
 use crate::prng::SplitMix64;
+use crate::shard::Shard;
 
 /// Bytes of a payload.
 const PAYLOAD_BYTES: usize = 2048;

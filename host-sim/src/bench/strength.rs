@@ -16,9 +16,9 @@ use serde::Serialize;
 
 use super::binomial::{interval, Binomial};
 use super::ecc::EccVariant;
-use super::shard::Shard;
 use super::wrong_bits::{bits, Outcome, WrongBits};
 use crate::prng::SplitMix64;
+use crate::shard::Shard;
 
 /// How sure each verdict is: a count outside of what is accepted comes by chance once in 10⁵ points, so once in a thousand runs of
 /// a hundred points.

@@ -204,7 +204,7 @@ fn legend(svg: &mut Svg, top: f64) {
 mod tests {
     use super::super::strength::{measure_strength, repairing_codes, StrengthOptions};
     use super::*;
-    use crate::bench::Shard;
+    use crate::Shard;
 
     #[test]
     fn a_plot_has_every_code_and_nothing_from_elsewhere() {

@@ -2,11 +2,12 @@
 
 use crate::{CutPlan, EmulatedNand, SplitMix64};
 
-use crate::campaign::aged::{session, Making};
+use crate::campaign::aged::Making;
 use crate::campaign::change::{filling, mixture};
 use crate::campaign::driver::Driver;
 use crate::campaign::model::Model;
 use crate::campaign::rig::{Rig, RigDisk};
+use crate::campaign::session::session;
 use crate::campaign::verdict;
 
 /// Changes made after a recovery.
@@ -57,6 +58,33 @@ pub fn lives(makings: &[Making], seeds: u64, sessions: u32, prepare: impl Fn(&mu
             }
         }
     }
+}
+
+/// The part comes back after a cut: what was durable is there, what was read stays, without the memory of the first mount as well; and
+/// changes made then survive a cut too, whatever of them was durable.
+///
+/// The power is off when this is called; the disk is not mounted when it returns. [`holds`] looks longer.
+///
+/// # Panics
+/// When something of that does not hold.
+pub fn survives(rig: &mut Rig, model: &mut Model, depth: usize, random: &mut SplitMix64) {
+    rig.nand.power_cycle();
+    model.power_cycled();
+    {
+        let mut disk = mount(rig, "first mount");
+        verdict::settles(&mut disk, model, "first mount");
+        verdict::agrees(&mut disk, model, "first mount, again");
+    }
+    {
+        let mut disk = mount(rig, "second mount");
+        let changes = mixture(random, disk.volume().capacity(), CHANGES_AFTER);
+        Driver::new(disk.volume_mut(), model, depth)
+            .run(&changes)
+            .expect("power");
+    }
+    rig.nand.power_cycle();
+    model.power_cycled();
+    verdict::settles(&mut mount(rig, "third mount"), model, "third mount");
 }
 
 /// The part comes back after a cut: nothing durable is missing, nothing seen changes again, the disk takes changes and keeps them.

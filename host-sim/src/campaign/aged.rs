@@ -2,13 +2,14 @@
 
 use crate::{chip, EmulatedNand, SplitMix64};
 use cuesta::codec::PageLayout;
-use cuesta::volume::{Budget, Error, FormatOptions, Level, MountError, Parameters, Quota, Stats};
-use cuesta_hal::{ChipEcc, Geometry, Nand, NandErrorKind};
+use cuesta::volume::{Budget, FormatOptions, Level, Parameters, Quota, Stats};
+use cuesta_hal::{ChipEcc, Geometry, Nand};
 
 use crate::campaign::change::{filling, mixture, Change};
-use crate::campaign::driver::{Driver, PowerLost};
+use crate::campaign::driver::Driver;
 use crate::campaign::model::Model;
 use crate::campaign::rig::Rig;
+use crate::campaign::session::session;
 use crate::campaign::verdict;
 
 /// Programs and erases of a short workload.
@@ -284,35 +285,5 @@ impl Aged {
         self.changing = changing;
         self.stats = stats;
         score
-    }
-}
-
-/// One session: the mount, the changes, the unmount. What the volume did before the unmount.
-///
-/// # Errors
-/// The power was lost.
-///
-/// # Panics
-/// When the volume cannot be mounted, or fails for another reason.
-pub fn session(
-    rig: &mut Rig,
-    model: &mut Model,
-    depth: usize,
-    changes: &[Change],
-) -> Result<Stats, PowerLost> {
-    let mut disk = match rig.mount() {
-        Ok(disk) => disk,
-        Err(MountError::Nand(NandErrorKind::PowerLost)) => return Err(PowerLost),
-        Err(error) => panic!("mount: {error}"),
-    };
-    Driver::new(disk.volume_mut(), model, depth).run(changes)?;
-    let stats = *disk.volume().stats();
-    match disk.unmount() {
-        Ok(_) => {
-            model.flushed();
-            Ok(stats)
-        }
-        Err((_, Error::Nand(NandErrorKind::PowerLost))) => Err(PowerLost),
-        Err((_, error)) => panic!("unmount: {error}"),
     }
 }

@@ -20,6 +20,8 @@ pub enum Change {
     Batch(Vec<u32>),
     /// Sectors are written as one, and the batch is given up.
     Abort(Vec<u32>),
+    /// The host is idle for a while.
+    Groom,
 }
 
 /// Every sector once, in order.

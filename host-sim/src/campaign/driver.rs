@@ -7,9 +7,13 @@ use cuesta_hal::{Nand, NandErrorKind};
 use crate::campaign::change::Change;
 use crate::campaign::model::{fill, Model, Version};
 use crate::campaign::verdict::describe;
+use crate::campaign::witness::Witness;
 
 /// Calls of `poll` without an event after which a volume counts as stuck.
 const POLLS_MAX: u32 = 100_000;
+
+/// Turns for which a host is idle.
+const TURNS_IDLE: u32 = 500;
 
 /// The power is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +31,14 @@ pub struct Driver<'d, 'r, N: Nand> {
     depth: usize,
     in_flight: Vec<(Ticket, u32, Version)>,
     data: Vec<u8>,
+    witness: Option<&'d mut Witness>,
+}
+
+/// The volume has run: moments have passed in which the model did not know more than it does now.
+fn look(witness: &mut Option<&mut Witness>, model: &Model) {
+    if let Some(witness) = witness {
+        witness.look(model);
+    }
 }
 
 fn lost<N: Nand>(volume: &Volume<'_, N>, error: Error) -> PowerLost {
@@ -46,7 +58,14 @@ impl<'d, 'r, N: Nand> Driver<'d, 'r, N> {
             depth,
             in_flight: Vec::new(),
             data,
+            witness: None,
         }
+    }
+
+    /// The same host, with a witness of every moment.
+    #[must_use]
+    pub fn before(self, witness: Option<&'d mut Witness>) -> Self {
+        Self { witness, ..self }
     }
 
     /// The volume.
@@ -76,7 +95,24 @@ impl<'d, 'r, N: Nand> Driver<'d, 'r, N> {
             Change::Flush => self.flush(),
             Change::Batch(sectors) => self.batch(sectors, true),
             Change::Abort(sectors) => self.batch(sectors, false),
+            Change::Groom => self.groom(),
         }
+    }
+
+    /// The host is idle for a while, and wants more free segments than there are.
+    fn groom(&mut self) -> Result<(), PowerLost> {
+        self.drain()?;
+        let wanted = self.volume.info().free + 1;
+        for _ in 0..TURNS_IDLE {
+            let more = self.volume.idle(wanted);
+            look(&mut self.witness, self.model);
+            match more {
+                Ok(true) => self.step(None).map(|_| ())?,
+                Ok(false) => break,
+                Err(error) => return Err(lost(self.volume, error)),
+            }
+        }
+        Ok(())
     }
 
     fn write(&mut self, sector: u32) -> Result<(), PowerLost> {
@@ -152,6 +188,7 @@ impl<'d, 'r, N: Nand> Driver<'d, 'r, N> {
             self.model.batch_acknowledged();
         } else {
             self.volume.abort_batch();
+            look(&mut self.witness, self.model);
         }
         Ok(())
     }
@@ -161,7 +198,9 @@ impl<'d, 'r, N: Nand> Driver<'d, 'r, N> {
         mut request: impl FnMut(&mut Volume<'r, N>) -> nb::Result<T, Error>,
     ) -> Result<T, PowerLost> {
         for _ in 0..POLLS_MAX {
-            match request(self.volume) {
+            let answer = request(self.volume);
+            look(&mut self.witness, self.model);
+            match answer {
                 Ok(accepted) => return Ok(accepted),
                 Err(nb::Error::Other(error)) => return Err(lost(self.volume, error)),
                 Err(nb::Error::WouldBlock) => self.step(None).map(|_| ())?,
@@ -198,9 +237,12 @@ impl<'d, 'r, N: Nand> Driver<'d, 'r, N> {
 
     /// One turn; true when the wanted request is done.
     fn step(&mut self, wanted: Option<Ticket>) -> Result<bool, PowerLost> {
-        let done = match self.volume.poll() {
+        let event = self.volume.poll();
+        look(&mut self.witness, self.model);
+        let done = match event {
             Event::Pending => {
                 self.volume.wait();
+                look(&mut self.witness, self.model);
                 return Ok(false);
             }
             Event::Idle => {

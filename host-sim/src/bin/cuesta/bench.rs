@@ -12,10 +12,10 @@ use std::path::PathBuf;
 use cuesta::codec::PageLayout;
 use cuesta::hal::Geometry;
 use cuesta::volume::{Budget, Level};
-use cuesta_sim::bench::{OverloadOptions, Shard, StrengthOptions};
+use cuesta_sim::bench::{OverloadOptions, StrengthOptions};
 use cuesta_sim::reference::{Scheme, UnknownScheme};
 use cuesta_sim::workload::{Choice, UnknownWorkload, Workload, ZIPF_THETA};
-use cuesta_sim::{chip, Chip};
+use cuesta_sim::{chip, Chip, Shard};
 
 use crate::failure::Failure;
 use crate::{arguments, ram_table};

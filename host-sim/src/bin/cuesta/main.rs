@@ -3,7 +3,9 @@
 mod arguments;
 mod bench;
 mod budgets;
+mod campaign;
 mod check;
+mod crash;
 mod demo;
 mod disk;
 mod export;
@@ -65,6 +67,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Measure the engine on an emulated part, in operations and virtual time
     Bench(bench::Arguments),
+    /// Cut the power at every operation, in every way, and judge what comes back
+    Crash(crash::Arguments),
     /// Draw the figures of the documents from what the benches measure
     Report(report::Arguments),
     /// Compute what a volume on a chip costs: RAM, capacity, overhead; runs nothing
@@ -99,6 +103,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         // Its output is for whoever happens to look.
         Command::Serve(arguments) => return serve::run(&arguments, out),
         Command::Bench(arguments) => bench::run(&arguments, out)?,
+        Command::Crash(arguments) => crash::run(&arguments, out)?,
         Command::Report(arguments) => report::run(&arguments, out)?,
         Command::Plan(arguments) => plan::run(&arguments, out)?,
         Command::Layout(arguments) => layout::run(&arguments, out)?,

@@ -1,9 +1,13 @@
 //! Parts of a run that several machines share.
 
+use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// The `part`-th of so many `parts`, counted from 1: `2/3`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Shard {
     part: u64,
     parts: u64,
@@ -17,6 +21,32 @@ impl Shard {
     #[must_use]
     pub const fn does(self, job: u64) -> bool {
         job % self.parts == self.part - 1
+    }
+
+    /// All parts of the same run.
+    #[must_use]
+    pub fn siblings(self) -> Vec<Self> {
+        (1..=self.parts).map(|part| Self { part, ..self }).collect()
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.part, self.parts)
+    }
+}
+
+impl From<Shard> for String {
+    fn from(shard: Shard) -> Self {
+        shard.to_string()
+    }
+}
+
+impl TryFrom<String> for Shard {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 
