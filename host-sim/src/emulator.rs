@@ -72,6 +72,7 @@ pub struct Emulator<M> {
     pub(crate) aging: Option<Aging>,
     pub(crate) noise: SplitMix64,
     pub(crate) watching: Watching<M>,
+    pub(crate) operations_max: u64,
 }
 
 /// The emulated part in memory.
@@ -225,6 +226,7 @@ impl Builder {
                 .map(|model| Aging::new(model, self.seed, &geometry)),
             noise: SplitMix64::derive(self.seed, 0x01),
             watching: Watching::default(),
+            operations_max: u64::MAX,
         }
     }
 }
@@ -358,6 +360,11 @@ impl<M: Media> Emulator<M> {
     /// Changes what [`Builder::strict`] said.
     pub const fn set_strict(&mut self, strict: bool) {
         self.referee.strict = strict;
+    }
+
+    /// From now on, panics when operation `number` over the life of the part is started: whoever goes on for ever is stopped.
+    pub const fn limit_operations(&mut self, number: u64) {
+        self.operations_max = number;
     }
 
     /// The faults, to inject or to clear.

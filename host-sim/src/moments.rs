@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cuesta_hal::Die;
 
 use crate::clock::Ticks;
+use crate::counters::Counters;
 use crate::emulator::Emulator;
 use crate::media::Media;
 use crate::power::{CutPhase, CutPlan, OperationClass};
@@ -24,6 +25,12 @@ pub struct Moment<M> {
 }
 
 impl<M: Media + Clone> Moment<M> {
+    /// What the part was made to do so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.part.counters()
+    }
+
     /// The part as a cut of this moment leaves it, the power still off.
     ///
     /// Of the plan count what becomes of the operation, and the seed.

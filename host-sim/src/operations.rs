@@ -40,6 +40,11 @@ impl<M: Media> Emulator<M> {
         class: OperationClass,
         operation: Operation,
     ) -> Result<(), SimError> {
+        assert!(
+            self.operations() < self.operations_max,
+            "more than {} operations: it goes on for ever",
+            self.operations_max
+        );
         self.before_operation(die, class);
         let hit = self.power.count(class);
         if hit == Hit::Before {

@@ -68,45 +68,6 @@ fn live(chip: &str, seed: u64, base: Version, cleanly: bool) -> Past {
     Past { rig, before, model }
 }
 
-/// Whatever can be written from now on stays written: by day, and after the night.
-fn goes_on(rig: &mut Rig, model: &mut Model, legal: Legal, what: &str) -> Result<(), MountError> {
-    let mut random = SplitMix64::new(1);
-    let mut disk = rig.mount()?;
-    tally(&mut disk, model, legal, what);
-    let mut written = Vec::new();
-    for _ in 0..60 {
-        let sector = random.below(u64::from(disk.volume().capacity())) as u32;
-        match oracle::write(&mut disk, model, sector) {
-            Ok(version) => {
-                written.retain(|&(other, _)| other != sector);
-                written.push((sector, version));
-            }
-            Err(Error::ReadOnly | Error::NoSpace) => break,
-            Err(error) => panic!("{what}: a write fails: {error}"),
-        }
-    }
-    let _ = disk.idle(12, 2000);
-    let _ = disk.flush();
-    assert_holds(&mut disk, &written, what);
-    if disk.unmount().is_err() {
-        rig.nand.power_cycle();
-    }
-    let mut disk = rig.mount()?;
-    assert_holds(&mut disk, &written, &format!("{what}, mounted again"));
-    Ok(())
-}
-
-fn assert_holds(disk: &mut RigDisk<'_>, written: &[(u32, Version)], what: &str) {
-    let mut data = vec![0; disk.volume().sector_bytes()];
-    let mut expected = data.clone();
-    for &(sector, version) in written {
-        let found = disk.read(Sector(sector), &mut data);
-        fill(sector, version, &mut expected);
-        assert_eq!(found, Ok(true), "{what}: sector {sector}");
-        assert!(data == expected, "{what}: sector {sector} is another one");
-    }
-}
-
 fn mount_error(rig: &mut Rig) -> MountError {
     match rig.mount() {
         Ok(_) => panic!("there is no volume to mount"),

@@ -1,11 +1,14 @@
 //! What must hold after a power cut, from the first mount to the writes of the sessions after it.
 
+use cuesta::volume::{Error, MountError, Sector};
+
 use crate::{CutPlan, EmulatedNand, SplitMix64};
 
 use crate::campaign::aged::Making;
 use crate::campaign::change::{filling, mixture};
 use crate::campaign::driver::Driver;
-use crate::campaign::model::Model;
+use crate::campaign::model::{fill, Model, Version};
+use crate::campaign::oracle::{self, tally, Legal};
 use crate::campaign::rig::{Rig, RigDisk};
 use crate::campaign::session::session;
 use crate::campaign::verdict;
@@ -123,5 +126,56 @@ pub fn holds(rig: &mut Rig, model: &mut Model, making: &Making, random: &mut Spl
         let changes = mixture(random, rig.parameters.capacity, CHANGES_AFTER);
         session(rig, model, making.depth, &changes).expect("power");
         verdict::agrees(&mut mount(rig, "at the end"), model, "at the end");
+    }
+}
+
+/// Whatever is on the media, every sector reads as `legal` says, and what is written from now on stays written: at once, after an idle time,
+/// and after a mount.
+///
+/// # Errors
+/// The volume cannot be mounted.
+///
+/// # Panics
+/// When something of that does not hold.
+pub fn goes_on(
+    rig: &mut Rig,
+    model: &mut Model,
+    legal: Legal,
+    what: &str,
+) -> Result<(), MountError> {
+    let mut random = SplitMix64::new(1);
+    let mut disk = rig.mount()?;
+    tally(&mut disk, model, legal, what);
+    let mut written = Vec::new();
+    for _ in 0..60 {
+        let sector = random.below(u64::from(disk.volume().capacity())) as u32;
+        match oracle::write(&mut disk, model, sector) {
+            Ok(version) => {
+                written.retain(|&(other, _)| other != sector);
+                written.push((sector, version));
+            }
+            Err(Error::ReadOnly | Error::NoSpace) => break,
+            Err(error) => panic!("{what}: a write fails: {error}"),
+        }
+    }
+    let _ = disk.idle(12, 2000);
+    let _ = disk.flush();
+    assert_holds(&mut disk, &written, what);
+    if disk.unmount().is_err() {
+        rig.nand.power_cycle();
+    }
+    let mut disk = rig.mount()?;
+    assert_holds(&mut disk, &written, &format!("{what}, mounted again"));
+    Ok(())
+}
+
+fn assert_holds(disk: &mut RigDisk<'_>, written: &[(u32, Version)], what: &str) {
+    let mut data = vec![0; disk.volume().sector_bytes()];
+    let mut expected = data.clone();
+    for &(sector, version) in written {
+        let found = disk.read(Sector(sector), &mut data);
+        fill(sector, version, &mut expected);
+        assert_eq!(found, Ok(true), "{what}: sector {sector}");
+        assert!(data == expected, "{what}: sector {sector} is another one");
     }
 }

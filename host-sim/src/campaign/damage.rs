@@ -54,6 +54,15 @@ pub fn overwrite_block(nand: &mut EmulatedNand, block: u32, mut bytes: impl FnMu
     );
 }
 
+/// Makes a page hold these raw bytes; its state stays.
+pub fn overwrite_page(nand: &mut EmulatedNand, page: PageAddress, raw: Vec<u8>) {
+    let place = place_of(nand, page);
+    let state = nand.media().page(place);
+    let bytes: Arc<[u8]> = raw.into();
+    let stored = nand.media_mut().store(place, &bytes, state);
+    stored.expect("memory does not fail");
+}
+
 /// Fills a block with random bytes.
 pub fn scramble_block(nand: &mut EmulatedNand, block: u32, random: &mut SplitMix64) {
     overwrite_block(nand, block, |_, raw| random.fill(raw));
@@ -106,10 +115,7 @@ pub fn flip_bits(nand: &mut EmulatedNand, page: PageAddress, bits: u32, random: 
         let bit = random.below(raw.len() as u64 * 8) as usize;
         raw[bit / 8] ^= 1 << (bit % 8);
     }
-    let state = nand.media().page(place);
-    let bytes: Arc<[u8]> = raw.into();
-    let stored = nand.media_mut().store(place, &bytes, state);
-    stored.expect("memory does not fail");
+    overwrite_page(nand, page, raw);
 }
 
 /// Flips so many different bits of a stretch of a page.
@@ -120,7 +126,6 @@ pub fn flip_within(
     bits: u32,
     random: &mut SplitMix64,
 ) {
-    let place = place_of(nand, page);
     let mut raw = nand.true_bytes(page);
     let mut flipped = std::collections::BTreeSet::new();
     while flipped.len() < bits as usize {
@@ -129,10 +134,7 @@ pub fn flip_within(
     for bit in flipped {
         raw[bit / 8] ^= 1 << (bit % 8);
     }
-    let state = nand.media().page(place);
-    let bytes: Arc<[u8]> = raw.into();
-    let stored = nand.media_mut().store(place, &bytes, state);
-    stored.expect("memory does not fail");
+    overwrite_page(nand, page, raw);
 }
 
 /// Every page that was programmed since its block was erased.

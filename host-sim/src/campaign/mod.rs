@@ -15,6 +15,7 @@ pub mod change;
 pub mod crash;
 pub mod damage;
 pub mod driver;
+pub mod fuzz;
 pub mod jobs;
 pub mod model;
 pub mod oracle;

@@ -15,6 +15,8 @@ const FINDINGS_MAX: usize = 20;
 pub struct Finding {
     /// The command that runs the case again.
     pub replay: String,
+    /// A command that finds it with a shorter workload, if that was looked for and found.
+    pub shorter: Option<String>,
     /// What failed.
     pub what: String,
 }

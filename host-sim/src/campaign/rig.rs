@@ -100,6 +100,16 @@ impl Rig {
         (Self::new(builder, &options, Budget::Full), most)
     }
 
+    /// The same with another part, and memory of its own.
+    #[must_use]
+    pub fn with(&self, nand: EmulatedNand) -> Self {
+        Self {
+            nand,
+            memory: self.memory.clone(),
+            parameters: self.parameters,
+        }
+    }
+
     /// Mounts the volume.
     ///
     /// # Errors

@@ -29,11 +29,10 @@ const fn wide(width: u16, blocks: u32, budget: Budget) -> Making {
     }
 }
 
-/// Small blocks, or a short workload would empty none.
-const fn short_blocks(making: Making, depth: usize) -> Making {
+/// The same with short blocks, so that a short workload goes through many.
+const fn short(making: Making) -> Making {
     Making {
         pages_per_block: Some(8),
-        depth,
         ..making
     }
 }
@@ -43,6 +42,7 @@ const fn subject(name: &'static str, making: Making) -> Subject {
 }
 
 const MULTI_PARITY: Making = Making {
+    depth: 7,
     page_bytes: Some(8192),
     ..Making::of("tiny-multi", Budget::Full).with_levels(28, &["a=parity=2"])
 };
@@ -54,43 +54,51 @@ const MULTI_MIRRORED: Making = Making {
 };
 
 /// All of them.
-pub const SUBJECTS: [Subject; 16] = [
-    subject("one-die-min", several("tiny", 24, 1, Budget::Minimum)),
-    subject("one-die-full", several("tiny", 24, 1, Budget::Full)),
-    subject("two-dies-min", several("tiny2", 18, 3, Budget::Minimum)),
-    subject("two-dies-full", several("tiny2", 18, 1, Budget::Full)),
-    subject("four-dies-min", several("tiny4", 9, 4, Budget::Minimum)),
-    subject("four-dies-full", several("tiny4", 9, 5, Budget::Full)),
-    subject("two-wide-min", wide(2, 14, Budget::Minimum)),
-    subject("four-wide-full", wide(4, 24, Budget::Full)),
+pub const SUBJECTS: [Subject; 18] = [
+    subject(
+        "one-die-min",
+        short(several("tiny", 28, 1, Budget::Minimum)),
+    ),
+    subject("one-die-full", short(several("tiny", 28, 1, Budget::Full))),
+    subject("one-die-long", several("tiny", 28, 1, Budget::Full)),
+    subject(
+        "two-dies-min",
+        short(several("tiny2", 18, 3, Budget::Minimum)),
+    ),
+    subject(
+        "two-dies-full",
+        short(several("tiny2", 18, 1, Budget::Full)),
+    ),
+    subject(
+        "four-dies-min",
+        short(several("tiny4", 9, 4, Budget::Minimum)),
+    ),
+    subject(
+        "four-dies-full",
+        short(several("tiny4", 9, 5, Budget::Full)),
+    ),
+    subject("four-dies-long", several("tiny4", 9, 4, Budget::Minimum)),
+    subject("two-wide-min", short(wide(2, 14, Budget::Minimum))),
+    subject("four-wide-full", short(wide(4, 26, Budget::Full))),
     subject("multi-min", several("tiny-multi", 10, 5, Budget::Minimum)),
     subject("multi-full", several("tiny-multi", 10, 5, Budget::Full)),
     subject(
         "one-die-mirror",
-        short_blocks(
-            Making::of("tiny", Budget::Minimum).with_levels(88, &["a", "b=mirror=2"]),
-            1,
-        ),
+        short(several("tiny", 1, 1, Budget::Minimum).with_levels(88, &["a", "b=mirror=2"])),
     ),
     subject(
         "four-dies-mirror",
-        short_blocks(
-            Making::of("tiny4", Budget::Minimum).with_levels(40, &["a=mirror=3", "b=crc"]),
-            4,
-        ),
+        short(several("tiny4", 1, 4, Budget::Minimum).with_levels(40, &["a=mirror=3", "b=crc"])),
     ),
     subject(
         "four-dies-parity",
-        short_blocks(
-            Making::of("tiny4", Budget::Minimum).with_levels(40, &["a=parity=3", "b=crc"]),
-            4,
-        ),
+        short(several("tiny4", 1, 4, Budget::Minimum).with_levels(40, &["a=parity=3", "b=crc"])),
     ),
-    subject("multi-mirror", MULTI_MIRRORED),
-    subject("multi-parity", short_blocks(MULTI_PARITY, 7)),
+    subject("multi-mirror", short(MULTI_MIRRORED)),
+    subject("multi-parity", short(MULTI_PARITY)),
     subject(
         "chip-ecc",
-        several("tiny", 24, 1, Budget::Minimum).with_chip_ecc(),
+        short(several("tiny", 28, 1, Budget::Minimum).with_chip_ecc()),
     ),
 ];
 

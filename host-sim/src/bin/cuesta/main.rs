@@ -11,6 +11,7 @@ mod disk;
 mod export;
 mod failure;
 mod format;
+mod fuzz;
 mod import;
 mod info;
 mod layout;
@@ -69,6 +70,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Cut the power at every operation, in every way, and judge what comes back
     Crash(crash::Arguments),
+    /// Tamper with what disks hold, in many ways, and use them
+    Fuzz(fuzz::Arguments),
     /// Draw the figures of the documents from what the benches measure
     Report(report::Arguments),
     /// Compute what a volume on a chip costs: RAM, capacity, overhead; runs nothing
@@ -104,6 +107,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Serve(arguments) => return serve::run(&arguments, out),
         Command::Bench(arguments) => bench::run(&arguments, out)?,
         Command::Crash(arguments) => crash::run(&arguments, out)?,
+        Command::Fuzz(arguments) => fuzz::run(&arguments, out)?,
         Command::Report(arguments) => report::run(&arguments, out)?,
         Command::Plan(arguments) => plan::run(&arguments, out)?,
         Command::Layout(arguments) => layout::run(&arguments, out)?,
