@@ -13,7 +13,7 @@ use crate::media::{Media, RamMedia};
 use crate::moments::Watching;
 use crate::power::{CutPlan, Power};
 use crate::prng::SplitMix64;
-use crate::referee::{Referee, Violation};
+use crate::referee::{Record, Referee, Violation};
 use crate::region::Region;
 use cuesta_hal::{BlockAddress, Buffer, Columns, Die, Geometry, PageAddress};
 use std::collections::BTreeSet;
@@ -355,6 +355,13 @@ impl<M: Media> Emulator<M> {
     #[must_use]
     pub const fn violation_count(&self) -> u64 {
         self.referee.count()
+    }
+
+    /// The last deeds on a block, oldest first: for the message of a test that fails.
+    #[must_use]
+    pub fn history(&self, block: BlockAddress) -> Vec<Record> {
+        self.index(block)
+            .map_or_else(Vec::new, |index| self.referee.history(index))
     }
 
     /// Changes what [`Builder::strict`] said.

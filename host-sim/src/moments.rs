@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cuesta_hal::Die;
+use cuesta_hal::PageAddress;
 
 use crate::clock::Ticks;
 use crate::counters::Counters;
@@ -21,7 +21,8 @@ pub struct Moment<M> {
     pub class: OperationClass,
     /// Where in the operation.
     pub phase: CutPhase,
-    die: Die,
+    /// The page that is programmed, or the first of the block that is erased.
+    pub page: PageAddress,
 }
 
 impl<M: Media + Clone> Moment<M> {
@@ -31,6 +32,20 @@ impl<M: Media + Clone> Moment<M> {
         self.part.counters()
     }
 
+    /// The operation, and what was done before to its block.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let PageAddress { block, page } = self.page;
+        let mut text = format!(
+            "{:?} operation {}, a {:?} of die {} block {} page {}; before it to that block:",
+            self.phase, self.operation, self.class, block.die.0, block.block.0, page.0
+        );
+        for record in self.part.history(block) {
+            text += &format!(" #{} {:?};", record.operation, record.deed);
+        }
+        text
+    }
+
     /// The part as a cut of this moment leaves it, the power still off.
     ///
     /// Of the plan count what becomes of the operation, and the seed.
@@ -38,7 +53,7 @@ impl<M: Media + Clone> Moment<M> {
     pub fn cut(&self, plan: CutPlan) -> Emulator<M> {
         let mut part = self.part.clone();
         part.power.plan = Some(plan);
-        part.power.target = Some(self.die.0);
+        part.power.target = Some(self.page.die().0);
         part.cut();
         part
     }
@@ -74,7 +89,7 @@ struct Due {
     operation: u64,
     class: OperationClass,
     phase: CutPhase,
-    die: Die,
+    page: PageAddress,
 }
 
 /// Takes the moments of a part.
@@ -138,20 +153,20 @@ impl<M: Media> Emulator<M> {
                 operation: due.operation,
                 class: due.class,
                 phase: due.phase,
-                die: due.die,
+                page: due.page,
             });
         }
     }
 
     /// An operation is about to start.
-    pub(crate) fn before_operation(&mut self, die: Die, class: OperationClass) {
+    pub(crate) fn before_operation(&mut self, page: PageAddress, class: OperationClass) {
         if self.watching.0.is_some() && OperationClass::Changing.covers(class) {
             self.take_moment(Due {
                 at: self.clock.now(),
                 operation: self.counts.operations() + 1,
                 class,
                 phase: CutPhase::Before,
-                die,
+                page,
             });
         }
     }
@@ -159,7 +174,7 @@ impl<M: Media> Emulator<M> {
     /// An operation has started; its array works in this span.
     pub(crate) fn operation_started(
         &mut self,
-        die: Die,
+        page: PageAddress,
         class: OperationClass,
         array: (Ticks, Ticks),
     ) {
@@ -173,7 +188,7 @@ impl<M: Media> Emulator<M> {
                         operation,
                         class,
                         phase,
-                        die,
+                        page,
                     });
                 }
             }

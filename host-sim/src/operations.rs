@@ -45,7 +45,11 @@ impl<M: Media> Emulator<M> {
             "more than {} operations: it goes on for ever",
             self.operations_max
         );
-        self.before_operation(die, class);
+        let target = match &operation {
+            Operation::Read { page, .. } | Operation::Program { page, .. } => *page,
+            Operation::Erase { block } => block.page(0),
+        };
+        self.before_operation(target, class);
         let hit = self.power.count(class);
         if hit == Hit::Before {
             self.cut();
@@ -80,7 +84,7 @@ impl<M: Media> Emulator<M> {
         };
         let fault = self.faults.draw(class, block, page);
         let array = self.clock.start(die, course);
-        self.operation_started(die, class, array);
+        self.operation_started(target, class, array);
         match hit {
             Hit::No | Hit::Before => {}
             Hit::During => {

@@ -156,7 +156,7 @@ impl Referee {
         }
     }
 
-    fn history(&self, block: u32) -> Vec<Record> {
+    pub(crate) fn history(&self, block: u32) -> Vec<Record> {
         self.histories
             .get(block as usize)
             .map_or_else(Vec::new, |history| {

@@ -60,7 +60,12 @@ impl<N: Nand> Volume<'_, N> {
                 continue;
             }
             match self.make_record(segment, offset)? {
-                Some(die) => gaps.untimed |= self.take_record(die)?,
+                Some(die) => {
+                    if self.take_record(die)? {
+                        self.enter_journal(segment, self.journal_sequence, None);
+                        gaps.untimed = true;
+                    }
+                }
                 // A block whose erase has failed when the segment was opened has none; which blocks are bad stands further on.
                 None if self.is_journal_block(segment, offset, gaps.since)? => {
                     return Err(MountError::Damaged);

@@ -224,7 +224,7 @@ impl<N: Nand> Volume<'_, N> {
             // A record page comes first: it may name the segment in which the journal goes on.
             let mut good = header.kind == Kind::Record
                 && match self.read_journal(segment, offset, &header)? {
-                    Some(die) => self.replay_record(die, &header, &mut replayed, covers)?,
+                    Some(die) => self.replay_record(die, &page, &mut replayed, covers)?,
                     None => false,
                 };
             let behind = offset + u32::from(header.span) + 1;
@@ -235,7 +235,7 @@ impl<N: Nand> Volume<'_, N> {
                 Kind::Record if !good && finished => {
                     let made = self.make_record(segment, offset)?;
                     let die = made.ok_or(MountError::Damaged)?;
-                    good = self.replay_record(die, &header, &mut replayed, covers)?;
+                    good = self.replay_record(die, &page, &mut replayed, covers)?;
                     if !good {
                         return Err(MountError::Damaged);
                     }
@@ -278,11 +278,11 @@ impl<N: Nand> Volume<'_, N> {
         Ok(replayed)
     }
 
-    /// Replays the record page in the buffer of a die; false when it is none of this volume.
+    /// Replays a record page that is in the buffer of a die; false when it is none of this volume.
     fn replay_record(
         &mut self,
         die: Die,
-        header: &Header,
+        found: &Found,
         replayed: &mut Replayed,
         covers: &mut Covers,
     ) -> Result<bool, MountError> {
@@ -290,8 +290,9 @@ impl<N: Nand> Volume<'_, N> {
         if !self.take_record(die)? {
             return Ok(false);
         }
+        self.enter_journal(found.segment, self.journal_sequence, None);
         replayed.exact = exact;
-        replayed.record_time = header.time;
+        replayed.record_time = found.header.time;
         covers.clear();
         Ok(true)
     }
@@ -324,8 +325,14 @@ impl<N: Nand> Volume<'_, N> {
         self.segments.set_level(segment, level);
     }
 
-    /// A segment belongs to the journal.
-    fn enter_journal(&mut self, segment: Segment, sequence: u16, header: Option<&Header>) {
+    /// A segment belongs to the journal, whatever a record page in it says: a page whose program has failed is programmed anew as it stands, and may name
+    /// the segment that was opened for it.
+    pub(super) fn enter_journal(
+        &mut self,
+        segment: Segment,
+        sequence: u16,
+        header: Option<&Header>,
+    ) {
         self.segments.set_state(segment, State::Journal);
         self.segments.set_stamp(segment, sequence);
         self.segments.set_class(segment, JOURNAL);

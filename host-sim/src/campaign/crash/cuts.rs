@@ -31,7 +31,7 @@ pub(super) fn cut_everywhere(
         for (index, tear) in Tear::of(branch.moment.phase, class).into_iter().enumerate() {
             let path = [stem, &[moment, index]].concat();
             let kind = || tear.kind(class);
-            job.judge(tally, (&path, only), kind, || {
+            job.judge(tally, (&path, only), branch, kind, || {
                 let mut random = stage.random_of(&path);
                 stage.cut(branch, tear.at(0, random.next()), random)
             });

@@ -101,6 +101,7 @@ pub(super) fn run(job: Job, only: &[usize], tally: &mut Tally) {
                 job.judge(
                     tally,
                     (&path, only),
+                    branch,
                     || (*name).to_owned(),
                     || {
                         let random = stage.random_of(&path);

@@ -20,6 +20,7 @@ pub use shrink::shrink;
 use crate::campaign::attempt::attempt;
 use crate::campaign::report::{Finding, Tally};
 use crate::campaign::subject::Subject;
+use crate::campaign::witness::Branch;
 
 /// What one thread does at a time: all cuts of some workloads of a disk.
 #[derive(Debug, Clone, Copy)]
@@ -92,11 +93,12 @@ impl Job {
         }
     }
 
-    /// Judges a case of a kind, if it is one of those asked for.
+    /// Judges a case of a kind, a cut of this branch, if it is one of those asked for.
     fn judge(
         &self,
         tally: &mut Tally,
         (path, only): (&[usize], &[usize]),
+        branch: &Branch,
         kind: impl FnOnce() -> String,
         case: impl FnOnce() -> u64,
     ) {
@@ -105,7 +107,10 @@ impl Job {
         }
         match attempt(case) {
             Ok(operations) => tally.operations += operations,
-            Err(what) => tally.find(self.finding(path, what)),
+            Err(what) => {
+                let what = format!("{what}\ncut {}", branch.moment.describe());
+                tally.find(self.finding(path, what));
+            }
         }
         tally.count(&kind(), 1);
     }

@@ -45,7 +45,7 @@ pub(super) fn run(job: Job, only: &[usize], keep: Option<&[usize]>, tally: &mut 
                     branch.moment.phase, branch.moment.class
                 )
             };
-            job.judge(tally, (&path, only), kind, || {
+            job.judge(tally, (&path, only), branch, kind, || {
                 let mut random = stage.random_of(&path);
                 stage.cut(branch, CutPlan::during(0, random.next()), random)
             });
