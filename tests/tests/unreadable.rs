@@ -6,6 +6,7 @@ use cuesta_sim::campaign::damage::{block_of, flip_bits, flip_within, programmed_
 use cuesta_sim::campaign::model::{fill, Model};
 use cuesta_sim::campaign::oracle::{self, expect_current, tally, within, Legal, Reading};
 use cuesta_sim::campaign::rig::Rig;
+use cuesta_sim::campaign::verdict;
 use cuesta_sim::{EmulatedNand, Fault, SplitMix64, Trigger};
 use cuesta_tests::full::{full, overwrite, use_and_check};
 
@@ -296,6 +297,37 @@ fn stale_and_wrong_reads_are_never_returned_as_data() {
                 overwrite(&mut disk, &mut model, &mut random, 300)
                     .unwrap_or_else(|error| panic!("{what}: {error}"));
                 tally(&mut disk, &model, Legal::CurrentOrRefused, &what);
+            }
+        }
+    });
+}
+
+/// A page that holds nothing.
+fn blank_page(nand: &EmulatedNand) -> PageAddress {
+    let geometry = *nand.geometry();
+    (0..geometry.blocks())
+        .flat_map(|block| (0..geometry.pages_per_block).map(move |page| (block, page)))
+        .map(|(block, page)| block_of(nand, block).page(page))
+        .find(|&page| nand.true_bytes(page).iter().all(|&byte| byte == 0xFF))
+        .expect("a page that was not programmed")
+}
+
+#[test]
+fn pages_that_read_as_erased_once_in_a_while_lose_nothing_to_the_groomer() {
+    within(200, "blank reads", || {
+        for chip in CHIPS {
+            for seed in 43..47 {
+                let (mut rig, mut model) = full(chip, seed, Budget::Full);
+                let blank = Fault::WrongPageRead(blank_page(&rig.nand));
+                let mut disk = rig.mount().expect("a volume");
+                let mut random = SplitMix64::new(seed);
+                overwrite(&mut disk, &mut model, &mut random, 1).expect("room");
+                let faults = disk.volume_mut().nand_mut().faults();
+                faults.every(Trigger::OneIn(40), blank);
+                overwrite(&mut disk, &mut model, &mut random, 400).expect("room");
+                disk.volume_mut().nand_mut().faults().clear();
+                verdict::agrees(&mut disk, &model, chip);
+                verdict::verifies(&mut disk, chip);
             }
         }
     });

@@ -17,7 +17,7 @@ use super::write::Source;
 use super::Volume;
 use crate::codec::{HeaderState, Kind};
 
-/// Passes over a victim before what is left in it is given up.
+/// Passes over a victim before what is left in it is given up: a page may read as erased, or as another one, once.
 const PASSES_MAX: u8 = 3;
 
 /// A sector found in the victim.
@@ -44,7 +44,7 @@ enum Stage {
     Rebuild,
     /// Its sectors are to be appended elsewhere.
     Append,
-    /// Its headers cannot be read: the index is searched for whatever names it.
+    /// Its headers cannot be read, or nothing tells of it: the index is searched for whatever names it.
     Search(MapIndex),
     /// All pages are done.
     Finish,
@@ -68,6 +68,8 @@ pub(super) struct Groom {
     passes: u8,
     /// A relocation out of the victim failed: another pass is needed.
     dropped: bool,
+    /// The headers do not tell of everything that counts in the victim: the index is searched for what names any of its pages.
+    unaccounted: bool,
     /// The victim must be freed at once.
     urgent: bool,
     /// No segment can be reclaimed.
@@ -533,12 +535,13 @@ impl<N: Nand> Volume<'_, N> {
         }
     }
 
-    /// Looks through the index for sectors that are in the current, unreadable page.
+    /// Looks through the index for sectors that are in the current, unreadable page, or anywhere in the victim.
     fn search(&mut self, victim: Segment, map: MapIndex) -> Step {
-        if self.emptied(victim) {
-            return self.next_page();
-        }
-        if map.0 >= self.shape.map_pages {
+        if self.emptied(victim) || map.0 >= self.shape.map_pages {
+            if self.groom.unaccounted {
+                self.groom.stage = Stage::Finish;
+                return Step::Again;
+            }
             return self.next_page();
         }
         let location = self.directory[map.0 as usize].location;
@@ -551,7 +554,9 @@ impl<N: Nand> Volume<'_, N> {
         for sector in start.0..end.0 {
             let sector = Sector(sector);
             if let Lookup::Known(at) = self.lookup(sector) {
-                let here = at.0 >= first.0 && at.0 < first.0 + self.shape.units;
+                let in_page = at.0 >= first.0 && at.0 < first.0 + self.shape.units;
+                let in_victim = at.is_mapped() && self.shape.segment(at) == victim;
+                let here = in_page || (self.groom.unaccounted && in_victim);
                 if here && !self.sector_busy(sector) && !self.lose(sector, at) {
                     return Step::Wait;
                 }
@@ -576,11 +581,17 @@ impl<N: Nand> Volume<'_, N> {
             self.pending.wanted = true;
             return Step::Again;
         }
-        if self.groom.dropped && self.groom.passes < PASSES_MAX {
+        let left = !self.emptied(victim);
+        if (self.groom.dropped || left) && self.groom.passes < PASSES_MAX {
             self.groom.passes += 1;
             self.groom.dropped = false;
             self.groom.offset = 0;
             self.groom.stage = Stage::Look;
+            return Step::Again;
+        }
+        if left && !self.groom.dropped && !self.groom.unaccounted {
+            self.groom.unaccounted = true;
+            self.groom.stage = Stage::Search(MapIndex(0));
             return Step::Again;
         }
         let level = self.groom.leveling;
@@ -592,7 +603,7 @@ impl<N: Nand> Volume<'_, N> {
             // Programs keep failing: it is tried again as any other victim.
             return Step::Wait;
         }
-        // Every page was held against the index. A count that is left belongs to mappings that were lost with their map page.
+        // Every page was held against the index, and the index against the victim. A count that is left belongs to mappings that were lost with their map page.
         self.release(victim);
         Step::Wait
     }
