@@ -11,6 +11,9 @@ const ERASES_LEFT_PERCENT: u32 = 10;
 /// Of the blocks that the maker allows to be bad, one in so many may still fail when the end is near.
 const SPARE_SHARE: u32 = 4;
 
+/// Places of a ring, of which one holds the last checkpoint, one the newest trace, and one is written.
+const PLACES_ENOUGH: u32 = 3;
+
 /// What is left of a volume's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -24,6 +27,9 @@ pub struct Life {
     pub spare_blocks: u32,
     /// Blocks that the maker allows to be bad, those from the factory included.
     pub bad_blocks_max: u32,
+    /// Places for checkpoints whose blocks are good, in the ring with the fewest of those that are needed. Three are enough for ever; with two the next failure
+    /// may be the end.
+    pub places: u32,
     /// The volume takes no more writes.
     pub over: bool,
 }
@@ -34,7 +40,8 @@ pub struct Life {
 pub enum Outlook {
     /// There is nothing to be done.
     Good,
-    /// Nine tenths of the rated erases are used up, or three quarters of the blocks that may be bad are: time to replace the part. All still works.
+    /// Nine tenths of the rated erases are used up, or three quarters of the blocks that may be bad are, or a place for checkpoints has failed: time to replace the
+    /// part. All still works.
     EndsSoon,
     /// The volume takes no more writes; what can be read stays readable.
     Over,
@@ -58,6 +65,7 @@ impl Life {
             Outlook::Over
         } else if self.erases_left_percent() <= ERASES_LEFT_PERCENT
             || self.spare_blocks <= self.bad_blocks_max / SPARE_SHARE
+            || self.places < PLACES_ENOUGH
         {
             Outlook::EndsSoon
         } else {
@@ -81,6 +89,7 @@ impl<N: Nand> Volume<'_, N> {
             endurance: geometry.endurance_cycles,
             spare_blocks: self.good_blocks().saturating_sub(self.blocks_needed()),
             bad_blocks_max: geometry.bad_blocks_max_per_die * u32::from(geometry.dies),
+            places: self.sound_places(),
             over: self.session == Session::ReadOnly || self.out_of_space(),
         }
     }

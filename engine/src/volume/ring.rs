@@ -135,13 +135,33 @@ impl<N: Nand> Volume<'_, N> {
 
     /// The place of a ring to be tried next: one that may be erased, without bad blocks.
     fn sound_place(&self, ring: u8) -> Option<u8> {
-        self.erasable_places(ring).find(|&slot| {
-            let from = u32::from(slot) * self.quota.blocks_per_slot;
-            (from..from + self.quota.blocks_per_slot).all(|index| {
-                self.ring_block(ring, index)
-                    .is_some_and(|block| !self.is_bad(self.shape.block_number(block)))
-            })
+        self.erasable_places(ring)
+            .find(|&slot| self.is_sound(ring, slot))
+    }
+
+    /// True when a place has no bad blocks.
+    fn is_sound(&self, ring: u8, slot: u8) -> bool {
+        let from = u32::from(slot) * self.quota.blocks_per_slot;
+        (from..from + self.quota.blocks_per_slot).all(|index| {
+            self.ring_block(ring, index)
+                .is_some_and(|block| !self.is_bad(self.shape.block_number(block)))
         })
+    }
+
+    /// Places without bad blocks in the ring with the fewest of those that are needed.
+    pub(super) fn sound_places(&self) -> u32 {
+        let mut places: heapless::Vec<u32, RINGS_MAX> = heapless::Vec::new();
+        for ring in 0..RINGS_MAX as u8 {
+            let of = &self.rings[usize::from(ring)];
+            if of.in_use() {
+                let slots = of.blocks.len() as u32 / self.quota.blocks_per_slot;
+                let sound = (0..slots).filter(|&slot| self.is_sound(ring, slot as u8));
+                let _ = places.push(sound.count() as u32);
+            }
+        }
+        places.sort_unstable();
+        let spare = places.len().saturating_sub(RINGS_LEAST);
+        places.get(spare).copied().unwrap_or(0)
     }
 
     /// The places of a ring that may be erased, from the one behind the place in use on.

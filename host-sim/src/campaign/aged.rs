@@ -1,6 +1,6 @@
 //! Disks that have been used for a while: filled, overwritten, groomed, and ready for a short workload in which everything happens.
 
-use crate::{chip, EmulatedNand, SplitMix64};
+use crate::{chip, AgingModel, EmulatedNand, SplitMix64};
 use cuesta::codec::PageLayout;
 use cuesta::volume::{Budget, FormatOptions, Level, Parameters, Quota, Stats};
 use cuesta_hal::{ChipEcc, Geometry, Nand};
@@ -99,6 +99,19 @@ impl Making {
     /// When it is impossible.
     #[must_use]
     pub fn make(&self, seed: u64) -> Rig {
+        self.make_with(seed, None)
+    }
+
+    /// A fresh disk on a part that is rated for so many cycles and ages, with a factory-bad block on each die.
+    ///
+    /// # Panics
+    /// When it is impossible.
+    #[must_use]
+    pub fn make_mortal(&self, seed: u64, rated: u32, aging: AgingModel) -> Rig {
+        self.make_with(seed, Some((rated, aging)))
+    }
+
+    fn make_with(&self, seed: u64, mortal: Option<(u32, AgingModel)>) -> Rig {
         let row = chip(self.chip).expect("a chip of the table");
         let mut builder = EmulatedNand::builder(self.chip)
             .expect("a chip of the table")
@@ -106,7 +119,11 @@ impl Making {
             .strict(true)
             .watch_after_torn(true);
         let own = row.geometry;
+        if let Some((_, aging)) = mortal {
+            builder = builder.aging(aging).random_bad_blocks(1);
+        }
         let geometry = Geometry {
+            endurance_cycles: mortal.map_or(own.endurance_cycles, |(rated, _)| rated),
             blocks_per_die: self.blocks_per_die.unwrap_or(own.blocks_per_die),
             pages_per_block: self.pages_per_block.unwrap_or(own.pages_per_block),
             page_bytes: self.page_bytes.unwrap_or(own.page_bytes),

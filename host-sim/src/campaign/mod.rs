@@ -22,6 +22,7 @@ pub mod oracle;
 pub mod report;
 pub mod rig;
 pub mod session;
+pub mod soak;
 pub mod subject;
 pub mod tear;
 pub mod verdict;

@@ -28,6 +28,8 @@ pub struct Tally {
     pub cases: u64,
     /// The same by kind.
     pub kinds: BTreeMap<String, u64>,
+    /// What happened in them, by kind.
+    pub notes: BTreeMap<String, u64>,
     /// Operations of the flash that were carried out and refereed.
     pub operations: u64,
     /// Cases that failed.
@@ -43,6 +45,11 @@ impl Tally {
         *self.kinds.entry(kind.to_owned()).or_default() += cases;
     }
 
+    /// Something happened in a case, so many times.
+    pub fn note(&mut self, kind: &str, times: u64) {
+        *self.notes.entry(kind.to_owned()).or_default() += times;
+    }
+
     /// A case failed.
     pub fn find(&mut self, finding: Finding) {
         self.failed += 1;
@@ -56,6 +63,9 @@ impl Tally {
         self.cases += other.cases;
         for (kind, cases) in other.kinds {
             *self.kinds.entry(kind).or_default() += cases;
+        }
+        for (kind, times) in other.notes {
+            *self.notes.entry(kind).or_default() += times;
         }
         self.operations += other.operations;
         self.failed += other.failed;

@@ -68,6 +68,9 @@ pub fn tell(report: &Report, json: bool, out: &mut dyn Write) -> Result<(), Fail
         for (kind, cases) in &tally.kinds {
             table.row(vec![kind.clone(), cases.to_string()]);
         }
+        for (kind, times) in &tally.notes {
+            table.row(vec![format!("  {kind}"), times.to_string()]);
+        }
         table.print(out)?;
         for finding in &tally.findings {
             writeln!(out, "FAILED  {}", finding.replay)?;

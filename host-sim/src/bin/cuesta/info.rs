@@ -70,6 +70,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             "endurance_cycles": geometry.endurance_cycles,
             "erases_left_percent": info.life.erases_left_percent(),
             "spare_blocks": info.life.spare_blocks,
+            "checkpoint_places": info.life.places,
             "bad_blocks_max": info.life.bad_blocks_max,
             "outlook": match info.life.outlook() {
                 Outlook::Good => "good",

@@ -17,6 +17,7 @@ mod info;
 mod layout;
 mod level_page;
 mod levels;
+mod merge;
 mod page_ranges;
 mod plan;
 mod progress;
@@ -24,6 +25,7 @@ mod ram_table;
 mod report;
 mod serve;
 mod size;
+mod soak;
 mod table;
 
 use std::io::{self, Write};
@@ -72,6 +74,10 @@ enum Command {
     Crash(crash::Arguments),
     /// Tamper with what disks hold, in many ways, and use them
     Fuzz(fuzz::Arguments),
+    /// Let disks live until they are worn out
+    Soak(soak::Arguments),
+    /// Add up the reports of shards of a campaign
+    Merge(merge::Arguments),
     /// Draw the figures of the documents from what the benches measure
     Report(report::Arguments),
     /// Compute what a volume on a chip costs: RAM, capacity, overhead; runs nothing
@@ -108,6 +114,8 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Bench(arguments) => bench::run(&arguments, out)?,
         Command::Crash(arguments) => crash::run(&arguments, out)?,
         Command::Fuzz(arguments) => fuzz::run(&arguments, out)?,
+        Command::Soak(arguments) => soak::run(&arguments, out)?,
+        Command::Merge(arguments) => merge::run(&arguments, out)?,
         Command::Report(arguments) => report::run(&arguments, out)?,
         Command::Plan(arguments) => plan::run(&arguments, out)?,
         Command::Layout(arguments) => layout::run(&arguments, out)?,
