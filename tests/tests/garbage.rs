@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use cuesta::codec::crc::Seed;
 use cuesta::codec::{HeaderState, PageLayout};
-use cuesta::volume::{Budget, Error, MountError, Sector, Volume, FORMAT_VERSION};
+use cuesta::volume::{Budget, MountError, Sector, Volume, FORMAT_VERSION};
 use cuesta_hal::{Geometry, Nand, Pairing};
+use cuesta_sim::campaign::aftermath::goes_on;
 use cuesta_sim::campaign::damage::{
     blank_block, block_of, flip_bits, overwrite_block, programmed_pages, scramble_block,
     transplant_block,

@@ -554,9 +554,11 @@ impl<N: Nand> Volume<'_, N> {
         for sector in start.0..end.0 {
             let sector = Sector(sector);
             if let Lookup::Known(at) = self.lookup(sector) {
-                let in_page = at.0 >= first.0 && at.0 < first.0 + self.shape.units;
-                let in_victim = at.is_mapped() && self.shape.segment(at) == victim;
-                let here = in_page || (self.groom.unaccounted && in_victim);
+                let here = if self.groom.unaccounted {
+                    at.is_mapped() && self.shape.segment(at) == victim
+                } else {
+                    at.0 >= first.0 && at.0 < first.0 + self.shape.units
+                };
                 if here && !self.sector_busy(sector) && !self.lose(sector, at) {
                     return Step::Wait;
                 }
