@@ -94,7 +94,7 @@ impl<N: Nand> Volume<'_, N> {
         }
         self.used = (self.used + self.cost_at(new)).saturating_sub(self.cost_at(old));
         match (old.is_mapped(), new.is_mapped()) {
-            (false, true) => self.mapped += 1,
+            (false, true) => self.mapped = (self.mapped + 1).min(self.shape.capacity),
             (true, false) => self.mapped = self.mapped.saturating_sub(1),
             _ => {}
         }

@@ -262,8 +262,8 @@ impl<N: Nand> Volume<'_, N> {
         self.time = self.time.max(head.time);
         self.host_writes = head.host_writes;
         self.wear_base = head.wear_base;
-        self.mapped = head.mapped;
-        self.used = head.used;
+        self.mapped = head.mapped.min(self.shape.capacity);
+        self.used = head.used.min(self.room());
         self.random ^= head.time as u32 | 1;
         self.segments.all_old();
         let slots = self.shape.slots();
