@@ -11,6 +11,8 @@ use cuesta_sim::campaign::rig::Rig;
 
 const CHIPS: [&str; 4] = ["tiny", "tiny2", "tiny4", "tiny-multi"];
 
+/// Of the least erases of a segment.
+const HEAD_WEAR_BASE: usize = 81;
 /// Of the number of mapped sectors, and of what they take up.
 const HEAD_MAPPED: usize = 85;
 
@@ -146,4 +148,9 @@ fn a_head_with_more_mapped_sectors_than_there_are_does_no_harm() {
     within(100, "mapped sectors", || {
         goes_on_with(HEAD_MAPPED, &[0xFF; 12])
     });
+}
+
+#[test]
+fn a_head_with_more_erases_than_headers_can_tell_does_no_harm() {
+    within(100, "erases", || goes_on_with(HEAD_WEAR_BASE, &[0xFF; 4]));
 }

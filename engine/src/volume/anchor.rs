@@ -10,6 +10,9 @@ use super::wire::{Reader, Writer};
 /// First bytes of a checkpoint.
 const MAGIC: [u8; 8] = *b"CUESTA\x1A\n";
 
+/// Most erases of a block: headers have 24 bits for them.
+const ERASES_MAX: u32 = (1 << 24) - 1;
+
 /// Number of an opening page, where others have the number of their part of the checkpoint.
 pub(super) const OPENING: u32 = 0xFFFF;
 /// Number of the page behind it, which holds nothing: when it is there, the program of the opening page was finished.
@@ -154,7 +157,7 @@ impl Head {
         let time = input.u64()?;
         let void_from = input.u64()?;
         let host_writes = input.u32()?;
-        let wear_base = input.u32()?;
+        let wear_base = input.u32()?.min(ERASES_MAX);
         let mapped = input.u32()?;
         let used = input.u64()?;
         let mut rings = Vec::new();
