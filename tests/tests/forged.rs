@@ -2,7 +2,7 @@
 
 use cuesta::codec::crc::Seed;
 use cuesta::codec::{Header, HeaderState, Kind, PageLayout};
-use cuesta::volume::{Budget, Error, Sector, Shape};
+use cuesta::volume::{Budget, Error, MountError, Sector, Shape};
 use cuesta_hal::{Nand, PageAddress};
 use cuesta_sim::campaign::damage::{overwrite_page, place_of, programmed_pages};
 use cuesta_sim::campaign::model::Model;
@@ -11,6 +11,8 @@ use cuesta_sim::campaign::rig::Rig;
 
 const CHIPS: [&str; 4] = ["tiny", "tiny2", "tiny4", "tiny-multi"];
 
+/// Bytes of a checkpoint's head at which its log time is.
+const HEAD_TIME: usize = 61;
 /// Of the least erases of a segment.
 const HEAD_WEAR_BASE: usize = 81;
 /// Of the number of mapped sectors, and of what they take up.
@@ -153,4 +155,51 @@ fn a_head_with_more_mapped_sectors_than_there_are_does_no_harm() {
 #[test]
 fn a_head_with_more_erases_than_headers_can_tell_does_no_harm() {
     within(100, "erases", || goes_on_with(HEAD_WEAR_BASE, &[0xFF; 4]));
+}
+
+#[test]
+fn a_head_of_a_time_that_headers_cannot_tell_is_none() {
+    within(100, "times", || {
+        for chip in CHIPS {
+            for time in [u64::MAX, 1 << 48] {
+                let (mut rig, mut model) = half_full(chip, 2, Budget::Full, true);
+                forge_heads(&mut rig, HEAD_TIME, &time.to_le_bytes());
+                let what = format!("{chip}, time {time:#x}");
+                eprintln!("{what}");
+                // There may be enough left to find the volume without anchors.
+                match rig.mount() {
+                    Ok(mut disk) => {
+                        expect_current(&mut disk, &model, &what);
+                        let written = oracle::write(&mut disk, &mut model, 0);
+                        written.unwrap_or_else(|error| panic!("{what}: {error}"));
+                        expect_current(&mut disk, &model, &what);
+                    }
+                    Err(MountError::Damaged | MountError::Foreign) => {}
+                    Err(error) => panic!("{what}: {error}"),
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_session_for_which_there_is_no_log_time_is_refused() {
+    within(100, "times near the last one", || {
+        for chip in CHIPS {
+            for before in [1, 0xFFFF, 0x1_0000, 0x1_0001, 1 << 30] {
+                let (mut rig, model) = half_full(chip, 3, Budget::Full, true);
+                let time: u64 = (1 << 48) - before;
+                forge_heads(&mut rig, HEAD_TIME, &time.to_le_bytes());
+                let what = format!("{chip}, {before} before the last time");
+                eprintln!("{what}");
+                let mut disk = rig
+                    .mount()
+                    .unwrap_or_else(|error| panic!("{what}: {error}"));
+                let data = vec![0; disk.volume().sector_bytes()];
+                assert_eq!(disk.write(Sector(0), &data), Err(Error::NoSpace), "{what}");
+                assert_eq!(disk.write(Sector(0), &data), Err(Error::ReadOnly), "{what}");
+                expect_current(&mut disk, &model, &what);
+            }
+        }
+    });
 }

@@ -10,6 +10,10 @@ use super::wire::{Reader, Writer};
 /// First bytes of a checkpoint.
 const MAGIC: [u8; 8] = *b"CUESTA\x1A\n";
 
+/// Log times there can be: headers have 48 bits for them.
+const TIMES: u64 = 1 << 48;
+/// No session begins at or behind this log time: it might run out of times.
+pub(super) const TIME_END: u64 = TIMES / 2;
 /// Most erases of a block: headers have 24 bits for them.
 const ERASES_MAX: u32 = (1 << 24) - 1;
 
@@ -155,6 +159,9 @@ impl Head {
             sequence: input.u16()?,
         };
         let time = input.u64()?;
+        if time >= TIMES {
+            return None;
+        }
         let void_from = input.u64()?;
         let host_writes = input.u32()?;
         let wear_base = input.u32()?.min(ERASES_MAX);

@@ -3,6 +3,7 @@
 use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{Location, MapIndex, Sector, Segment};
+use super::anchor::TIME_END;
 use super::error::{reload_failed, Error};
 use super::flight::{Flight, Origin, Unit};
 use super::index::Lookup;
@@ -98,7 +99,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         clean: bool,
         opened: &mut Option<Opened>,
     ) -> Result<Option<Decayed>, Error> {
-        if self.rings_in_use() < RINGS_LEAST {
+        if self.rings_in_use() < RINGS_LEAST || self.time >= TIME_END {
             return Err(Error::NoSpace);
         }
         // Nothing that becomes free before the commit may be erased before the commit.
