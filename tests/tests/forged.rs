@@ -6,8 +6,9 @@ use cuesta::volume::{Budget, Error, MountError, Sector, Shape};
 use cuesta_hal::{Nand, PageAddress};
 use cuesta_sim::campaign::damage::{overwrite_page, place_of, programmed_pages};
 use cuesta_sim::campaign::model::Model;
-use cuesta_sim::campaign::oracle::{self, expect_current, within};
+use cuesta_sim::campaign::oracle::{self, expect_current, tally, within, Legal};
 use cuesta_sim::campaign::rig::Rig;
+use cuesta_sim::SplitMix64;
 
 const CHIPS: [&str; 4] = ["tiny", "tiny2", "tiny4", "tiny-multi"];
 
@@ -199,6 +200,52 @@ fn a_session_for_which_there_is_no_log_time_is_refused() {
                 assert_eq!(disk.write(Sector(0), &data), Err(Error::NoSpace), "{what}");
                 assert_eq!(disk.write(Sector(0), &data), Err(Error::ReadOnly), "{what}");
                 expect_current(&mut disk, &model, &what);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_page_that_names_a_sector_beyond_the_end_is_not_taken_over() {
+    within(100, "sectors beyond the end", || {
+        for chip in CHIPS {
+            for id in [u32::MAX, 1 << 20] {
+                let (mut rig, mut model) = half_full(chip, 4, Budget::Full, true);
+                let mut disk = rig.mount().expect("a volume");
+                for sector in 0..8 {
+                    oracle::write(&mut disk, &mut model, sector).expect("room");
+                }
+                drop(disk);
+                rig.nand.power_cycle();
+                let mut newest = 0;
+                forge(&mut rig, |_, headers, _| {
+                    if headers[0].kind == Kind::Data {
+                        newest = newest.max(headers[0].time);
+                    }
+                    false
+                });
+                let changed = forge(&mut rig, |_, headers, _| {
+                    // What the cut may have touched: the last pages of every die.
+                    let data = headers[0].kind == Kind::Data && headers[0].time + 8 > newest;
+                    if data {
+                        headers.iter_mut().for_each(|header| header.id = id);
+                    }
+                    data
+                });
+                assert!(changed > 0, "{chip}, newest {newest}");
+                let what = format!("{chip}, sector {id} in {changed} pages");
+                eprintln!("{what}");
+                let mut disk = rig
+                    .mount()
+                    .unwrap_or_else(|error| panic!("{what}: {error}"));
+                tally(&mut disk, &model, Legal::OwnOrRefused, &what);
+                let mut random = SplitMix64::new(4);
+                for _ in 0..200 {
+                    let sector = random.below(u64::from(disk.volume().capacity())) as u32;
+                    oracle::write(&mut disk, &mut model, sector)
+                        .unwrap_or_else(|error| panic!("{what}: {error}"));
+                }
+                tally(&mut disk, &model, Legal::OwnOrRefused, &what);
             }
         }
     });

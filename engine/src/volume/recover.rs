@@ -288,7 +288,9 @@ impl<'m, N: Nand> Volume<'m, N> {
                 continue;
             };
             let source = location.unwrap_or(Location::UNMAPPED);
-            if header.kind != Kind::Data || self.lookup(Sector(header.id)) != Lookup::Known(source)
+            if header.kind != Kind::Data
+                || header.id >= self.shape.capacity
+                || self.lookup(Sector(header.id)) != Lookup::Known(source)
             {
                 continue;
             }
