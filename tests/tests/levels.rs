@@ -483,3 +483,28 @@ fn a_change_of_the_table_may_be_cut_anywhere() {
         assert!(before > 0 && after > 0, "{before} before, {after} after");
     });
 }
+
+#[test]
+fn no_level_is_changed_to_a_redundancy_that_there_cannot_be() {
+    let making = FOUR.with_levels(40, &["a=mirror=2", "b=parity=3"]);
+    let mut rig = making.make(3);
+    let mut disk = rig.mount().expect("a volume");
+    for redundancy in [
+        Redundancy::Mirror(0),
+        Redundancy::Mirror(1),
+        Redundancy::Parity(0),
+        Redundancy::Parity(1),
+    ] {
+        let level = Level::new("c", Ecc::Bch4, redundancy).expect("a name");
+        let changed = disk.volume_mut().set_level(LevelIndex(1), &level);
+        assert!(
+            matches!(
+                changed,
+                Err(LevelChangeError::Parameters(
+                    ParameterError::Redundancy { .. }
+                ))
+            ),
+            "{redundancy}: {changed:?}"
+        );
+    }
+}

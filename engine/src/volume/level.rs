@@ -11,7 +11,7 @@ pub const COPIES_MAX: u8 = 3;
 /// Pages of data that one parity page protects at most.
 pub const PARITY_MAX: u8 = 8;
 /// Pages of data that one parity page protects at least: with one it would be a copy.
-const PARITY_MIN: u8 = 2;
+pub(super) const PARITY_MIN: u8 = 2;
 /// Bytes of a level's name.
 const NAME_BYTES: usize = 16;
 /// Bytes of an entry of the table: name, code, redundancy, its number.

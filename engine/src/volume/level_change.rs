@@ -89,16 +89,17 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Whether a level fits the part and this volume, and has a name of its own.
     fn may_have(&self, at: LevelIndex, level: &Level) -> Result<(), ParameterError> {
-        level_cost(&self.shape.layout, level)?;
         let Parameters { copies, parity, .. } = self.parameters;
         let redundancy = level.redundancy;
-        if redundancy.copies() > copies || redundancy.parity() > parity {
+        if !redundancy.is_possible() || redundancy.copies() > copies || redundancy.parity() > parity
+        {
             return Err(ParameterError::Redundancy {
                 redundancy,
                 copies,
                 parity,
             });
         }
+        level_cost(&self.shape.layout, level)?;
         let named = (0..self.parameters.levels)
             .filter(|&other| other != at.0)
             .filter_map(|other| self.levels.get(other))

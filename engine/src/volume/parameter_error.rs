@@ -1,6 +1,6 @@
 //! Why a volume cannot be made, with the numbers.
 
-use super::level::{Level, Redundancy, LEVELS_MAX};
+use super::level::{Level, Redundancy, COPIES_MAX, LEVELS_MAX, PARITY_MAX, PARITY_MIN};
 use super::stream::CLASSES_MAX;
 use crate::codec::LayoutError;
 
@@ -112,6 +112,10 @@ impl core::fmt::Display for ParameterError {
                 f,
                 "{redundancy} needs {} dies (blocks of a segment on a part of one die), there are {places}: ask for fewer copies",
                 redundancy.stripe().1
+            ),
+            Self::Redundancy { redundancy, .. } if !redundancy.is_possible() => write!(
+                f,
+                "there is no {redundancy}: 2 to {COPIES_MAX} copies, or parity over {PARITY_MIN} to {PARITY_MAX} pages, are possible"
             ),
             Self::Redundancy { redundancy, copies, parity } => write!(
                 f,

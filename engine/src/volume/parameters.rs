@@ -150,7 +150,8 @@ impl FormatOptions<'_> {
                 Redundancy::Single
             },
         ];
-        match wanted.into_iter().find(|wanted| !wanted.is_possible()) {
+        let own = self.levels.iter().map(|level| level.redundancy);
+        match own.chain(wanted).find(|wanted| !wanted.is_possible()) {
             Some(redundancy) => Err(ParameterError::Redundancy {
                 redundancy,
                 copies: COPIES_MAX,
@@ -452,5 +453,68 @@ impl Quota {
             journal_group,
             capacity_max,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Ecc;
+    use cuesta_hal::{EccNeed, MarkerPages, MarkerPlace};
+
+    fn part(dies: u16, blocks_per_die: u32, pages_per_block: u16, page_bytes: u32) -> Geometry {
+        Geometry {
+            dies,
+            blocks_per_die,
+            pages_per_block,
+            page_bytes,
+            spare_bytes: (page_bytes / 8).max(64) as u16,
+            buffers_per_die: 2,
+            planes_per_die: 1,
+            partial_programs_max: 1,
+            bad_blocks_max_per_die: 2,
+            endurance_cycles: 100_000,
+            reads_per_block_max: 0,
+            bad_block_marker: MarkerPlace {
+                pages: MarkerPages::First,
+                spare_offset: 0,
+                len: 2,
+            },
+            chip_ecc: None,
+            ecc_need: EccNeed {
+                bits: 1,
+                per_bytes: 512,
+            },
+            pairing: Pairing::None,
+        }
+    }
+
+    fn level(redundancy: Redundancy) -> Level {
+        Level::new("a", Ecc::Bch4, redundancy).unwrap()
+    }
+
+    #[test]
+    fn redundancies_that_there_cannot_be_are_refused() {
+        let geometry = part(4, 256, 64, 2048);
+        let mirrors = [0, 1, COPIES_MAX + 1, u8::MAX].map(Redundancy::Mirror);
+        let parities = [0, 1, PARITY_MAX + 1, u8::MAX].map(Redundancy::Parity);
+        for redundancy in mirrors.into_iter().chain(parities) {
+            for levels in [
+                &[level(redundancy)][..],
+                &[level(Redundancy::Single), level(redundancy)],
+                &[level(Redundancy::Parity(3)), level(redundancy)],
+            ] {
+                let options = FormatOptions {
+                    levels,
+                    ..FormatOptions::default()
+                };
+                let refused = ParameterError::Redundancy {
+                    redundancy,
+                    copies: COPIES_MAX,
+                    parity: PARITY_MAX,
+                };
+                assert_eq!(Parameters::choose(&geometry, &options), Err(refused));
+            }
+        }
     }
 }
