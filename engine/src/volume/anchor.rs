@@ -200,5 +200,6 @@ impl Head {
 /// the anchor tells.
 pub(super) const fn anchor_place(geometry: &Geometry, page: PageAddress, units: u32) -> u32 {
     let block = page.block.die.0 as u32 * geometry.blocks_per_die + page.block.block.0;
-    (block * geometry.pages_per_block as u32 + page.page.0 as u32) * units
+    // Parts so large that it wraps hold no volume.
+    (block * geometry.pages_per_block as u32 + page.page.0 as u32).wrapping_mul(units)
 }

@@ -59,7 +59,8 @@ const STARTS_MAX: usize = 2 * RINGS_MAX * RING_BLOCKS_MAX;
 
 /// Blocks of a die that anchors may be in.
 pub(super) const fn probe_blocks(geometry: &Geometry) -> u32 {
-    let blocks = geometry.bad_blocks_max_per_die + 2 * RING_BLOCKS_MAX as u32;
+    let more = 2 * RING_BLOCKS_MAX as u32;
+    let blocks = geometry.bad_blocks_max_per_die.saturating_add(more);
     if blocks < geometry.blocks_per_die {
         blocks
     } else {

@@ -123,6 +123,7 @@ impl Plan {
         read_slots: usize,
         volume_bytes: usize,
     ) -> Result<Result<Self, BudgetError>, ParameterError> {
+        let quota = Quota::new(geometry, parameters)?;
         let shape = Shape::new(geometry, parameters).map_err(ParameterError::Layout)?;
         let table = |entries: usize| table_bytes(&shape, entries);
         let dies = usize::from(geometry.dies);
@@ -154,14 +155,13 @@ impl Plan {
             },
             bad_block_bytes: (geometry.blocks() as usize).div_ceil(8),
         };
-        let quota = Quota::new(geometry, parameters)?;
         let deltas_most = deltas_most(&shape, parameters, &quota)
             .min(shape.capacity as usize)
             .max(deltas_min);
         let buffers =
             geometry.raw_page_bytes() as usize * dies * usize::from(geometry.buffers_per_die);
         let fixed = volume_bytes + buffers;
-        let deltas_full = DELTAS_FULL.max(64 * plan.directory_entries);
+        let deltas_full = DELTAS_FULL.max(64 * plan.directory_entries).max(deltas_min);
         match budget {
             Budget::Minimum => {}
             Budget::Full => {
@@ -176,7 +176,9 @@ impl Plan {
                 };
                 let per_frame = plan.frame_bytes + core::mem::size_of::<FrameState>();
                 // Deltas first (they save programs), until a map page's worth each; then frames (they save reads).
-                let wanted = (16 * plan.directory_entries).max(900).min(deltas_most);
+                let wanted = (16 * plan.directory_entries)
+                    .max(900)
+                    .clamp(deltas_min, deltas_most);
                 let wanted = table(wanted) - plan.delta_bytes;
                 let for_frames = spare.saturating_sub(wanted) / per_frame;
                 plan.frames += for_frames.min(plan.directory_entries.saturating_sub(1));

@@ -70,6 +70,34 @@ pub enum ParameterError {
         /// Largest possible.
         max: u32,
     },
+    /// The part has more slots than locations can name.
+    Slots {
+        /// Slots there are: places of a sector, in pages.
+        slots: u64,
+        /// Most slots.
+        max: u32,
+    },
+    /// A segment has more slots than its table can count.
+    SegmentSlots {
+        /// Slots of a segment.
+        slots: u64,
+        /// Most slots.
+        max: u32,
+    },
+    /// A block has too few pages for a checkpoint to begin in it.
+    BlockPages {
+        /// Pages there are.
+        pages: u32,
+        /// Pages needed.
+        needed: u32,
+    },
+    /// A checkpoint has more pages than the blocks of its place.
+    Checkpoint {
+        /// Pages of a checkpoint.
+        pages: u64,
+        /// Most pages.
+        max: u32,
+    },
     /// The part is too small for the volume's own structures.
     TooSmall {
         /// Segments there are.
@@ -130,6 +158,22 @@ impl core::fmt::Display for ParameterError {
             Self::Capacity { asked, max } => {
                 write!(f, "{asked} sectors asked for, at most {max} fit")
             }
+            Self::Slots { slots, max } => write!(
+                f,
+                "the part has room for {slots} sectors, {max} at most can be named: use fewer dies or blocks"
+            ),
+            Self::SegmentSlots { slots, max } => write!(
+                f,
+                "a segment has room for {slots} sectors, {max} at most can be counted: use narrower segments"
+            ),
+            Self::BlockPages { pages, needed } => write!(
+                f,
+                "a block has too few pages, which is {pages}: checkpoints need blocks of {needed} at least"
+            ),
+            Self::Checkpoint { pages, max } => write!(
+                f,
+                "a checkpoint has {pages} pages, the blocks kept for one have room for {max}: use wider segments, or fewer dies or blocks"
+            ),
             Self::TooSmall { segments, needed } => write!(
                 f,
                 "the part has {segments} segments, more than {needed} are needed; narrower segments, fewer levels or fewer copies need fewer"

@@ -28,6 +28,12 @@ pub const MOVES_PER_WRITE_MAX: u32 = 48;
 pub const RESERVE_SEGMENTS: u32 = 7;
 /// Deltas that a record page must have room for, beside what is in flight.
 const RECORD_DELTAS_MIN: usize = 8;
+/// Slots of a part at most: numbers of them have 31 bits, of which the last ones mean that a sector is not mapped, or lost.
+pub const SLOTS_MAX: u32 = (1 << 31) - 2;
+/// Slots of a segment at most: the segment table has 24 bits for how many of them are valid.
+pub const SEGMENT_SLOTS_MAX: u32 = (1 << 24) - 1;
+/// Blocks of a checkpoint's place at most: a ring has three places.
+const SLOT_BLOCKS_MAX: u32 = RING_BLOCKS_MAX as u32 / 3;
 /// What a slot counts where sectors of some levels take more than one: a number that all of them divide.
 pub const SLOT_COST: u32 = 12;
 
@@ -347,6 +353,25 @@ impl Parameters {
     }
 }
 
+/// Slots of a part.
+fn slots_of(segments: u32, segment_pages: u32, units: u32) -> Result<u32, ParameterError> {
+    let segment_slots = u64::from(segment_pages) * u64::from(units);
+    let slots = u64::from(segments) * segment_slots;
+    if slots > u64::from(SLOTS_MAX) {
+        return Err(ParameterError::Slots {
+            slots,
+            max: SLOTS_MAX,
+        });
+    }
+    if segment_slots > u64::from(SEGMENT_SLOTS_MAX) {
+        return Err(ParameterError::SegmentSlots {
+            slots: segment_slots,
+            max: SEGMENT_SLOTS_MAX,
+        });
+    }
+    Ok(slots as u32)
+}
+
 impl Quota {
     /// Sizes of the volume's structures; the capacity in `parameters` is not looked at.
     ///
@@ -357,22 +382,35 @@ impl Quota {
             PageLayout::new(geometry, parameters.sector_bytes).map_err(ParameterError::Layout)?;
         let width = u32::from(parameters.width);
         let rows = u32::from(geometry.pages_per_block);
+        if rows < ANCHOR_PREFIX {
+            return Err(ParameterError::BlockPages {
+                pages: rows,
+                needed: ANCHOR_PREFIX,
+            });
+        }
         let segments = geometry.blocks() / width;
         let segment_pages = rows * width;
-        let slots = segments * segment_pages * layout.units();
+        let slots = slots_of(segments, segment_pages, layout.units())?;
         let location_bits = bits::width(slots + 1);
         let map_pages = slots.div_ceil(geometry.page_bytes * 8 / location_bits);
 
         let levels = u32::from(parameters.levels);
         let stride =
             super::segment_table::stride(segment_pages * layout.units(), parameters.levels) as u32;
-        let checkpoint_bytes = HEAD_BYTES
-            + levels * ENTRY_BYTES as u32
-            + 4 * map_pages
-            + stride * segments
-            + geometry.blocks().div_ceil(8);
-        let checkpoint_pages = checkpoint_bytes.div_ceil(geometry.page_bytes);
+        let checkpoint_bytes = u64::from(HEAD_BYTES + levels * ENTRY_BYTES as u32)
+            + 4 * u64::from(map_pages)
+            + u64::from(stride) * u64::from(segments)
+            + u64::from(geometry.blocks().div_ceil(8));
+        let checkpoint_pages = checkpoint_bytes.div_ceil(geometry.page_bytes.into());
         // The first pages of a place say who began to write there.
+        let pages_max = SLOT_BLOCKS_MAX * rows - ANCHOR_PREFIX;
+        if checkpoint_pages > u64::from(pages_max) {
+            return Err(ParameterError::Checkpoint {
+                pages: checkpoint_pages,
+                max: pages_max,
+            });
+        }
+        let checkpoint_pages = checkpoint_pages as u32;
         let blocks_per_slot = (checkpoint_pages + ANCHOR_PREFIX).div_ceil(rows);
         // Where pages have copies, the journal's have them instead.
         let copies = u32::from(parameters.copies);
@@ -393,15 +431,17 @@ impl Quota {
             .clamp(8, 96)
             .max(checkpoint_pages * rings * CHECKPOINT_SHARE);
         // An anchor block must not wear faster than the others (about 16 data pages follow one journal page).
-        let ring_slots = (segments * checkpoint_pages)
-            .div_ceil(checkpoint_interval * 16)
-            .clamp(3, (RING_BLOCKS_MAX as u32 / blocks_per_slot).max(3));
+        let ring_slots = (u64::from(segments) * u64::from(checkpoint_pages))
+            .div_ceil(u64::from(checkpoint_interval) * 16)
+            .clamp(3, u64::from(RING_BLOCKS_MAX as u32 / blocks_per_slot))
+            as u32;
         // Map pages, what a mount replays while the next checkpoint is being made, the open segment, and one that is being emptied.
         let replayed = checkpoint_interval * 3 / 2 + checkpoint_pages;
         let journal_segments = map_pages.div_ceil(useful) + replayed.div_ceil(useful) + 2;
 
         let anchor_blocks = ring_slots * blocks_per_slot;
-        let bad_blocks = geometry.bad_blocks_max_per_die * u32::from(geometry.dies);
+        let bad_blocks_per_die = geometry.bad_blocks_max_per_die.min(geometry.blocks_per_die);
+        let bad_blocks = bad_blocks_per_die * u32::from(geometry.dies);
         let (anchor_segments, bad_segments) = match (geometry.dies, width) {
             (_, 1) => (rings * anchor_blocks, bad_blocks),
             // The rings lie one behind the other; a bad block may be anywhere.
@@ -428,17 +468,20 @@ impl Quota {
             0 => 0,
             _ => (2 * segments).div_ceil(segment_pages),
         };
-        let needed = anchor_segments
-            + bad_segments
-            + short_segments
-            + journal_segments
-            + streams.of_data()
-            + RESERVE_SEGMENTS
-            + (levels - 1);
-        if segments <= needed + 2 || blocks_per_slot * 3 > RING_BLOCKS_MAX as u32 {
+        let needed = [
+            anchor_segments,
+            bad_segments,
+            short_segments,
+            journal_segments,
+            streams.of_data(),
+            RESERVE_SEGMENTS + (levels - 1),
+        ]
+        .into_iter()
+        .fold(0, u32::saturating_add);
+        if segments <= needed.saturating_add(2) {
             return Err(ParameterError::TooSmall {
                 segments,
-                needed: needed + 2,
+                needed: needed.saturating_add(2),
             });
         }
         let data_slots = u64::from(segments - needed) * u64::from(segment_pages * layout.units());
@@ -460,7 +503,9 @@ impl Quota {
 mod tests {
     use super::*;
     use crate::codec::Ecc;
+    use crate::volume::{Budget, Plan, Shape};
     use cuesta_hal::{EccNeed, MarkerPages, MarkerPlace};
+    use std::string::ToString;
 
     fn part(dies: u16, blocks_per_die: u32, pages_per_block: u16, page_bytes: u32) -> Geometry {
         Geometry {
@@ -516,5 +561,123 @@ mod tests {
                 assert_eq!(Parameters::choose(&geometry, &options), Err(refused));
             }
         }
+    }
+
+    fn choose(geometry: &Geometry) -> Result<Parameters, ParameterError> {
+        Parameters::choose(geometry, &FormatOptions::default())
+    }
+
+    #[test]
+    fn a_part_with_more_slots_than_locations_can_name_is_refused() {
+        // Four sectors a page.
+        let (slots, max) = (1 << 31, SLOTS_MAX);
+        assert!(choose(&part(1, 1 << 13, 1 << 15, 16384)).is_ok());
+        let error = choose(&part(1, 1 << 14, 1 << 15, 16384));
+        assert_eq!(error, Err(ParameterError::Slots { slots, max }));
+    }
+
+    #[test]
+    fn a_segment_with_more_slots_than_can_be_counted_is_refused() {
+        let options = |width| FormatOptions {
+            width: Some(width),
+            ..FormatOptions::default()
+        };
+        let geometry = part(400, 64, u16::MAX, 4096);
+        let found = Parameters::choose(&geometry, &options(400));
+        let (slots, max) = (400 * u64::from(u16::MAX), SEGMENT_SLOTS_MAX);
+        assert_eq!(found, Err(ParameterError::SegmentSlots { slots, max }));
+    }
+
+    #[test]
+    fn a_part_of_one_page_a_block_is_refused() {
+        let (pages, needed) = (1, 2);
+        for dies in [1, 4] {
+            let error = choose(&part(dies, 4096, 1, 2048));
+            assert_eq!(error, Err(ParameterError::BlockPages { pages, needed }));
+            assert!(choose(&part(dies, 4096, 64, 2048)).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_part_on_which_all_blocks_may_be_bad_is_refused() {
+        for bad_blocks_max_per_die in [4096, 1 << 30, u32::MAX] {
+            let geometry = Geometry {
+                bad_blocks_max_per_die,
+                ..part(4, 4096, 64, 2048)
+            };
+            let error = choose(&geometry);
+            assert!(matches!(error, Err(ParameterError::TooSmall { .. })));
+        }
+    }
+
+    #[test]
+    fn memory_in_full_is_no_less_than_the_minimum_on_many_dies() {
+        let geometry = part(508, 32, 8, 16384);
+        let parameters = choose(&geometry).unwrap();
+        let plan = |budget| Plan::new(&geometry, &parameters, budget, 1, 4096).unwrap();
+        let least = plan(Budget::Minimum).unwrap();
+        assert!(plan(Budget::Full).unwrap().delta_bytes >= least.delta_bytes);
+        let bytes = least.bytes() + (1 << 30);
+        assert!(plan(Budget::Bytes(bytes)).unwrap().delta_bytes >= least.delta_bytes);
+    }
+
+    /// What follows from parameters that were chosen fits them.
+    fn follows(geometry: &Geometry, parameters: &Parameters) {
+        let quota = Quota::new(geometry, parameters).unwrap();
+        assert!(parameters.capacity > 0 && parameters.capacity <= quota.capacity_max);
+        let shape = Shape::new(geometry, parameters).unwrap();
+        assert!(quota.capacity_max <= shape.slots());
+        assert_eq!(shape.segments, geometry.blocks() / shape.width);
+        let plan = |budget| Plan::new(geometry, parameters, budget, 1, 4096).unwrap();
+        let least = plan(Budget::Minimum).unwrap();
+        let most = plan(Budget::Full).unwrap();
+        assert!(least.bytes() <= most.bytes());
+        for offered in [least.bytes(), most.bytes(), 2 * most.bytes()] {
+            match plan(Budget::Bytes(offered)) {
+                Ok(plan) => assert!(plan.delta_bytes >= least.delta_bytes),
+                Err(error) => assert!(error.minimum >= least.bytes()),
+            }
+        }
+    }
+
+    #[test]
+    fn every_geometry_has_parameters_or_an_error() {
+        let redundancies = [
+            Redundancy::Single,
+            Redundancy::Mirror(3),
+            Redundancy::Parity(8),
+        ];
+        let mut chosen = 0;
+        for dies in [1, 2, 3, 9, 300, u16::MAX] {
+            for blocks in [1, 3, 64, 4096, 1 << 20, 1 << 27, (1 << 31) - 1] {
+                for pages in [1, 2, 3, 64, 4096, u16::MAX] {
+                    for page_bytes in [512, 2048, 16384] {
+                        for bad in [0, 2, 1 << 16, u32::MAX] {
+                            let geometry = Geometry {
+                                bad_blocks_max_per_die: bad,
+                                ..part(dies, blocks, pages, page_bytes)
+                            };
+                            for redundancy in redundancies {
+                                for width in [None, Some(1), Some(dies)] {
+                                    let options = FormatOptions {
+                                        width,
+                                        levels: &[level(redundancy)],
+                                        ..FormatOptions::default()
+                                    };
+                                    match Parameters::choose(&geometry, &options) {
+                                        Ok(parameters) => {
+                                            follows(&geometry, &parameters);
+                                            chosen += 1;
+                                        }
+                                        Err(error) => assert!(!error.to_string().is_empty()),
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert!(chosen > 100, "{chosen}");
     }
 }

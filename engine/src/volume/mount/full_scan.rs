@@ -17,7 +17,9 @@ use crate::volume::anchor_scan::Anchors;
 use crate::volume::error::MountError;
 use crate::volume::journal::Identity;
 use crate::volume::level::COPIES_MAX;
-use crate::volume::parameters::{default_sector_bytes, width_fits, Parameters, Quota, RINGS_MAX};
+use crate::volume::parameters::{
+    default_sector_bytes, width_fits, Parameters, Quota, RINGS_MAX, SLOTS_MAX,
+};
 use crate::volume::ring::RINGS_LEAST;
 use crate::volume::segment_table::State;
 use crate::volume::shape::Shape;
@@ -32,6 +34,9 @@ pub(in crate::volume) fn find_parameters<N: Nand>(
     let Ok(layout) = PageLayout::new(&geometry, default_sector_bytes(&geometry)) else {
         return Ok(None);
     };
+    if geometry.pages() * u64::from(layout.units()) > u64::from(SLOTS_MAX) {
+        return Ok(None);
+    }
     let mut best: Option<(u64, Parameters)> = None;
     let widths = 1..=geometry.dies.max(COPIES_MAX.into());
     for width in widths.filter(|&width| width_fits(&geometry, width)) {

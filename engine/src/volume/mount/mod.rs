@@ -142,9 +142,9 @@ impl<'m, N: Nand> Volume<'m, N> {
         parameters: Parameters,
     ) -> Result<Self, MountError> {
         let geometry = *nand.geometry();
+        let quota = super::Quota::new(&geometry, &parameters).map_err(MountError::Parameters)?;
         let shape = Shape::new(&geometry, &parameters)
             .map_err(|error| MountError::Parameters(ParameterError::Layout(error)))?;
-        let quota = super::Quota::new(&geometry, &parameters).map_err(MountError::Parameters)?;
         let least = Plan::new(&geometry, &parameters, Budget::Minimum, 1, 0)
             .map_err(MountError::Parameters)?
             .map_err(|error| MountError::Memory {
