@@ -250,3 +250,57 @@ fn a_page_that_names_a_sector_beyond_the_end_is_not_taken_over() {
         }
     });
 }
+
+/// Says of blocks that they are bad, in a checkpoint of one page behind its head, of a volume with one level.
+fn forge_bad_blocks(rig: &mut Rig, blocks: &[usize]) {
+    let geometry = *rig.nand.geometry();
+    let shape = Shape::new(&geometry, &rig.parameters).expect("a shape");
+    let stride = 4 + if shape.slots_per_segment() <= 255 {
+        1
+    } else {
+        3
+    };
+    let table = 420 + 19 + 4 * shape.map_pages + stride * shape.segments;
+    let (page, at) = (
+        table / geometry.page_bytes,
+        (table % geometry.page_bytes) as usize,
+    );
+    let changed = forge(rig, |_, headers, main| {
+        let holds = headers[0].kind == Kind::Anchor && headers[0].id == page;
+        if holds {
+            for block in blocks {
+                main[at + block / 8] |= 1 << (block % 8);
+            }
+        }
+        holds
+    });
+    assert!(changed > 0);
+}
+
+#[test]
+fn a_volume_of_which_too_many_blocks_are_bad_says_so() {
+    within(100, "bad blocks", || {
+        for chip in CHIPS {
+            for seed in 0..4 {
+                let (mut rig, mut model) = half_full(chip, 5 + seed, Budget::Full, true);
+                let blocks = rig.nand.geometry().blocks() as usize;
+                let mut random = SplitMix64::new(seed);
+                let bad: Vec<usize> = (0..blocks).filter(|_| random.chance(1, 3)).collect();
+                forge_bad_blocks(&mut rig, &bad);
+                let what = format!("{chip}, seed {seed}, {bad:?} of {blocks} bad");
+                eprintln!("{what}");
+                let Ok(mut disk) = rig.mount() else { continue };
+                let capacity = disk.volume().capacity();
+                for _ in 0..4 * capacity {
+                    let sector = random.below(u64::from(capacity)) as u32;
+                    match oracle::write(&mut disk, &mut model, sector) {
+                        Ok(_) => {}
+                        Err(Error::NoSpace | Error::ReadOnly) => break,
+                        Err(error) => panic!("{what}: {error}"),
+                    }
+                }
+                tally(&mut disk, &model, Legal::OwnOrRefused, &what);
+            }
+        }
+    });
+}

@@ -10,6 +10,7 @@ use crate::volume::anchor_scan::{self, Anchors, Start};
 use crate::volume::error::MountError;
 use crate::volume::parameters::{HEAD_BYTES, RINGS_MAX};
 use crate::volume::ring::{ring_die, NO_PLACE, RINGS_LEAST};
+use crate::volume::segment_table::State;
 use crate::volume::{Volume, TIME_JUMP};
 
 use super::SEQUENCES_SKIPPED;
@@ -280,6 +281,16 @@ impl<N: Nand> Volume<'_, N> {
             if valid > self.shape.slots_per_segment() {
                 self.segments
                     .set_valid(segment, self.shape.slots_per_segment());
+            }
+            // What the bad blocks say of a segment counts: a free one without enough good blocks cannot be opened, another cannot be written to.
+            if self.is_used_up(segment) {
+                match self.segments.state(segment) {
+                    State::Free => self.segments.set_state(segment, State::Retired),
+                    State::Open | State::Closed => {
+                        self.segments.set_state(segment, State::Failing);
+                    }
+                    _ => {}
+                }
             }
         }
     }
