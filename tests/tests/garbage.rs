@@ -12,8 +12,8 @@ use cuesta_sim::campaign::damage::{
     blank_block, block_of, flip_bits, overwrite_block, programmed_pages, scramble_block,
     transplant_block,
 };
-use cuesta_sim::campaign::model::{fill, Model, Version};
-use cuesta_sim::campaign::oracle::{self, tally, within, Legal};
+use cuesta_sim::campaign::model::{Model, Version};
+use cuesta_sim::campaign::oracle::{self, within, Legal};
 use cuesta_sim::campaign::rig::{Rig, RigDisk};
 use cuesta_sim::{EmulatedNand, Media, PageState, Place, SplitMix64};
 

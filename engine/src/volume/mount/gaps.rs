@@ -61,10 +61,9 @@ impl<N: Nand> Volume<'_, N> {
             }
             match self.make_record(segment, offset)? {
                 Some(die) => {
-                    if self.take_record(die)? {
-                        self.enter_journal(segment, self.journal_sequence, None);
-                        gaps.untimed = true;
-                    }
+                    let taken = self.take_record(die)?;
+                    self.enter_journal(segment, self.journal_sequence, None);
+                    gaps.untimed |= taken;
                 }
                 // A block whose erase has failed when the segment was opened has none; which blocks are bad stands further on.
                 None if self.is_journal_block(segment, offset, gaps.since)? => {
