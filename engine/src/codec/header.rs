@@ -99,10 +99,19 @@ pub struct Header {
     pub erases: u32,
     /// The sector, map page, or checkpoint page that the unit holds.
     pub id: u32,
-    /// Host writes that the volume had seen when the sector was last written by a host; carried along by relocations.
+    /// Of sector data: host writes that the volume had seen when the sector was last written by a host; carried along by relocations. Of map and record
+    /// pages: how much earlier than the page the last log time is that it [covers](Self::covers).
     pub birth: u32,
     /// `FLAG_…`.
     pub flags: u8,
+}
+
+impl Header {
+    /// The log time up to which a map page or a record page holds what all sector data says.
+    #[must_use]
+    pub const fn covers(&self) -> u64 {
+        self.time.saturating_sub(self.birth as u64)
+    }
 }
 
 /// The number of a unit that holds nothing.

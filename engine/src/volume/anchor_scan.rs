@@ -11,10 +11,11 @@ use super::parameters::{
     default_sector_bytes, width_fits, Quota, ANCHOR_PREFIX, FORMAT_VERSION, RINGS_MAX,
     RING_BLOCKS_MAX,
 };
+use super::read::TRIES_MAX;
 use super::ring::RINGS_LEAST;
 use crate::codec::crc::Seed;
 use crate::codec::header::{FLAG_ATTEMPT, FLAG_FORMATTING};
-use crate::codec::{HeaderState, Kind, PageLayout};
+use crate::codec::{Header, HeaderState, Kind, PageLayout};
 
 /// A checkpoint, or the start of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,9 +92,15 @@ fn start_at<N: Nand>(
     layout: &PageLayout,
     page: PageAddress,
 ) -> Result<HeaderState, MountError> {
-    io::read(nand, page, layout.header_columns()).map_err(MountError::Nand)?;
     let place = anchor_place(nand.geometry(), page, layout.units());
-    Ok(layout.read_header(nand.buffer(page.die(), Buffer::First), 0, place))
+    let header = |nand: &mut N| io::read(nand, page, layout.header_columns());
+    let mut state = HeaderState::Bad;
+    io::read_until(nand, io::HEADER_READS, header, |nand| {
+        state = layout.read_header(nand.buffer(page.die(), Buffer::First), 0, place);
+        matches!(state, HeaderState::Valid(_)).then_some(())
+    })
+    .map_err(MountError::Nand)?;
+    Ok(state)
 }
 
 /// Reads and checks an anchor page into the buffer of its die; true when it is page `id` of checkpoint `sequence`.
@@ -104,22 +111,27 @@ pub(super) fn read_anchor<N: Nand>(
     id: u32,
     sequence: Option<u32>,
 ) -> Result<bool, MountError> {
-    io::read(nand, page, layout.page_columns()).map_err(MountError::Nand)?;
     let place = anchor_place(nand.geometry(), page, layout.units());
-    for unit in 0..layout.units() {
-        let seed = Seed {
-            volume: 0,
-            place: place + unit,
-        };
-        match layout.decode_unit(nand.buffer_mut(page.die(), Buffer::First), unit, seed) {
-            Ok((header, _))
-                if header.kind == Kind::Anchor
-                    && header.id == id
-                    && sequence.is_none_or(|sequence| header.birth == sequence) => {}
-            _ => return Ok(false),
-        }
-    }
-    Ok(true)
+    let is_meant = |header: &Header| {
+        header.kind == Kind::Anchor
+            && header.id == id
+            && sequence.is_none_or(|sequence| header.birth == sequence)
+    };
+    let whole = |nand: &mut N| io::read(nand, page, layout.page_columns());
+    let read = io::read_until(nand, TRIES_MAX, whole, |nand| {
+        let buffer = nand.buffer_mut(page.die(), Buffer::First);
+        let mut units = 0..layout.units();
+        let good = units.all(|unit| {
+            let seed = Seed {
+                volume: 0,
+                place: place + unit,
+            };
+            let decoded = layout.decode_unit(buffer, unit, seed);
+            decoded.is_ok_and(|(header, _)| is_meant(&header))
+        });
+        good.then_some(())
+    });
+    Ok(read.map_err(MountError::Nand)?.is_some())
 }
 
 /// What the probed blocks looked like, if no anchor was found.

@@ -4,8 +4,14 @@ use cuesta_hal::{
     BlockAddress, Buffer, Columns, Completion, Die, Nand, NandError, NandErrorKind, PageAddress,
 };
 
+use super::address::Segment;
 use super::error::Error;
+use super::read::TRIES_MAX;
 use super::{Session, Volume};
+use crate::codec::{Header, HeaderState};
+
+/// Reads of a header that is not there, or cannot be read, before that is believed.
+pub(super) const HEADER_READS: u8 = 2;
 
 /// Polls of one operation: a part that needs more has lost its deadline.
 const POLLS_MAX: u32 = 1 << 28;
@@ -46,6 +52,24 @@ pub(super) fn read<N: Nand>(
     settle(nand, page.die()).map(|_| ())
 }
 
+/// Reads until `take` finds in the buffer what it wants, so many `times` at most: any single read may return what the page does not hold.
+pub(super) fn read_until<S, T>(
+    subject: &mut S,
+    times: u8,
+    read: impl Fn(&mut S) -> Result<(), NandErrorKind>,
+    mut take: impl FnMut(&mut S) -> Option<T>,
+) -> Result<Option<T>, NandErrorKind> {
+    let mut taken = None;
+    for _ in 0..times {
+        read(subject)?;
+        taken = take(subject);
+        if taken.is_some() {
+            break;
+        }
+    }
+    Ok(taken)
+}
+
 /// Programs a page from the first buffer of its die; false when the part reports failure.
 pub(super) fn program<N: Nand>(nand: &mut N, page: PageAddress) -> Result<bool, NandErrorKind> {
     nand.start_program(page, Buffer::First)
@@ -60,6 +84,34 @@ pub(super) fn erase<N: Nand>(nand: &mut N, block: BlockAddress) -> Result<bool, 
 }
 
 impl<N: Nand> Volume<'_, N> {
+    /// Reads a whole page until `take` finds what it wants in the first buffer of its die, [`TRIES_MAX`] times at most.
+    pub(super) fn read_page_until<T>(
+        &mut self,
+        page: PageAddress,
+        take: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Result<Option<T>, NandErrorKind> {
+        let columns = self.shape.layout.page_columns();
+        let whole = |volume: &mut Self| read(&mut volume.nand, page, columns);
+        read_until(self, TRIES_MAX, whole, take)
+    }
+
+    /// What the page at an offset of a segment is, by its headers, which are read [`HEADER_READS`] times at most: see [`owner`](Self::owner).
+    pub(super) fn read_headers(
+        &mut self,
+        segment: Segment,
+        offset: u32,
+    ) -> Result<Result<(u32, Header), HeaderState>, NandErrorKind> {
+        let page = self.shape.page(segment, offset);
+        let columns = self.shape.layout.header_columns();
+        let headers = |volume: &mut Self| read(&mut volume.nand, page, columns);
+        let mut found = Err(HeaderState::Bad);
+        read_until(self, HEADER_READS, headers, |volume| {
+            found = volume.owner(segment, offset);
+            found.is_ok().then_some(())
+        })?;
+        Ok(found)
+    }
+
     /// Remembers that the NAND failed: nothing goes on until the next mount.
     pub(super) fn nand_failed(&mut self, error: &N::Error) -> Error {
         self.fail(Error::Nand(error.kind()))

@@ -40,9 +40,15 @@ pub(super) enum Job {
         die: Die,
         segment: Segment,
         stripe: Stripe,
+        covers: u64,
     },
-    /// A journal page whose program failed: its payload is in the buffer of `die`.
-    Retry { kind: Kind, id: u32, die: Die },
+    /// A journal page whose program failed: its payload is in the buffer of `die`, and complete up to the log time that it `covers`.
+    Retry {
+        kind: Kind,
+        id: u32,
+        die: Die,
+        covers: u64,
+    },
     /// Reading a group of journal pages, to program their XOR.
     Parity {
         segment: Segment,
@@ -108,7 +114,12 @@ impl<N: Nand> Volume<'_, N> {
                 } => self.open_step(stream, segment, column)?,
                 Job::Merge(map) => self.merge_step(map)?,
                 Job::Record => self.record_step()?,
-                Job::Retry { kind, id, die } => self.retry_step(kind, id, die)?,
+                Job::Retry {
+                    kind,
+                    id,
+                    die,
+                    covers,
+                } => self.retry_step(kind, id, die, covers)?,
                 Job::Parity {
                     segment,
                     at,

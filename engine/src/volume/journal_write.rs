@@ -28,11 +28,28 @@ impl<N: Nand> Volume<'_, N> {
         };
         self.apply_commit();
         self.encode_record(die);
-        self.program_journal(Kind::Record, 0, die)
+        self.program_journal(Kind::Record, 0, die, self.settled_until())
     }
 
-    /// Encodes a journal page whose payload is in the buffer of `die`, the one of the journal's append point, and starts its program.
-    pub(super) fn program_journal(&mut self, kind: Kind, id: u32, die: Die) -> Result<Step, Error> {
+    /// The log time up to which all sector data has settled: what is encoded now covers it. What is programmed from now on has a later one.
+    pub(super) fn settled_until(&self) -> u64 {
+        let in_flight = self.dies.iter().filter_map(|die| match die.flight {
+            Flight::Data { time, .. } => Some(time),
+            Flight::Member(member) => Some(member.time),
+            _ => None,
+        });
+        in_flight.min().map_or(self.time, |oldest| oldest - 1)
+    }
+
+    /// Encodes a journal page whose payload is in the buffer of `die`, the one of the journal's append point, and starts its program. The payload holds all
+    /// sector data up to the log time that it `covers`, and of what is later nothing that a mount need not find by itself.
+    pub(super) fn program_journal(
+        &mut self,
+        kind: Kind,
+        id: u32,
+        die: Die,
+        covers: u64,
+    ) -> Result<Step, Error> {
         let Some((segment, offsets)) = self.take_stripe(JOURNAL) else {
             return Err(self.fail(Error::NoSpace));
         };
@@ -42,13 +59,6 @@ impl<N: Nand> Volume<'_, N> {
         self.checkpoint
             .page_placed(segment, offset, self.journal_sequence);
         let time = self.take_time();
-        // A map page covers what was settled when it was encoded: all that is older than the oldest program in flight.
-        let oldest = self.dies.iter().filter_map(|die| match die.flight {
-            Flight::Data { time, .. } => Some(time),
-            Flight::Member(member) => Some(member.time),
-            _ => None,
-        });
-        let lag = oldest.min().map_or(0, |oldest| time + 1 - oldest);
         let header = Header {
             kind,
             level: 0,
@@ -56,7 +66,7 @@ impl<N: Nand> Volume<'_, N> {
             span: Self::span(&offsets),
             time,
             id,
-            birth: lag as u32,
+            birth: (time - covers) as u32,
             stream: JOURNAL,
             erases: self.erases_of(segment),
         };
@@ -80,12 +90,19 @@ impl<N: Nand> Volume<'_, N> {
             die,
             segment,
             stripe,
+            covers,
         };
         Ok(Step::Wait)
     }
 
-    /// Programs the payload of a journal page that failed elsewhere; opens a segment for it if need be.
-    pub(super) fn retry_step(&mut self, kind: Kind, id: u32, die: Die) -> Result<Step, Error> {
+    /// Programs the payload of a journal page that failed elsewhere; opens a segment for it if need be. It covers what it did: sector data has gone on meanwhile.
+    pub(super) fn retry_step(
+        &mut self,
+        kind: Kind,
+        id: u32,
+        die: Die,
+        covers: u64,
+    ) -> Result<Step, Error> {
         if self.append_page(JOURNAL).is_none() {
             // The buffer of the die stays as it is while blocks are erased.
             let Some(segment) = self.named_for(JOURNAL) else {
@@ -129,7 +146,7 @@ impl<N: Nand> Volume<'_, N> {
         if to != die {
             self.copy_page_between(die, to);
         }
-        self.program_journal(kind, id, to)
+        self.program_journal(kind, id, to, covers)
     }
 
     /// The program of a journal page's copy has settled.
@@ -153,12 +170,13 @@ impl<N: Nand> Volume<'_, N> {
             die,
             segment,
             stripe,
+            covers,
         } = &mut self.job
         else {
             return;
         };
         *stripe = now;
-        let (kind, id, die, segment) = (*kind, *id, *die, *segment);
+        let (kind, id, die, segment, covers) = (*kind, *id, *die, *segment, *covers);
         let at = usize::from(die.0);
         match next {
             // The buffer is kept until all of them have settled.
@@ -178,7 +196,12 @@ impl<N: Nand> Volume<'_, N> {
                 self.block_failed(segment, offset % self.shape.width);
                 self.stats.redriven += 1;
                 self.checkpoint.page_failed(segment, now.first);
-                self.job = Job::Retry { kind, id, die };
+                self.job = Job::Retry {
+                    kind,
+                    id,
+                    die,
+                    covers,
+                };
             }
         }
     }

@@ -66,7 +66,7 @@ impl<N: Nand> Volume<'_, N> {
         }
         let bytes = self.shape.layout.page_bytes() as usize;
         self.nand.buffer_mut(die, Buffer::First)[..bytes].copy_from_slice(self.frames.bytes(frame));
-        self.program_journal(Kind::Map, map.0, die)
+        self.program_journal(Kind::Map, map.0, die, self.settled_until())
     }
 
     /// A frame that says of every sector that it is lost.

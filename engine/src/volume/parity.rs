@@ -9,7 +9,6 @@ use super::address::{MapIndex, Segment};
 use super::credit::READ_US;
 use super::error::Error;
 use super::flight::Flight;
-use super::io;
 use super::job::{Job, Step};
 use super::map_page::FrameState;
 use super::stream::JOURNAL;
@@ -57,7 +56,7 @@ impl<N: Nand> Volume<'_, N> {
         self.nand.buffer_mut(page.die(), Buffer::First)[..bytes]
             .copy_from_slice(self.frames.bytes(FRAME));
         self.frames.set_state(FRAME, FrameState::Empty);
-        self.program_journal(Kind::Parity, summed, page.die())
+        self.program_journal(Kind::Parity, summed, page.die(), self.settled_until())
     }
 
     pub(super) fn parity_settled(
@@ -127,9 +126,10 @@ impl<N: Nand> Volume<'_, N> {
         let mut summed = None;
         for at in (start..end).rev() {
             let page = self.shape.page(segment, at);
-            io::read(&mut self.nand, page, self.shape.layout.page_columns())
-                .map_err(|kind| self.fail(Error::Nand(kind)))?;
-            if let Some(header) = self.add_journal_page(page.die(), segment, at) {
+            let added = self.read_page_until(page, |volume| {
+                volume.add_journal_page(page.die(), segment, at)
+            });
+            if let Some(header) = added.map_err(|kind| self.fail(Error::Nand(kind)))? {
                 if header.kind == Kind::Parity {
                     summed = Some((at, header.id));
                     break;
@@ -147,9 +147,11 @@ impl<N: Nand> Volume<'_, N> {
                 continue;
             }
             let page = self.shape.page(segment, at);
-            io::read(&mut self.nand, page, self.shape.layout.page_columns())
-                .map_err(|kind| self.fail(Error::Nand(kind)))?;
-            if self.add_journal_page(page.die(), segment, at).is_none() {
+            let added = self.read_page_until(page, |volume| {
+                volume.add_journal_page(page.die(), segment, at)
+            });
+            let added = added.map_err(|kind| self.fail(Error::Nand(kind)))?;
+            if added.is_none() {
                 return Ok(Some(false));
             }
         }

@@ -238,35 +238,39 @@ impl<'m, N: Nand> Volume<'m, N> {
     pub(super) fn hold_map(&mut self, at: Location) -> Result<Held, Error> {
         let (segment, offset, _) = self.shape.split(at);
         let page = self.shape.page(segment, offset);
-        let bytes = self.shape.layout.page_bytes() as usize;
-        io::read(&mut self.nand, page, self.shape.layout.page_columns())
-            .map_err(|kind| self.fail(Error::Nand(kind)))?;
-        let named = match self.owner(segment, offset) {
-            Ok((first, _)) => {
-                let first = self.shape.location(segment, first, 0);
-                self.directory
+        let held = self.read_page_until(page, |volume| {
+            let named = match volume.owner(segment, offset) {
+                Ok((first, _)) => {
+                    let first = volume.shape.location(segment, first, 0);
+                    volume
+                        .directory
+                        .iter()
+                        .position(|entry| entry.location == first)
+                }
+                // What it was cannot be told.
+                Err(_) => volume
+                    .directory
                     .iter()
-                    .position(|entry| entry.location == first)
-            }
-            // What it was cannot be told.
-            Err(_) => self
-                .directory
-                .iter()
-                .position(|entry| self.may_share_stripe(entry.location, at)),
-        };
-        let Some(map) = named else {
-            return Ok(Held::NoMap);
-        };
-        let named = self.directory[map].location;
-        let map = MapIndex(map as u32);
-        if !self.decode_journal_page(page.die(), named, Kind::Map, map.0) {
-            return Ok(Held::Unreadable);
+                    .position(|entry| volume.may_share_stripe(entry.location, at)),
+            };
+            let Some(map) = named else {
+                return Some(Held::NoMap);
+            };
+            let named = volume.directory[map].location;
+            let map = MapIndex(map as u32);
+            volume
+                .decode_journal_page(page.die(), named, Kind::Map, map.0)
+                .then_some(Held::Map(map))
+        });
+        let held = held.map_err(|kind| self.fail(Error::Nand(kind)))?;
+        if let Some(Held::Map(map)) = held {
+            let frame = self.frames.frame_of(map);
+            let bytes = self.shape.layout.page_bytes() as usize;
+            let page = self.nand.buffer(page.die(), Buffer::First);
+            self.frames.bytes_mut(frame).copy_from_slice(&page[..bytes]);
+            self.frames.set_state(frame, FrameState::Holds(map));
         }
-        let frame = self.frames.frame_of(map);
-        let page = self.nand.buffer(page.die(), Buffer::First);
-        self.frames.bytes_mut(frame).copy_from_slice(&page[..bytes]);
-        self.frames.set_state(frame, FrameState::Holds(map));
-        Ok(Held::Map(map))
+        Ok(held.unwrap_or(Held::Unreadable))
     }
 
     /// Copies what is valid in a suspect page of sector data into a fresh segment; false when it cannot be read any more.
@@ -316,11 +320,14 @@ impl<'m, N: Nand> Volume<'m, N> {
         unit: u32,
     ) -> Result<(Option<Location>, Option<Found>), Error> {
         let page = self.shape.page(segment, offset);
-        io::read(&mut self.nand, page, self.shape.layout.page_columns())
-            .map_err(|kind| self.fail(Error::Nand(kind)))?;
-        let first = self.owner(segment, offset).map(|(first, _)| first).ok();
+        let mut first = None;
+        let decoded = self.read_page_until(page, |volume| {
+            first = volume.owner(segment, offset).map(|(first, _)| first).ok();
+            let location = volume.shape.location(segment, first?, unit);
+            volume.decode_data(page.die(), location).ok()
+        });
+        let decoded = decoded.map_err(|kind| self.fail(Error::Nand(kind)))?;
         let location = first.map(|first| self.shape.location(segment, first, unit));
-        let decoded = location.and_then(|location| self.decode_data(page.die(), location).ok());
         if let Some((header, _)) = decoded {
             return Ok((location, Some((page.die(), header))));
         }

@@ -12,7 +12,7 @@ use crate::volume::error::MountError;
 use crate::volume::parameters::UNITS_MAX;
 use crate::volume::segment_table::State;
 use crate::volume::stream::{JOURNAL, STREAMS_MAX};
-use crate::volume::{bits, io, Volume};
+use crate::volume::{bits, Volume};
 
 /// Segments that may hold data pages behind the last record page: named or open.
 const CURSORS_MAX: usize = 16 + STREAMS_MAX;
@@ -87,7 +87,8 @@ impl<N: Nand> Volume<'_, N> {
             else {
                 continue;
             };
-            self.unsettled |= self.header_at(append.segment, append.next)? != HeaderState::Erased;
+            let at = self.owner_at(append.segment, append.next)?;
+            self.unsettled |= !matches!(at, Err(HeaderState::Erased));
             if let Some(cursor) = self.cursor(append.segment, append.next, record_time)? {
                 let _ = cursors.push(cursor);
             }
@@ -173,8 +174,7 @@ impl<N: Nand> Volume<'_, N> {
                 break;
             }
             let page = self.shape.page(segment, offset);
-            io::read(&mut self.nand, page, layout.header_columns()).map_err(MountError::Nand)?;
-            match self.owner(segment, offset) {
+            match self.owner_at(segment, offset)? {
                 Ok((first, header))
                     if matches!(header.kind, Kind::Data | Kind::Parity)
                         && header.time > after
@@ -221,19 +221,20 @@ impl<N: Nand> Volume<'_, N> {
         cursor: &mut Cursor,
         starts: &[(Segment, u32)],
     ) -> Result<(), MountError> {
-        let layout = self.shape.layout;
         let page = self.shape.page(cursor.segment, cursor.offset);
-        io::read(&mut self.nand, page, layout.page_columns()).map_err(MountError::Nand)?;
         let mut units = Vec::new();
-        let mut readable = true;
-        for unit in 0..cursor.units.len() {
-            let location = self
-                .shape
-                .location(cursor.segment, cursor.first, unit as u32);
-            let decoded = self.decode_data(page.die(), location);
-            readable &= !matches!(decoded, Err(PageError::Uncorrectable));
-            let _ = units.push(decoded.ok().map(|(header, _)| header));
-        }
+        let read = self.read_page_until(page, |volume| {
+            units.clear();
+            let mut readable = true;
+            for unit in 0..cursor.units.len() as u32 {
+                let location = volume.shape.location(cursor.segment, cursor.first, unit);
+                let decoded = volume.decode_data(page.die(), location);
+                readable &= !matches!(decoded, Err(PageError::Uncorrectable));
+                let _ = units.push(decoded.ok().map(|(header, _)| header));
+            }
+            readable.then_some(())
+        });
+        let readable = read.map_err(MountError::Nand)?.is_some();
         cursor.intact = readable;
         if readable || !self.is_followed(page.die(), cursor.header.time, starts)? {
             self.unsettled |= !readable;
@@ -318,9 +319,12 @@ impl<N: Nand> Volume<'_, N> {
                 continue;
             }
             let (page, _) = self.shape.address(entry.location);
-            io::read(&mut self.nand, page, self.shape.layout.page_columns())
-                .map_err(MountError::Nand)?;
-            if !self.decode_journal_page(page.die(), entry.location, Kind::Map, map.0) {
+            let decoded = self.read_page_until(page, |volume| {
+                volume
+                    .decode_journal_page(page.die(), entry.location, Kind::Map, map.0)
+                    .then_some(())
+            });
+            if decoded.map_err(MountError::Nand)?.is_none() {
                 continue;
             }
             let (first, end) = self.shape.map_range(map);

@@ -280,9 +280,8 @@ impl<N: Nand> Volume<'_, N> {
         if self.is_void(segment, offset) {
             return Ok(None);
         }
-        self.header_at(segment, offset)?;
         Ok(self
-            .owner(segment, offset)
+            .owner_at(segment, offset)?
             .ok()
             .filter(|(_, header)| header.kind != Kind::Anchor && header.time < self.void_from))
     }

@@ -102,7 +102,7 @@ impl<N: Nand> Volume<'_, N> {
         if self.parameters.copies > 1 || self.is_void(end.segment, next) {
             return Ok(false);
         }
-        Ok(self.header_at(end.segment, next)? == HeaderState::Bad
+        Ok(self.owner_at(end.segment, next)? == Err(HeaderState::Bad)
             && self.is_written(end.segment, next)?
             && self.is_journal_block(end.segment, next, gaps.since)?)
     }
@@ -127,8 +127,7 @@ impl<N: Nand> Volume<'_, N> {
     ) -> Result<bool, MountError> {
         let width = self.shape.width as usize;
         for at in (offset % self.shape.width..self.shape.pages_per_segment()).step_by(width) {
-            self.header_at(segment, at)?;
-            if let Ok((_, header)) = self.owner(segment, at) {
+            if let Ok((_, header)) = self.owner_at(segment, at)? {
                 if header.stream == JOURNAL && header.time >= since {
                     return Ok(true);
                 }

@@ -14,12 +14,12 @@ use crate::volume::error::MountError;
 use crate::volume::journal::{Identity, Record};
 use crate::volume::segment_table::State;
 use crate::volume::stream::JOURNAL;
-use crate::volume::{io, Volume};
+use crate::volume::Volume;
 
 /// What the journal told.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Replayed {
-    /// Log time of the last record page.
+    /// Log time up to which the last record page covers all sector data.
     pub record_time: u64,
     /// Pages after the checkpoint's own dump.
     pub changed: bool,
@@ -67,10 +67,13 @@ impl<N: Nand> Volume<'_, N> {
                 continue;
             }
             let page = self.shape.page(segment, at);
-            io::read(&mut self.nand, page, self.shape.layout.page_columns())
-                .map_err(MountError::Nand)?;
-            if self.decode_journal_page(page.die(), place, header.kind, header.id) {
-                return Ok(Some(page.die()));
+            let decoded = self.read_page_until(page, |volume| {
+                volume
+                    .decode_journal_page(page.die(), place, header.kind, header.id)
+                    .then_some(page.die())
+            });
+            if let Some(die) = decoded.map_err(MountError::Nand)? {
+                return Ok(Some(die));
             }
         }
         Ok(None)
@@ -89,8 +92,7 @@ impl<N: Nand> Volume<'_, N> {
             if self.is_void(segment, at) {
                 continue;
             }
-            self.header_at(segment, at)?;
-            match self.owner(segment, at) {
+            match self.owner_at(segment, at)? {
                 Ok((first, header)) if first == offset && self.follows(&header, after) => {
                     return Ok(Slot::Page(at, header));
                 }
@@ -150,8 +152,7 @@ impl<N: Nand> Volume<'_, N> {
                 if self.is_void(candidate, at) {
                     continue;
                 }
-                self.header_at(candidate, at)?;
-                match self.owner(candidate, at) {
+                match self.owner_at(candidate, at)? {
                     Ok((offset, header)) if self.follows(&header, after) => {
                         if best.is_none_or(|found| header.time < found.header.time) {
                             best = Some(Found {
@@ -292,7 +293,7 @@ impl<N: Nand> Volume<'_, N> {
         }
         self.enter_journal(found.segment, self.journal_sequence, None);
         replayed.exact = exact;
-        replayed.record_time = found.header.time;
+        replayed.record_time = found.header.covers();
         covers.clear();
         Ok(true)
     }
@@ -303,9 +304,8 @@ impl<N: Nand> Volume<'_, N> {
         self.doubt_superseded(map);
         self.take_map(map, segment, offset);
         covers.retain(|(covered, _)| *covered != map);
-        let until = header.time.saturating_sub(u64::from(header.birth));
         // A cover that finds no room costs an entry of the delta table, no more.
-        let _ = covers.push((map, until));
+        let _ = covers.push((map, header.covers()));
     }
 
     /// True when the directory is as the record page in the buffer of a die says.

@@ -7,7 +7,7 @@ mod gaps;
 mod journal;
 mod parity;
 
-use cuesta_hal::{Buffer, Nand};
+use cuesta_hal::Nand;
 use heapless::Vec;
 
 use super::address::{Location, Sector, Segment};
@@ -30,7 +30,7 @@ use super::shape::Shape;
 use super::silence::Attended;
 use super::stage::Stage;
 use super::stream::JOURNAL;
-use super::{io, Budget, Pending, Session, Volume};
+use super::{Budget, Pending, Session, Volume};
 use crate::codec::{Header, HeaderState, Kind};
 
 use journal::Covers;
@@ -326,14 +326,13 @@ impl<'m, N: Nand> Volume<'m, N> {
         }
     }
 
-    /// Reads the header of a page's first unit.
-    fn header_at(&mut self, segment: Segment, offset: u32) -> Result<HeaderState, MountError> {
-        let page = self.shape.page(segment, offset);
-        let place = self.shape.location(segment, offset, 0);
-        io::read(&mut self.nand, page, self.shape.layout.header_columns())
-            .map_err(MountError::Nand)?;
-        let buffer = self.nand.buffer(page.die(), Buffer::First);
-        Ok(self.shape.layout.read_header(buffer, 0, place.0))
+    /// What the page at an offset is, by its headers.
+    fn owner_at(
+        &mut self,
+        segment: Segment,
+        offset: u32,
+    ) -> Result<Result<(u32, Header), HeaderState>, MountError> {
+        self.read_headers(segment, offset).map_err(MountError::Nand)
     }
 
     /// True when the page lies in a block that is known to be bad: what was written before it failed counts all the same.
