@@ -5,7 +5,7 @@ use heapless::Vec;
 
 use super::anchor::{anchor_place, Head, CONFIRMING, OPENING};
 use super::error::MountError;
-use super::io;
+use super::io::{self, HEADER_READS};
 use super::parameter_error::ParameterError;
 use super::parameters::{
     default_sector_bytes, width_fits, Quota, ANCHOR_PREFIX, FORMAT_VERSION, RINGS_MAX,
@@ -86,16 +86,17 @@ pub(super) const fn anchor_dies(geometry: &Geometry) -> u16 {
     }
 }
 
-/// Reads the sequence of the anchor page that starts a checkpoint at `page`, from its header alone.
+/// Reads the header of an anchor page, so many `times` at most until there is one.
 fn start_at<N: Nand>(
     nand: &mut N,
     layout: &PageLayout,
     page: PageAddress,
+    times: u8,
 ) -> Result<HeaderState, MountError> {
     let place = anchor_place(nand.geometry(), page, layout.units());
     let header = |nand: &mut N| io::read(nand, page, layout.header_columns());
     let mut state = HeaderState::Bad;
-    io::read_until(nand, io::HEADER_READS, header, |nand| {
+    io::read_until(nand, times, header, |nand| {
         state = layout.read_header(nand.buffer(page.die(), Buffer::First), 0, place);
         matches!(state, HeaderState::Valid(_)).then_some(())
     })
@@ -155,7 +156,7 @@ pub(super) fn find<N: Nand>(nand: &mut N) -> Result<Anchors, MountError> {
     for die in 0..anchor_dies(&geometry) {
         for block in 0..probe_blocks(&geometry) {
             let page = BlockAddress::new(die, block).page(0);
-            match start_at(nand, &layout, page)? {
+            match start_at(nand, &layout, page, HEADER_READS)? {
                 HeaderState::Valid(header)
                     if header.kind == Kind::Anchor && header.id == OPENING =>
                 {
@@ -212,7 +213,7 @@ pub(super) fn half_formatted<N: Nand>(nand: &mut N) -> Result<bool, MountError> 
     for die in 0..anchor_dies(&geometry) {
         for block in 0..probe_blocks(&geometry) {
             let page = BlockAddress::new(die, block).page(0);
-            match start_at(nand, &layout, page)? {
+            match start_at(nand, &layout, page, HEADER_READS)? {
                 HeaderState::Valid(header)
                     if header.kind == Kind::Anchor
                         && header.id == OPENING
@@ -304,7 +305,7 @@ fn look_into_ring<N: Nand>(
     for slot in 0..(blocks.len() as u32 / quota.blocks_per_slot) as u8 {
         let page_of = |at| ring_page(&geometry, &blocks, quota.blocks_per_slot, slot, at);
         if let Some(page) = page_of(0) {
-            match start_at(nand, layout, page)? {
+            match start_at(nand, layout, page, HEADER_READS)? {
                 HeaderState::Valid(header)
                     if header.kind == Kind::Anchor && header.id == OPENING =>
                 {
@@ -357,25 +358,40 @@ fn newest_start<N: Nand>(
 ) -> Result<Option<(u32, u32)>, MountError> {
     let rows = u32::from(nand.geometry().pages_per_block);
     let fit = (quota.blocks_per_slot * rows - ANCHOR_PREFIX) / quota.checkpoint_pages;
-    // Valid starts are a prefix: halve.
-    let (mut low, mut high) = (0, fit.max(1));
-    let mut newest = None;
-    while low < high {
-        let middle = if newest.is_none() {
-            low
-        } else {
-            (low + high) / 2
+    let fit = fit.max(1);
+    let mut start = |index: u32, times: u8| {
+        let at = ANCHOR_PREFIX + index * quota.checkpoint_pages;
+        let Some(page) = page_of(at).filter(|_| index < fit) else {
+            return Ok(None);
         };
-        let at = ANCHOR_PREFIX + middle * quota.checkpoint_pages;
-        let Some(page) = page_of(at) else {
-            break;
-        };
-        match start_at(nand, layout, page)? {
+        Ok(match start_at(nand, layout, page, times)? {
             HeaderState::Valid(header) if header.kind == Kind::Anchor && header.id == 0 => {
-                newest = Some((header.birth, at));
-                low = middle + 1;
+                Some((header.birth, at))
             }
-            _ => high = middle,
+            _ => None,
+        })
+    };
+    // Valid starts are a prefix: halve. What ends it is read once more.
+    let mut newest = start(0, HEADER_READS)?;
+    let mut low = u32::from(newest.is_some());
+    while newest.is_some() {
+        let mut high = fit;
+        while low < high {
+            let middle = (low + high) / 2;
+            match start(middle, 1)? {
+                None => high = middle,
+                found => {
+                    newest = found;
+                    low = middle + 1;
+                }
+            }
+        }
+        match start(low, 1)? {
+            None => break,
+            found => {
+                newest = found;
+                low += 1;
+            }
         }
     }
     Ok(newest)
@@ -387,7 +403,7 @@ fn is_confirmed<N: Nand>(
     layout: &PageLayout,
     page: PageAddress,
 ) -> Result<bool, MountError> {
-    Ok(match start_at(nand, layout, page)? {
+    Ok(match start_at(nand, layout, page, HEADER_READS)? {
         HeaderState::Valid(header) => header.kind == Kind::Anchor && header.id == CONFIRMING,
         HeaderState::Erased | HeaderState::Bad => false,
     })

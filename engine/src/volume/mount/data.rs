@@ -88,8 +88,10 @@ impl<N: Nand> Volume<'_, N> {
                 continue;
             };
             let at = self.owner_at(append.segment, append.next)?;
-            self.unsettled |= !matches!(at, Err(HeaderState::Erased));
-            if let Some(cursor) = self.cursor(append.segment, append.next, record_time)? {
+            let erased = matches!(at, Err(HeaderState::Erased));
+            self.unsettled |= !erased;
+            let from = append.next + u32::from(erased);
+            if let Some(cursor) = self.cursor(append.segment, from, record_time, erased.into())? {
                 let _ = cursors.push(cursor);
             }
         }
@@ -98,7 +100,7 @@ impl<N: Nand> Volume<'_, N> {
         self.unsettled |= unsettled;
         let mut opened: Vec<Segment, 16> = Vec::new();
         for segment in self.pending.named.clone() {
-            if let Some(cursor) = self.cursor(segment, 0, record_time)? {
+            if let Some(cursor) = self.cursor(segment, 0, record_time, 0)? {
                 let _ = opened.push(segment);
                 self.segments.set_state(segment, State::Open);
                 self.segments.set_class(segment, cursor.header.stream);
@@ -127,7 +129,7 @@ impl<N: Nand> Volume<'_, N> {
             found = true;
             let mut cursor = cursors[index].clone();
             let behind = cursor.first + u32::from(cursor.header.span) + 1;
-            let next = self.cursor(cursor.segment, behind, cursor.header.time)?;
+            let next = self.cursor(cursor.segment, behind, cursor.header.time, 0)?;
             // Behind a page of the same block it was finished; the last one may be torn.
             if next.is_none() || self.shape.width > 1 {
                 self.check_data(&mut cursor, &starts)?;
@@ -159,15 +161,15 @@ impl<N: Nand> Volume<'_, N> {
         Ok(found)
     }
 
-    /// The next page of sector data at or behind `offset`, by its headers.
+    /// The next page of sector data at or behind `offset`, by its headers; so many pages were `missed` before.
     fn cursor(
         &mut self,
         segment: Segment,
         offset: u32,
         after: u64,
+        mut missed: u32,
     ) -> Result<Option<Cursor>, MountError> {
         let layout = self.shape.layout;
-        let mut missed = 0;
         for offset in offset..self.shape.pages_per_segment() {
             // A torn page on one die does not hide the pages of the others; one page beyond is looked at as well.
             if missed > self.shape.width {
@@ -204,6 +206,8 @@ impl<N: Nand> Volume<'_, N> {
                         seen: 0,
                     }));
                 }
+                // The block has not been erased since.
+                Ok((_, header)) if self.shape.width == 1 && header.time <= after => break,
                 state if !self.in_bad_block(segment, offset) => {
                     self.unsettled |= state == Err(HeaderState::Bad);
                     missed += 1;
@@ -258,7 +262,7 @@ impl<N: Nand> Volume<'_, N> {
         for &(segment, start) in starts {
             let mut after = 0;
             let mut from = start;
-            while let Some(cursor) = self.cursor(segment, from, after)? {
+            while let Some(cursor) = self.cursor(segment, from, after, 0)? {
                 let page = self.shape.page(segment, cursor.offset);
                 if page.die() == die && cursor.header.time > time {
                     return Ok(true);
