@@ -51,6 +51,13 @@ fn cases_that_failed_once() {
         "faults:one-die-min:1:0:18:76",
         // A page of a victim read as erased once, and was given up.
         "faults:one-die-min:1:8:111:106",
+        // A record page that was programmed anew hid what had been programmed meanwhile.
+        "faults:two-dies-min:1:0:36:141",
+        // One read that went wrong: a suspect page was given up; a journal page could not be read.
+        "faults:two-dies-min:3:7",
+        "faults:chip-ecc:1:7",
+        // A program failed while a suspect page was copied: there was no room for it, or it was not copied at all.
+        "faults:multi-min:1:0:2",
     ] {
         let Case { job, path } = case.parse().expect("a case");
         judge(&job.run(&path), 1);

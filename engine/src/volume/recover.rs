@@ -32,6 +32,17 @@ pub(super) enum Decayed {
     Checkpoint,
 }
 
+/// What became of a unit of a suspect page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Renewed {
+    /// Nothing in it is valid there, or not any more.
+    Nothing,
+    /// It was to be programmed elsewhere.
+    Tried,
+    /// It cannot be read any more.
+    Unreadable,
+}
+
 /// What is at the place of a suspect journal page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Held {
@@ -275,41 +286,60 @@ impl<'m, N: Nand> Volume<'m, N> {
 
     /// Copies what is valid in a suspect page of sector data into a fresh segment; false when it cannot be read any more.
     fn copy_suspect(&mut self, segment: Segment, offset: u32) -> Result<bool, Error> {
-        let level = self.segments.level(segment);
-        let stream = self.shape.streams.of_level(level).end - 1;
         for unit in 0..self.shape.units {
-            let (location, found) = self.suspect_unit(segment, offset, unit)?;
-            let Some((die, header)) = found else {
-                // A unit that holds nothing is as it should be; one that the index names is not.
-                let page = self.shape.location(segment, offset, 0);
-                let named = match location {
-                    Some(location) => self.names(|named| named == location),
-                    None => self.names(|named| self.may_share_stripe(named, page)),
-                };
-                if named {
-                    return Ok(false);
+            loop {
+                match self.copy_suspect_unit(segment, offset, unit)? {
+                    Renewed::Nothing => break,
+                    // Its program may have failed.
+                    Renewed::Tried => {}
+                    Renewed::Unreadable => return Ok(false),
                 }
-                continue;
-            };
-            let source = location.unwrap_or(Location::UNMAPPED);
-            if header.kind != Kind::Data
-                || header.id >= self.shape.capacity
-                || self.lookup(Sector(header.id)) != Lookup::Known(source)
-            {
-                continue;
             }
-            if self.appends[usize::from(stream)].is_none() {
-                self.open_fresh(stream)?;
-            }
-            let unit_record = Unit {
-                sector: Sector(header.id),
-                birth: header.birth,
-                origin: Origin::Relocation { source },
-            };
-            self.append_unit(stream, unit_record, Source::Buffer(die, unit))?;
-            self.settle_stream(stream)?;
         }
         Ok(true)
+    }
+
+    /// Copies what a unit of a suspect page holds, if it is valid there.
+    fn copy_suspect_unit(
+        &mut self,
+        segment: Segment,
+        offset: u32,
+        unit: u32,
+    ) -> Result<Renewed, Error> {
+        let level = self.segments.level(segment);
+        let stream = self.shape.streams.of_level(level).end - 1;
+        let (location, found) = self.suspect_unit(segment, offset, unit)?;
+        let Some((die, header)) = found else {
+            // A unit that holds nothing is as it should be; one that the index names is not.
+            let page = self.shape.location(segment, offset, 0);
+            let named = match location {
+                Some(location) => self.names(|named| named == location),
+                None => self.names(|named| self.may_share_stripe(named, page)),
+            };
+            return Ok(if named {
+                Renewed::Unreadable
+            } else {
+                Renewed::Nothing
+            });
+        };
+        let source = location.unwrap_or(Location::UNMAPPED);
+        if header.kind != Kind::Data
+            || header.id >= self.shape.capacity
+            || self.lookup(Sector(header.id)) != Lookup::Known(source)
+        {
+            return Ok(Renewed::Nothing);
+        }
+        if self.appends[usize::from(stream)].is_none() {
+            self.open_fresh(stream)?;
+        }
+        let unit_record = Unit {
+            sector: Sector(header.id),
+            birth: header.birth,
+            origin: Origin::Relocation { source },
+        };
+        self.append_unit(stream, unit_record, Source::Buffer(die, unit))?;
+        self.settle_stream(stream)?;
+        Ok(Renewed::Tried)
     }
 
     /// Reads a unit of a suspect page, or makes it again; gives where it belongs, if that can be told, and the die whose buffer holds it.

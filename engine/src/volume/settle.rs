@@ -317,11 +317,11 @@ impl<N: Nand> Volume<'_, N> {
                 }
             }
         }
-        if self.shape.units > 1 {
-            // The payloads lie at fixed places of the page: keep them all.
-            kept = units;
-        }
         if !kept.is_empty() {
+            if self.shape.units > 1 {
+                // The payloads lie at fixed places of the page: keep them all.
+                kept = units;
+            }
             let level = self.segments.level(segment);
             self.dies[usize::from(die.0)].flight = Flight::Redrive(kept, level);
         }

@@ -28,6 +28,7 @@ pub fn fill(sector: u32, version: Version, data: &mut [u8]) {
 #[derive(Debug, Clone, Copy)]
 enum Note {
     Started(Version),
+    Refused(Version),
     Durable(Version),
     Read(Version),
 }
@@ -36,6 +37,7 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started(version) => write!(f, "started {version}"),
+            Self::Refused(version) => write!(f, "refused {version}"),
             Self::Durable(version) => write!(f, "durable {version}"),
             Self::Read(version) => write!(f, "read {version}"),
         }
@@ -119,6 +121,15 @@ impl Model {
         // What a later change covers says nothing about the batch any more.
         self.batch.retain(|&(member, _)| member != sector);
         self.entry(sector).later.push((version, session));
+    }
+
+    /// The change of the sector that was started last was refused: it is not there, and what the sector was before it still is, decided or not.
+    pub fn refused(&mut self, sector: u32) {
+        let refused = self.entry(sector).later.pop();
+        self.note(
+            sector,
+            Note::Refused(refused.map_or(0, |(version, _)| version)),
+        );
     }
 
     /// A change of the sector was acknowledged as durable: no earlier version may come back.

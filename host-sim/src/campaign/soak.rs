@@ -228,20 +228,16 @@ fn session(rig: &mut Rig, model: &mut Model, random: &mut SplitMix64, diary: &mu
         let done = match random.below(64) {
             0 => {
                 let len = (1 + random.below(4) as u32).min(capacity - sector);
-                let before: Vec<u64> = (sector..sector + len).map(|at| model.current(at)).collect();
                 (sector..sector + len).for_each(|at| model.started(at, 0));
                 let done = disk.trim(Sector(sector), len);
                 if done.as_ref().is_err_and(is_over) {
-                    for (at, version) in (sector..).zip(before) {
-                        model.settle(at, version);
-                    }
+                    (sector..sector + len).for_each(|at| model.refused(at));
                 }
                 done
             }
             1 => disk.flush().map(|()| model.flushed()),
             2 => disk.idle(12, 400).map(|_| ()),
             _ => {
-                let before = model.current(sector);
                 let version = model.fresh();
                 fill(sector, version, &mut data);
                 model.started(sector, version);
@@ -251,9 +247,7 @@ fn session(rig: &mut Rig, model: &mut Model, random: &mut SplitMix64, diary: &mu
                 match &done {
                     Ok(()) => model.acknowledged(sector, version),
                     // What is refused is not there.
-                    Err(error) if is_over(error) => {
-                        model.settle(sector, before);
-                    }
+                    Err(error) if is_over(error) => model.refused(sector),
                     Err(_) => {}
                 }
                 done
