@@ -151,6 +151,18 @@ impl Columns {
             || self.main_start as u64 + self.main_len as u64 == self.spare_start as u64
     }
 
+    /// The ranges to transfer, each as start and length: one where they touch, the other one being empty then.
+    pub(crate) const fn transfers(&self) -> [(u32, u32); 2] {
+        if self.main_len != 0 && self.spare_len != 0 && self.is_contiguous() {
+            [(self.main_start, self.len()), (0, 0)]
+        } else {
+            [
+                (self.main_start, self.main_len),
+                (self.spare_start, self.spare_len),
+            ]
+        }
+    }
+
     /// True when both ranges lie in their areas of `geometry`. An empty range lies anywhere.
     #[must_use]
     pub const fn fits(&self, geometry: &crate::Geometry) -> bool {

@@ -11,6 +11,7 @@
 //! * the description of a part ([`Geometry`]),
 //! * errors with a [`kind`](NandError::kind),
 //! * [`NorNand`], an adapter that makes a NOR part behave as a NAND,
+//! * `spi_nand`, the driver of serial NAND parts (feature `spi-nand`; on asynchronous buses, `spi-nand-async`),
 //! * the conformance suite (feature `conformance`).
 
 #![cfg_attr(not(test), no_std)]
@@ -24,6 +25,8 @@ mod nand;
 mod nor;
 mod outcome;
 mod spare_runs;
+#[cfg(feature = "spi-nand")]
+pub mod spi_nand;
 
 pub use address::{BlockAddress, BlockIndex, Buffer, Columns, Die, PageAddress, PageIndex};
 pub use error::{NandError, NandErrorKind};

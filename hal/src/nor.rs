@@ -211,18 +211,6 @@ fn buffer_of(memory: &mut [u8], raw_page_bytes: usize, die: Die, buffer: Buffer)
         .unwrap_or_default()
 }
 
-/// The ranges of a page to read for `columns`, each as start and length: one where they touch.
-fn ranges(columns: Columns) -> [(u32, u32); 2] {
-    if columns.main_len != 0 && columns.spare_len != 0 && columns.is_contiguous() {
-        [(columns.main_start, columns.len()), (0, 0)]
-    } else {
-        [
-            (columns.main_start, columns.main_len),
-            (columns.spare_start, columns.spare_len),
-        ]
-    }
-}
-
 impl<F: NorFlash> Nand for NorNand<'_, F> {
     type Error = NorFault<F::Error>;
 
@@ -260,7 +248,7 @@ impl<F: NorFlash> Nand for NorNand<'_, F> {
         let target = buffer_of(self.memory, self.raw_page_bytes, page.die(), buffer);
         // It divides the erase size, which fits 32 bits.
         let granule = u32::try_from(F::READ_SIZE).unwrap_or(1);
-        for (start, len) in ranges(columns) {
+        for (start, len) in columns.transfers() {
             if len == 0 {
                 continue;
             }
