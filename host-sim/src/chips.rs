@@ -1,11 +1,13 @@
-//! The chip table: geometry and timing of real parts, of controller-scale models and of tiny parts for tests.
+//! The chip table: geometry and timing of real parts, of controller-scale models and of tiny parts for tests. The geometry of serial parts is
+//! the driver's.
 //!
 //! Times are the *typical* ones of the data sheets, as a simulation of throughput wants them. Serial parts are timed at
 //! 104 MHz on four wires, which is 52 bytes a microsecond. A row whose source says *unchecked* was written without the data
 //! sheet at hand: its shape is that of the Linux driver, its times want a look before anybody quotes them.
 
 use crate::clock::{Course, Ticks, TICKS_PER_NS};
-use cuesta_hal::{ChipEcc, Die, EccNeed, Geometry, MarkerPages, MarkerPlace, Pairing, SpareRuns};
+use cuesta_hal::spi_nand::{self, SpiNandChip};
+use cuesta_hal::{Die, EccNeed, Geometry, MarkerPages, MarkerPlace, Pairing};
 
 /// How long a part takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +85,8 @@ pub struct Chip {
     pub geometry: Geometry,
     /// Speed.
     pub timing: Timing,
+    /// What the driver knows of the part, if it is a serial one.
+    pub spi_nand: Option<&'static SpiNandChip>,
 }
 
 /// No chip has that name. Displays the names there are.
@@ -123,49 +127,20 @@ pub const fn chips() -> &'static [Chip] {
     CHIPS
 }
 
-/// SLC data sheets of this class rate a block for 100 000 cycles (Winbond W25N01GV data sheet, "Features"; the others unless a row
-/// says otherwise).
-const SLC_ENDURANCE: u32 = 100_000;
+/// What the serial parts are rated for, and parts for tests with them.
+const SLC_ENDURANCE: u32 = spi_nand::W25N01GV.geometry.endurance_cycles;
 
-/// Reads of a block between two erases: the rule of thumb of Micron TN-29-17, "NAND Flash Design and Use Considerations", for SLC. No data sheet
-/// of the table names a figure.
-const SLC_READS: u32 = 1_000_000;
+/// Reads of a block between two erases that the makers of serial parts reckon with.
+const SLC_READS: u32 = spi_nand::W25N01GV.geometry.reads_per_block_max;
 
-/// The same for MLC. TLC rows take it too: unchecked.
+/// The same for MLC, of Micron TN-29-17. TLC rows take it too: unchecked.
 const MLC_READS: u32 = 100_000;
 
-/// First two bytes of the spare of a block's first page: Winbond W25N01GV data sheet, on invalid blocks. The others mark the
-/// first spare byte of the first page, which the same place covers.
-const SPARE_START: MarkerPlace = MarkerPlace {
-    pages: MarkerPages::First,
-    spare_offset: 0,
-    len: 2,
-};
+/// Where the serial parts are marked.
+const SPARE_START: MarkerPlace = spi_nand::W25N01GV.geometry.bad_block_marker;
 
 /// What a 104 MHz quad-output read or program-load carries: 104 · 4 / 8 bytes a microsecond.
 const QUAD_104_MHZ: u32 = 52;
-
-/// A serial SLC part with one page buffer; rows override what differs.
-const SERIAL_SLC: Geometry = Geometry {
-    dies: 1,
-    blocks_per_die: 1024,
-    pages_per_block: 64,
-    page_bytes: 2048,
-    spare_bytes: 64,
-    buffers_per_die: 1,
-    planes_per_die: 1,
-    partial_programs_max: 4,
-    bad_blocks_max_per_die: 20,
-    endurance_cycles: SLC_ENDURANCE,
-    reads_per_block_max: SLC_READS,
-    bad_block_marker: SPARE_START,
-    chip_ecc: None,
-    ecc_need: EccNeed {
-        bits: 1,
-        per_bytes: 512,
-    },
-    pairing: Pairing::None,
-};
 
 const SERIAL_TIMING: Timing = Timing {
     read_us: 60,
@@ -176,26 +151,32 @@ const SERIAL_TIMING: Timing = Timing {
     channels: 1,
 };
 
-/// An on-die ECC over 512 bytes, switched off.
-const fn own_ecc(
-    strength: u8,
-    free: SpareRuns,
-    protected: SpareRuns,
-    owned: SpareRuns,
-) -> Option<ChipEcc> {
-    Some(ChipEcc {
-        strength,
-        codeword_bytes: 512,
-        enabled: false,
-        free,
-        protected,
-        owned,
-    })
+/// A serial part of the driver's table.
+const fn serial(
+    name: &'static str,
+    description: &'static str,
+    sources: &'static str,
+    spi_nand: &'static SpiNandChip,
+    timing: Timing,
+) -> Chip {
+    Chip {
+        name,
+        description,
+        sources,
+        geometry: spi_nand.geometry,
+        timing,
+        spi_nand: Some(spi_nand),
+    }
 }
 
-/// So many bytes of the spare for each codeword, from `first` on, each `stride` behind those before.
-const fn runs(first: u16, len: u16, stride: u16) -> SpareRuns {
-    SpareRuns { first, len, stride }
+/// Typical times of a serial part, in microseconds.
+const fn times(read_us: u32, program_us: u32, erase_us: u32) -> Timing {
+    Timing {
+        read_us,
+        program_us,
+        erase_us,
+        ..SERIAL_TIMING
+    }
 }
 
 /// A part for tests: few and small blocks, one program a page, so that the referee is at its strictest.
@@ -261,105 +242,104 @@ const TLC_TIMING: Timing = Timing {
 };
 
 static CHIPS: &[Chip] = &[
-    Chip {
-        name: "w25n01gv",
-        description: "Winbond 1 Gbit SLC serial NAND",
-        sources: "Winbond W25N01GV data sheet: tR 60 µs max with ECC, tPROG 250 µs and tBERS 2 ms typical, 4 partial programs, 100 000 cycles; \
-                  shape, 20 bad blocks, and the spare while its own ECC is on (sections of 16: 2 of the marker or of nobody, 2 free and 4 protected, 8 its \
-                  own) also in Linux drivers/mtd/nand/spi/winbond.c",
-        geometry: Geometry {
-            chip_ecc: own_ecc(1, runs(2, 6, 16), runs(4, 4, 16), runs(8, 8, 16)),
-            ..SERIAL_SLC
-        },
-        timing: SERIAL_TIMING,
-    },
-    Chip {
-        name: "w25n02kv",
-        description: "Winbond 2 Gbit SLC serial NAND",
-        sources: "shape, 8 bit/512 B, 40 bad blocks and the spare while its own ECC is on, what of it is protected left out: Linux \
-                  drivers/mtd/nand/spi/winbond.c; times as the W25N01GV's and 60 000 cycles: \
-                  unchecked",
-        geometry: Geometry {
-            blocks_per_die: 2048,
-            spare_bytes: 128,
-            bad_blocks_max_per_die: 40,
-            endurance_cycles: 60_000,
-            chip_ecc: own_ecc(8, runs(2, 14, 16), SpareRuns::NONE, runs(64, 13, 16)),
-            ecc_need: EccNeed {
-                bits: 8,
-                per_bytes: 512,
-            },
-            ..SERIAL_SLC
-        },
-        timing: SERIAL_TIMING,
-    },
-    Chip {
-        name: "gd5f1gq5",
-        description: "GigaDevice 1 Gbit SLC serial NAND",
-        sources: "shape, 4 bit/512 B, 20 bad blocks and the spare while its own ECC is on (1 to 63 free, 64 to 127 its own), what of it is protected left \
-                  out: Linux drivers/mtd/nand/spi/gigadevice.c; 400 µs and 3 ms typical: GigaDevice GD5F1GQ4UAYIG \
-                  data sheet, the generation before; tR: unchecked",
-        geometry: Geometry {
-            spare_bytes: 128,
-            chip_ecc: own_ecc(4, runs(2, 15, 15), SpareRuns::NONE, runs(64, 16, 16)),
-            ecc_need: EccNeed {
-                bits: 4,
-                per_bytes: 512,
-            },
-            ..SERIAL_SLC
-        },
-        timing: Timing {
-            read_us: 60,
-            program_us: 400,
-            erase_us: 3000,
-            ..SERIAL_TIMING
-        },
-    },
-    Chip {
-        name: "mt29f2g01",
-        description: "Micron 2 Gbit SLC serial NAND, two planes",
-        sources: "shape, 2 planes, 8 bit/512 B, 40 bad blocks and the spare while its own ECC is on (4 to 31 free, 32 to 63 free and protected, 64 to 127 \
-                  its own) of MT29F2G01ABAGD: Linux drivers/mtd/nand/spi/micron.c; times: unchecked",
-        geometry: Geometry {
-            blocks_per_die: 2048,
-            spare_bytes: 128,
-            planes_per_die: 2,
-            bad_blocks_max_per_die: 40,
-            chip_ecc: own_ecc(8, runs(4, 15, 15), runs(32, 8, 8), runs(64, 16, 16)),
-            ecc_need: EccNeed {
-                bits: 8,
-                per_bytes: 512,
-            },
-            ..SERIAL_SLC
-        },
-        timing: Timing {
-            read_us: 25,
-            program_us: 200,
-            erase_us: 2000,
-            ..SERIAL_TIMING
-        },
-    },
-    Chip {
-        name: "tc58cvg0s3",
-        description: "Kioxia 1 Gbit SLC serial NAND",
-        sources: "shape, 8 bit/512 B and 20 bad blocks of TC58CVG0S3HRAIG: Linux drivers/mtd/nand/spi/toshiba.c (2 to 63 of the 128 spare bytes \
-                  are free and 64 to 127 hold the part's own code while it is on; what is protected left out); 40/330/2500 µs typical: Toshiba TC58BVG1S3HBAI6 data sheet, same family",
-        geometry: Geometry {
-            spare_bytes: 128,
-            chip_ecc: own_ecc(8, runs(2, 15, 15), SpareRuns::NONE, runs(64, 16, 16)),
-            ecc_need: EccNeed {
-                bits: 8,
-                per_bytes: 512,
-            },
-            ..SERIAL_SLC
-        },
-        timing: Timing {
-            read_us: 40,
-            program_us: 330,
-            erase_us: 2500,
-            ..SERIAL_TIMING
-        },
-    },
+    serial(
+        "w25n01gv",
+        "Winbond 1 Gbit SLC serial NAND",
+        "Winbond W25N01GV data sheet: tR 60 µs max with ECC, tPROG 250 µs and tBERS 2 ms typical, 4 partial programs, 100 000 cycles",
+        &spi_nand::W25N01GV,
+        SERIAL_TIMING,
+    ),
+    serial(
+        "w25n01jw",
+        "Winbond 1 Gbit SLC serial NAND, 1.8 V",
+        "times as the W25N01GV's: unchecked",
+        &spi_nand::W25N01JW,
+        SERIAL_TIMING,
+    ),
+    serial(
+        "w25n01kv",
+        "Winbond 1 Gbit SLC serial NAND, 4-bit ECC",
+        "times as the W25N01GV's: unchecked",
+        &spi_nand::W25N01KV,
+        SERIAL_TIMING,
+    ),
+    serial(
+        "w25n02kv",
+        "Winbond 2 Gbit SLC serial NAND",
+        "times as the W25N01GV's: unchecked",
+        &spi_nand::W25N02KV,
+        SERIAL_TIMING,
+    ),
+    serial(
+        "gd5f1gq4xa",
+        "GigaDevice 1 Gbit SLC serial NAND, first generation",
+        "400 µs and 3 ms typical: GigaDevice GD5F1GQ4UAYIG data sheet; tR: unchecked",
+        &spi_nand::GD5F1GQ4XA,
+        times(60, 400, 3000),
+    ),
+    serial(
+        "gd5f1gq4xe",
+        "GigaDevice 1 Gbit SLC serial NAND, E generation",
+        "times as the GD5F1GQ4UAYIG's: unchecked",
+        &spi_nand::GD5F1GQ4XE,
+        times(60, 400, 3000),
+    ),
+    serial(
+        "gd5f1gq4uf",
+        "GigaDevice 1 Gbit SLC serial NAND, F generation",
+        "times as the GD5F1GQ4UAYIG's: unchecked",
+        &spi_nand::GD5F1GQ4UF,
+        times(60, 400, 3000),
+    ),
+    serial(
+        "gd5f1gq5",
+        "GigaDevice 1 Gbit SLC serial NAND",
+        "400 µs and 3 ms typical: GigaDevice GD5F1GQ4UAYIG data sheet, the generation before; tR: unchecked",
+        &spi_nand::GD5F1GQ5XE,
+        times(60, 400, 3000),
+    ),
+    serial(
+        "mt29f1g01",
+        "Micron 1 Gbit SLC serial NAND",
+        "times as the MT29F2G01's: unchecked",
+        &spi_nand::MT29F1G01,
+        times(25, 200, 2000),
+    ),
+    serial(
+        "mt29f2g01",
+        "Micron 2 Gbit SLC serial NAND, two planes",
+        "Micron MT29F2G01ABAGD data sheet, \"Array performance\": 25 µs max, 200 µs and 2 ms typical without ECC (with it 70 µs and 220 µs)",
+        &spi_nand::MT29F2G01,
+        times(25, 200, 2000),
+    ),
+    serial(
+        "mx35lf1ge4ab",
+        "Macronix 1 Gbit SLC serial NAND",
+        "times as the MT29F2G01's: unchecked",
+        &spi_nand::MX35LF1GE4AB,
+        times(25, 200, 2000),
+    ),
+    serial(
+        "mx35lf2ge4ab",
+        "Macronix 2 Gbit SLC serial NAND, two planes",
+        "times as the MT29F2G01's: unchecked",
+        &spi_nand::MX35LF2GE4AB,
+        times(25, 200, 2000),
+    ),
+    serial(
+        "tc58cvg0s3",
+        "Kioxia 1 Gbit SLC serial NAND",
+        "40/330/2500 µs typical: Toshiba TC58BVG1S3HBAI6 data sheet, same family",
+        &spi_nand::TC58CVG0S3,
+        times(40, 330, 2500),
+    ),
+    serial(
+        "tc58cvg1s3",
+        "Kioxia 2 Gbit SLC serial NAND",
+        "40/330/2500 µs typical: Toshiba TC58BVG1S3HBAI6 data sheet, same family",
+        &spi_nand::TC58CVG1S3,
+        times(40, 330, 2500),
+    ),
     Chip {
         name: "mlc",
         description: "planar MLC die with paired pages (model)",
@@ -384,7 +364,7 @@ static CHIPS: &[Chip] = &[
                 per_bytes: 512,
             },
             pairing: Pairing::Distance(6),
-            ..SERIAL_SLC
+            ..TINY
         },
         timing: Timing {
             read_us: 64,
@@ -394,6 +374,7 @@ static CHIPS: &[Chip] = &[
             bus_bytes_per_us: 200,
             channels: 1,
         },
+        spi_nand: None,
     },
     Chip {
         name: "tlc",
@@ -401,6 +382,7 @@ static CHIPS: &[Chip] = &[
         sources: "project figures 77/820/3500 µs, 3 000 cycles, 16384 + 1952 B",
         geometry: TLC,
         timing: TLC_TIMING,
+        spi_nand: None,
     },
     Chip {
         name: "ssd-tlc",
@@ -419,6 +401,7 @@ static CHIPS: &[Chip] = &[
             channels: 8,
             ..TLC_TIMING
         },
+        spi_nand: None,
     },
     Chip {
         name: "tiny",
@@ -426,6 +409,7 @@ static CHIPS: &[Chip] = &[
         sources: "made up; W25N01GV timing",
         geometry: TINY,
         timing: SERIAL_TIMING,
+        spi_nand: None,
     },
     Chip {
         name: "tiny2",
@@ -433,6 +417,7 @@ static CHIPS: &[Chip] = &[
         sources: "made up; W25N01GV timing",
         geometry: Geometry { dies: 2, ..TINY },
         timing: SERIAL_TIMING,
+        spi_nand: None,
     },
     Chip {
         name: "tiny4",
@@ -448,6 +433,7 @@ static CHIPS: &[Chip] = &[
             channels: 2,
             ..SERIAL_TIMING
         },
+        spi_nand: None,
     },
     Chip {
         name: "tiny-multi",
@@ -464,6 +450,7 @@ static CHIPS: &[Chip] = &[
             channels: 2,
             ..SERIAL_TIMING
         },
+        spi_nand: None,
     },
     Chip {
         name: "tiny-mlc",
@@ -484,6 +471,7 @@ static CHIPS: &[Chip] = &[
             erase_us: 3500,
             ..SERIAL_TIMING
         },
+        spi_nand: None,
     },
 ];
 
@@ -514,7 +502,7 @@ mod tests {
         }
         let message = chip("w25n01").expect_err("no such chip").to_string();
         assert!(
-            message.starts_with("no chip is called \"w25n01\"; known chips: w25n01gv, w25n02kv")
+            message.starts_with("no chip is called \"w25n01\"; known chips: w25n01gv, w25n01jw")
         );
         assert!(message.ends_with("tiny-mlc"));
     }

@@ -15,6 +15,7 @@ use crate::power::{CutPlan, Power};
 use crate::prng::SplitMix64;
 use crate::referee::{Record, Referee, Violation};
 use crate::region::Region;
+use crate::trace::Access;
 use cuesta_hal::{BlockAddress, Buffer, Columns, Die, Geometry, PageAddress};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -73,6 +74,7 @@ pub struct Emulator<M> {
     pub(crate) noise: SplitMix64,
     pub(crate) watching: Watching<M>,
     pub(crate) operations_max: u64,
+    pub(crate) accesses: Option<Vec<Access>>,
 }
 
 /// The emulated part in memory.
@@ -227,6 +229,7 @@ impl Builder {
             noise: SplitMix64::derive(self.seed, 0x01),
             watching: Watching::default(),
             operations_max: u64::MAX,
+            accesses: None,
         }
     }
 }

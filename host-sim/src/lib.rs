@@ -3,6 +3,7 @@
 //! * [`EmulatedNand`] implements [`cuesta_hal::Nand`] over memory, [`chip`] finds the part to emulate.
 //! * A virtual clock ([`Clock`]) counts what dies and channels take; [`Counters`] and [`Wear`] are what benches print.
 //! * A referee writes down every operation that the array forbids ([`Violation`]).
+//! * [`spi_chip`] puts the pins of a serial part on it.
 //! * [`ImageNand`] is the same part in a file, where it outlives the process.
 //! * [`CutPlan`] cuts the power at any operation or moment and leaves what real cuts leave; [`Moments`] are all that one run has.
 //! * [`AgingModel`] lets bit errors and failures come with wear, time and reads.
@@ -76,10 +77,12 @@ pub mod reference;
 mod region;
 mod settle;
 mod shard;
+pub mod spi_chip;
 #[cfg(test)]
 mod steps;
 mod temperature;
 pub mod theory;
+mod trace;
 pub mod workload;
 
 pub use aging::AgingModel;
@@ -99,6 +102,7 @@ pub use referee::{Deed, Record, Rule, Violation};
 pub use region::Region;
 pub use shard::Shard;
 pub use temperature::Arrhenius;
+pub use trace::Access;
 
 #[doc = include_str!("../../README.md")]
 #[cfg(doctest)]

@@ -7,6 +7,7 @@ use crate::moments::within;
 use crate::on_die_ecc;
 use crate::power::{Hit, OperationClass};
 use crate::referee::{Deed, Record, Rule};
+use crate::trace::Access;
 use cuesta_hal::{BlockAddress, Buffer, Columns, Completion, Die, Geometry, Nand, PageAddress};
 
 /// What a strict emulator fills a buffer with while a read is in flight, so that nobody uses it early.
@@ -82,6 +83,9 @@ impl<M: Media> Emulator<M> {
                 self.timing.erase()
             }
         };
+        if let Some(accesses) = &mut self.accesses {
+            accesses.push(Access::of(&operation));
+        }
         let fault = self.faults.draw(class, block, page);
         let array = self.clock.start(die, course);
         self.operation_started(target, class, array);

@@ -116,21 +116,32 @@ fn what_does_not_fit_is_refused_with_the_sum() {
 fn every_chip_with_an_ecc_of_its_own_can_be_used_with_it() {
     for (name, packed, header_ecc) in [
         ("w25n01gv", true, Ecc::Secded),
+        ("w25n01jw", true, Ecc::Secded),
+        ("w25n01kv", false, Ecc::Bch4),
         ("w25n02kv", false, Ecc::Bch8),
+        ("gd5f1gq4xe", false, Ecc::Bch8),
+        ("gd5f1gq4uf", false, Ecc::Bch8),
         ("gd5f1gq5", false, Ecc::Bch4),
+        ("mt29f1g01", false, Ecc::Bch8),
         ("mt29f2g01", false, Ecc::Bch8),
+        ("mx35lf1ge4ab", false, Ecc::Bch4),
+        ("mx35lf2ge4ab", false, Ecc::Bch4),
         ("tc58cvg0s3", false, Ecc::Bch8),
+        ("tc58cvg1s3", false, Ecc::Bch8),
     ] {
         let layout = PageLayout::new(&with_ecc_on(name), 2048).expect(name);
         assert_eq!(layout.ecc(), Ecc::Crc, "{name}");
         assert_eq!(layout.has_packed_header(), packed, "{name}");
         assert_eq!(layout.header_ecc(), header_ecc, "{name}");
     }
+    // A header needs a code of 8 bits there, and 24 bytes have no room for it.
+    let short = PageLayout::new(&with_ecc_on("gd5f1gq4xa"), 2048);
+    assert!(matches!(short, Err(LayoutError::Free { .. })), "{short:?}");
     let known = chips().iter().filter(|chip| {
         let ecc = chip.geometry.chip_ecc;
         ecc.is_some_and(|ecc| ecc.free != SpareRuns::NONE)
     });
-    assert_eq!(known.count(), 5);
+    assert_eq!(known.count(), 14);
 }
 
 #[test]

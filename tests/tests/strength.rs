@@ -37,6 +37,14 @@ fn every_part_gets_a_code_that_repairs_what_its_data_sheet_asks_for() {
             continue;
         }
         let layout = PageLayout::new(geometry, default_sector_bytes(geometry));
+        // The spare is too short for a code of 8 bits.
+        if chip.name == "gd5f1gq4xa" {
+            assert!(
+                matches!(layout, Err(LayoutError::Spare { .. })),
+                "{layout:?}"
+            );
+            continue;
+        }
         let Ok(metadata) = layout else {
             panic!("{}: {}", chip.name, layout.unwrap_err());
         };
