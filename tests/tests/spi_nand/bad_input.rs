@@ -107,14 +107,15 @@ fn an_unknown_part_may_describe_itself() {
 
 #[test]
 fn a_parameter_page_that_does_not_help_is_told_with_the_identity() {
-    let no_bits: fn(&mut [u8]) = |pages| {
+    type Edit = fn(&mut [u8]);
+    let no_bits: Edit = |pages| {
         for page in pages.chunks_exact_mut(256).take(3) {
             page[112] = 0;
             let checksum = cuesta_hal::spi_nand::parameter_page_checksum(&page[..254]);
             page[254..].copy_from_slice(&checksum.to_le_bytes());
         }
     };
-    let cases: [(&str, fn(&mut [u8]), ParameterPageError); 4] = [
+    let cases: [(&str, Edit, ParameterPageError); 4] = [
         (
             "gd5f1gq5",
             |pages| pages.fill(0xFF),

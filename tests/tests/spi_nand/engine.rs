@@ -22,7 +22,7 @@ const SECTOR_BYTES: usize = 2048;
 
 fn options() -> FormatOptions<'static> {
     FormatOptions {
-        volume_id: 0xC0E5_7A,
+        volume_id: 0x00C0_E57A,
         ..FormatOptions::default()
     }
 }

@@ -153,8 +153,8 @@ fn told(status: EccStatus, bits: u8, strength: u8) -> u8 {
         (EccStatus::FourToEight, _) => bits.max(4),
         (EccStatus::ThreeBits, _) => bits.max(3),
         (EccStatus::Micron, _) => match bits {
-            ..=3 => 3,
-            ..=6 => 6,
+            1..=3 => 3,
+            4..=6 => 6,
             _ => 8,
         },
     }

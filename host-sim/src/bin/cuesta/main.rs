@@ -5,6 +5,7 @@ mod bench;
 mod budgets;
 mod campaign;
 mod check;
+mod chip;
 mod crash;
 mod demo;
 mod disk;
@@ -68,6 +69,8 @@ enum Command {
     Export(export::Arguments),
     /// Serve the disk to NBD clients, until SIGTERM or SIGINT ends the session cleanly
     Serve(serve::Arguments),
+    /// Be a serial NAND part for firmware in an emulated microcontroller, over a pair of pipes
+    Chip(chip::Arguments),
     /// Measure the engine on an emulated part, in operations and virtual time
     Bench(bench::Arguments),
     /// Cut the power at every operation, in every way, and judge what comes back
@@ -111,6 +114,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Export(arguments) => export::run(&arguments, out)?,
         // Its output is for whoever happens to look.
         Command::Serve(arguments) => return serve::run(&arguments, out),
+        Command::Chip(arguments) => chip::run(&arguments)?,
         Command::Bench(arguments) => bench::run(&arguments, out)?,
         Command::Crash(arguments) => crash::run(&arguments, out)?,
         Command::Fuzz(arguments) => fuzz::run(&arguments, out)?,
