@@ -107,6 +107,7 @@ impl<'m, W: Wire> Driver<'m, W> {
         &mut self.wire
     }
 
+    #[cfg(feature = "spi-nand-async")]
     pub(super) const fn is_busy(&self) -> bool {
         self.flight.is_some()
     }
