@@ -27,7 +27,24 @@ fn settle<N: Nand>(nand: &mut N, die: Die) -> Result<Completion, NandErrorKind> 
     Err(NandErrorKind::Timeout)
 }
 
-/// Settles what an earlier user of the part has left in flight.
+/// Starts an operation, after the end of what an earlier user of the part may have left in flight on the die: a `wait` that returns early has not let
+/// [`quiesce`] see it.
+fn begin<N: Nand>(
+    nand: &mut N,
+    die: Die,
+    start: impl Fn(&mut N) -> Result<(), N::Error>,
+) -> Result<(), NandErrorKind> {
+    match start(nand).map_err(|error| error.kind()) {
+        Err(NandErrorKind::Busy) => {
+            // Whatever it was, its fate is found on the media.
+            let _ = settle(nand, die);
+            start(nand).map_err(|error| error.kind())
+        }
+        started => started,
+    }
+}
+
+/// Settles what an earlier user of the part has left in flight, where that has ended or `wait` waits for it.
 pub(super) fn quiesce<N: Nand>(nand: &mut N) {
     let dies = nand.geometry().dies;
     for _ in 0..=dies {
@@ -47,8 +64,9 @@ pub(super) fn read<N: Nand>(
     page: PageAddress,
     columns: Columns,
 ) -> Result<(), NandErrorKind> {
-    nand.start_read(page, columns, Buffer::First)
-        .map_err(|error| error.kind())?;
+    begin(nand, page.die(), |nand| {
+        nand.start_read(page, columns, Buffer::First)
+    })?;
     settle(nand, page.die()).map(|_| ())
 }
 
@@ -72,14 +90,15 @@ pub(super) fn read_until<S, T>(
 
 /// Programs a page from the first buffer of its die; false when the part reports failure.
 pub(super) fn program<N: Nand>(nand: &mut N, page: PageAddress) -> Result<bool, NandErrorKind> {
-    nand.start_program(page, Buffer::First)
-        .map_err(|error| error.kind())?;
+    begin(nand, page.die(), |nand| {
+        nand.start_program(page, Buffer::First)
+    })?;
     Ok(settle(nand, page.die())? == Completion::Programmed)
 }
 
 /// Erases a block; false when the part reports failure.
 pub(super) fn erase<N: Nand>(nand: &mut N, block: BlockAddress) -> Result<bool, NandErrorKind> {
-    nand.start_erase(block).map_err(|error| error.kind())?;
+    begin(nand, block.die, |nand| nand.start_erase(block))?;
     Ok(settle(nand, block.die)? == Completion::Erased)
 }
 

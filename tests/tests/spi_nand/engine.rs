@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use crate::bench::{bus, open, serial_chips, PAGES};
 use cuesta::door::Disk;
 use cuesta::volume::{
-    Budget, FormatError, FormatOptions, MountError, ParameterError, Parameters, Plan, Sector,
-    Volume,
+    Budget, Error, FormatError, FormatOptions, MountError, ParameterError, Parameters, Plan,
+    Sector, Volume,
 };
-use cuesta_hal::spi_nand::{SpiNandChip, SpiNandOptions};
+use cuesta_hal::spi_nand::{register, SpiNandChip, SpiNandOptions};
 use cuesta_hal::{Geometry, Nand};
 use cuesta_sim::footprint::Footprint;
 use cuesta_sim::memory::OwnedMemory;
-use cuesta_sim::{Access, Builder, Chip, SplitMix64, Timing};
+use cuesta_sim::spi_chip::{ControllerFault, SpiChip, WireFaults};
+use cuesta_sim::{Access, Builder, Chip, RamMedia, SplitMix64, Timing};
 
 /// Sectors that a run touches; small, so that grooming and map pages have something to do.
 const SECTORS: u64 = 300;
@@ -207,6 +208,141 @@ fn a_volume_lives_on_every_part_at_its_own_speed() {
             row.name
         );
     }
+}
+
+/// A volume that is given up while its write is in the part: the next mount waits for the end of it, however often it has to look.
+#[test]
+fn a_mount_waits_for_what_a_volume_before_it_left_in_flight() {
+    let bus = bus("w25n01gv");
+    let mut pages = PAGES;
+    let mut driver = open(&bus, &SpiNandOptions::default(), &mut pages).expect("set up");
+    let mut memory = OwnedMemory::new(&plan(driver.geometry()));
+    Volume::format(&mut driver, memory.lend(), &options()).expect("formats");
+    for _ in 0..20 {
+        let mut volume = Volume::mount(&mut driver, memory.lend()).expect("mounts");
+        // The first one has to wait for a recovery.
+        while volume.submit_write(Sector(1), &filled(9)).is_err() {
+            volume.poll();
+            volume.wait();
+        }
+        // Accepted, and sent to the part at once.
+        let _ = volume.abandon();
+        let is_busy = bus.with_chip(|chip| {
+            chip.select();
+            let answer = [0x0F, 0xC0, 0].map(|byte| chip.exchange(byte));
+            chip.deselect();
+            answer[2] & register::BUSY != 0
+        });
+        assert!(is_busy);
+    }
+    assert_eq!(bus.with_chip(|chip| chip.breaches().to_vec()), []);
+}
+
+/// Reads give what was written or an error, whatever the wire does to answers and to frames as a whole; with the power taken away after each error, all that
+/// was acknowledged is there. (Flipped addresses would write to pages that nobody asked for: no driver can notice those.)
+#[test]
+fn a_volume_on_a_bad_wire_gives_no_wrong_data() {
+    let mut errors = 0;
+    for seed in 0..6 {
+        let bus = bus("gd5f1gq5");
+        let faults = WireFaults {
+            seed,
+            flip_from_chip_one_in: 300_000,
+            lose_one_in: 900,
+            ..WireFaults::default()
+        };
+        errors += harried(&bus, seed, faults, |_| {});
+    }
+    // Most are made good before anybody sees them.
+    println!("{errors} sessions ended by an error");
+}
+
+/// Dips of the supply in the middle of operations that the engine believes to be going on.
+#[test]
+fn a_volume_survives_dips_of_the_supply() {
+    let mut errors = 0;
+    for seed in 0..6 {
+        let bus = bus("w25n01gv");
+        errors += harried(&bus, seed, WireFaults::default(), |chip| {
+            let mut prng = SplitMix64::new(seed);
+            let mut behind = 0;
+            for _ in 0..20 {
+                behind += 1 + prng.below(150);
+                chip.fault(behind, ControllerFault::BrownOut);
+            }
+        });
+    }
+    assert!(errors >= 60, "{errors} sessions ended by an error");
+}
+
+/// Writes and reads while things go wrong. Each error ends the session as a cut does, and the next one begins with a mount; a sector reads as its last
+/// acknowledged write, or as the one that failed last. Counts the errors.
+fn harried(
+    bus: &crate::bench::Bus,
+    seed: u64,
+    faults: WireFaults,
+    lay: impl FnOnce(&mut SpiChip<RamMedia>),
+) -> u32 {
+    let options = SpiNandOptions {
+        verify_loads: true,
+        ..SpiNandOptions::default()
+    };
+    let mut pages = PAGES;
+    let mut driver = open(bus, &options, &mut pages).expect("set up");
+    let mut memory = OwnedMemory::new(&plan(driver.geometry()));
+    Volume::format(&mut driver, memory.lend(), &self::options()).expect("formats");
+    bus.with_chip(lay);
+    let mut prng = SplitMix64::new(seed);
+    let mut allowed: BTreeMap<u64, Vec<Option<u64>>> = BTreeMap::new();
+    let (mut errors, mut step) = (0, 0);
+    while step < 1200 {
+        bus.set_faults(WireFaults {
+            seed: faults.seed << 20 | step,
+            ..faults
+        });
+        let mut disk = match Volume::mount(&mut driver, memory.lend()) {
+            Ok(volume) => Disk::new(volume),
+            Err(MountError::Nand(_)) => {
+                errors += 1;
+                assert!(errors < 400, "it never mounts");
+                step += 1;
+                continue;
+            }
+            Err(other) => panic!("{other:?}"),
+        };
+        while step < 1200 {
+            step += 1;
+            let sector = prng.below(SECTORS);
+            let may_be = allowed.entry(sector).or_insert_with(|| vec![None]);
+            let ended = if prng.chance(1, 3) {
+                let mut bytes = vec![0; SECTOR_BYTES];
+                let read = disk.read(Sector(sector as u32), &mut bytes);
+                read.map(|is_mapped| {
+                    let found = may_be.iter().copied().find(|mark| match mark {
+                        Some(mark) => is_mapped && bytes == filled(*mark),
+                        None => !is_mapped,
+                    });
+                    let found = found.expect("what was written there");
+                    *may_be = vec![found];
+                })
+            } else {
+                let mark = step << 32 | sector;
+                may_be.push(Some(mark));
+                let written = disk.write(Sector(sector as u32), &filled(mark));
+                written.map(|()| *may_be = vec![Some(mark)])
+            };
+            match ended {
+                Ok(()) => {}
+                Err(Error::Nand(_)) => {
+                    errors += 1;
+                    break;
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    }
+    bus.set_faults(WireFaults::default());
+    errors
 }
 
 #[test]
