@@ -1,5 +1,6 @@
 //! The emulated part: how it is made and what it tells about itself.
 
+use crate::access::Access;
 use crate::aging::{Aging, AgingModel};
 use crate::bit_flips::BitFlips;
 use crate::chips::{chip, Chip, Timing, UnknownChip};
@@ -15,7 +16,6 @@ use crate::power::{CutPlan, Power};
 use crate::prng::SplitMix64;
 use crate::referee::{Record, Referee, Violation};
 use crate::region::Region;
-use crate::trace::Access;
 use cuesta_hal::{BlockAddress, Buffer, Columns, Die, Geometry, PageAddress};
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -44,6 +44,7 @@
 //! # }
 //! ```
 
+mod access;
 mod aging;
 mod arrivals;
 pub mod bench;
@@ -85,6 +86,7 @@ pub mod theory;
 mod trace;
 pub mod workload;
 
+pub use access::Access;
 pub use aging::AgingModel;
 pub use chips::{chip, chips, Chip, Timing, UnknownChip};
 pub use clock::{Clock, Course, Progress, Ticks, TICKS_PER_NS};
@@ -102,7 +104,6 @@ pub use referee::{Deed, Record, Rule, Violation};
 pub use region::Region;
 pub use shard::Shard;
 pub use temperature::Arrhenius;
-pub use trace::Access;
 
 #[doc = include_str!("../../README.md")]
 #[cfg(doctest)]

@@ -1,5 +1,6 @@
 //! The NAND trait: checking, starting and waiting. What operations do when they end is in `settle`.
 
+use crate::access::Access;
 use crate::emulator::{Emulator, Flight, Operation};
 use crate::error::SimError;
 use crate::media::{Media, Place};
@@ -7,7 +8,6 @@ use crate::moments::within;
 use crate::on_die_ecc;
 use crate::power::{Hit, OperationClass};
 use crate::referee::{Deed, Record, Rule};
-use crate::trace::Access;
 use cuesta_hal::{BlockAddress, Buffer, Columns, Completion, Die, Geometry, Nand, PageAddress};
 
 /// What a strict emulator fills a buffer with while a read is in flight, so that nobody uses it early.

@@ -11,6 +11,7 @@
 //! What it does not do: partial protection (any protection bit protects everything), two or four wires, the second and later dies of stacked parts, and
 //! reads that run on through the array.
 
+mod array;
 mod breach;
 mod bus;
 mod controller_fault;
@@ -20,6 +21,7 @@ mod model;
 mod parameter_page;
 mod pins;
 mod registers;
+mod work;
 
 pub use breach::Breach;
 pub use bus::{ChipBus, ChipDelay, WireError, WireFaults};

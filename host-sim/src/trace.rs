@@ -1,18 +1,7 @@
 //! What was done to the array, in order.
 
+use crate::access::Access;
 use crate::emulator::{Emulator, Operation};
-use cuesta_hal::{BlockAddress, PageAddress};
-
-/// An array operation that was started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Access {
-    /// A read of some columns of a page.
-    Read(PageAddress),
-    /// A program of a page.
-    Program(PageAddress),
-    /// An erase of a block.
-    Erase(BlockAddress),
-}
 
 impl Access {
     pub(crate) const fn of(operation: &Operation) -> Self {

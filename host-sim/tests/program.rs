@@ -1215,6 +1215,19 @@ fn what_makes_no_sense_is_refused_with_code_2() {
             "no chip is called \"w25n01\"; known chips: w25n01gv",
         ),
         (
+            &[
+                "chip",
+                "d.nand",
+                "--chip",
+                "tiny",
+                "--requests",
+                "r",
+                "--answers",
+                "a",
+            ],
+            "--chip tiny: it is no serial NAND",
+        ),
+        (
             &["format", "d.nand", "--chip", "tiny", "--capacity", "1.5X"],
             "no size",
         ),

@@ -2,6 +2,11 @@
 
 use cuesta_hal::spi_nand::{opcode, CacheAddress};
 
+/// The bit of a column that names the plane, on parts with two (Micron MT29F2G01ABAGD data sheet, on plane select).
+pub(super) const PLANE_BIT: u16 = 1 << 12;
+/// Columns have as many bits below it.
+pub(super) const COLUMN_MASK: u16 = PLANE_BIT - 1;
+
 /// Bytes ahead of what the part answers with; `None` for commands without an answer.
 pub(super) const fn answer_starts(
     opcode: u8,

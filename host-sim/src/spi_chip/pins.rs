@@ -112,3 +112,54 @@ fn fill(requests: &mut impl Read, bytes: &mut [u8]) -> Result<bool, ServeError> 
         Err(error) => Err(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EmulatedNand, RamMedia};
+
+    fn chip() -> SpiChip<RamMedia> {
+        let nand = EmulatedNand::of("w25n01gv").expect("in the table");
+        SpiChip::new(nand).expect("a serial part")
+    }
+
+    fn answers_to(requests: &[u8]) -> Result<Vec<u8>, ServeError> {
+        let mut answers = Vec::new();
+        serve(&mut chip(), requests, &mut answers).map(|()| answers)
+    }
+
+    #[test]
+    fn frames_are_what_lies_between_two_ends() {
+        let identity = b"W\x01\0\x9FR\x05\0EX\x05\0\x9F\0\0\0\0E";
+        let expected = [0xFF, 0xEF, 0xAA, 0x21, 0, 0xFF, 0xFF, 0xEF, 0xAA, 0x21];
+        assert_eq!(answers_to(identity).expect("served"), expected);
+    }
+
+    #[test]
+    fn pauses_pass_time_and_bytes_do_too() {
+        let mut chip = chip();
+        let requests = b"D\x10\x27\0\0W\x02\0\0\0E";
+        serve(&mut chip, &requests[..], io::sink()).expect("served");
+        assert_eq!(chip.nand().now_ns(), 10_000 + 2 * 77);
+    }
+
+    /// Wherever a machine is killed in the middle of what it says, the part goes no further than that.
+    #[test]
+    fn requests_that_are_cut_off_end_the_service() {
+        // Unprotect, enable, erase block 0.
+        let requests = b"W\x03\0\x1F\xA0\0EW\x01\0\x06EW\x04\0\xD8\0\0\0E";
+        for len in 0..=requests.len() {
+            let mut chip = chip();
+            serve(&mut chip, &requests[..len], io::sink()).expect("served");
+            assert_eq!(chip.breaches(), []);
+            let erases = chip.nand().counters().erases;
+            assert_eq!(erases, u64::from(len == requests.len()), "{len}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_told() {
+        let refused = answers_to(b"E?").expect_err("no request");
+        assert_eq!(refused.to_string(), "3F is no request to a part");
+    }
+}

@@ -1,7 +1,7 @@
 //! `cuesta chip`: a serial NAND part at the end of two pipes, its array in an image file.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use cuesta_sim::spi_chip::{serve, SpiChip};
@@ -36,6 +36,21 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let path = &arguments.image;
+    // Before a file is made that is of no use.
+    if arguments.chip.spi_nand.is_none() {
+        return Err(Failure::usage(format!(
+            "--chip {}: it is no serial NAND",
+            arguments.chip.name
+        )));
+    }
+    for pipe in [&arguments.requests, &arguments.answers] {
+        if !pipe.exists() {
+            return Err(Failure::of(
+                pipe,
+                "there is no such pipe: make it with mkfifo",
+            ));
+        }
+    }
     let builder = Builder::new(arguments.chip);
     let nand = if path.exists() {
         ImageNand::open(path, Some(&builder))?
@@ -54,8 +69,5 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn pipe(path: &Path, options: &OpenOptions) -> Result<File, Failure> {
-    options.open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Failure::of(path, "there is no such pipe: make it with mkfifo"),
-        _ => Failure::of(path, error),
-    })
+    options.open(path).map_err(|error| Failure::of(path, error))
 }
