@@ -1,8 +1,8 @@
 //! The parts that the driver knows.
 //!
-//! Shapes, identities, spare bytes and numbers of bad blocks are those of the Linux driver of each vendor (`drivers/mtd/nand/spi/`); where
-//! a data sheet was at hand the row names it. What a row calls *unchecked* was taken from its neighbours and wants a look at the data
-//! sheet before anybody relies on it.
+//! Shapes, identities, spare bytes and numbers of bad blocks are those of the Linux driver of each vendor (`drivers/mtd/nand/spi/`). What
+//! is called *unchecked*, here and elsewhere in this driver, was written without the data sheet at hand, or taken from a neighbour in the table, and wants a
+//! look at the data sheet before anybody relies on it. No part of the table has been tried.
 
 use super::chip::{JedecId, SpiNandChip};
 use super::ecc_status::EccStatus;

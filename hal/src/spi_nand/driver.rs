@@ -209,7 +209,7 @@ impl<'m, W: Wire> Driver<'m, W> {
     ) -> Result<(), SpiNandError<W::Error>> {
         let exists = self.geometry.has_page(page) && self.geometry.has_buffer(buffer);
         self.ready(exists).await?;
-        // Before the load: Winbond takes none without (W25N01GV data sheet, on the instruction 02h).
+        // Before the load: Winbond takes none without (W25N01GV data sheet, on the instruction 02h; unchecked). Linux sends it first to all parts.
         self.enable_write().await?;
         if let Err(error) = self.load(page.block, buffer).await {
             self.is_in_doubt = true;

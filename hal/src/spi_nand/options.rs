@@ -30,7 +30,7 @@ pub struct Deadlines {
 }
 
 impl Default for Deadlines {
-    /// About ten times the maxima of the Winbond W25N01GV data sheet (500 µs, 60 µs, 700 µs, 10 ms), which leaves room for slower parts: Linux
+    /// About ten times the maxima of the Winbond W25N01GV data sheet (500 µs, 60 µs, 700 µs, 10 ms; unchecked), which leaves room for slower parts: Linux
     /// waits 400 ms for everything.
     fn default() -> Self {
         Self {

@@ -160,7 +160,7 @@ impl<M: Media> SpiChip<M> {
     }
 
     pub(super) fn load(&mut self, opcode: u8, bytes: &[u8]) {
-        // Winbond W25N01GV data sheet, on the instructions 02h and 84h.
+        // Winbond W25N01GV data sheet, on the instructions 02h and 84h; unchecked.
         if self.chip.has_buffer_mode && !self.is_write_enabled {
             return self.breach(Breach::NotEnabled { opcode });
         }

@@ -8,7 +8,7 @@ use embedded_hal::delay::DelayNs;
 use embedded_hal::spi::{Error, ErrorKind, ErrorType, Operation, SpiDevice};
 use std::rc::Rc;
 
-/// Rise and fall of chip select, and the pause between two frames: tSHSL of the Winbond W25N01GV data sheet, 50 ns, on both sides.
+/// Rise and fall of chip select, and the pause between two frames: tSHSL of the Winbond W25N01GV data sheet, 50 ns (unchecked), on both sides.
 const SELECT_NS: u64 = 100;
 
 /// What is wrong with the wires. Nothing by default.

@@ -4,7 +4,7 @@
 ///
 /// Sources: busy for ever, slow and spurious ready are what drivers have deadlines for (Linux `drivers/mtd/nand/spi/core.c`, `spinand_wait`); a
 /// dip of the supply that resets the part and not the host is in every data sheet's "Power-On Reset" (Winbond W25N01GV data sheet, on power-up
-/// timing: VWI, the voltage below which the registers are lost).
+/// timing; unchecked).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ControllerFault {

@@ -17,7 +17,8 @@ use cuesta_hal::Nand as _;
 /// The level of a line that nobody drives: pulled up.
 const IDLE: u8 = 0xFF;
 
-/// How long a reset takes: Winbond W25N01GV data sheet, tRST at most 5 µs when idle and while reading, 10 µs while programming, 500 µs while erasing.
+/// How long a reset takes: Winbond W25N01GV data sheet, tRST at most 5 µs when idle and while reading, 10 µs while programming, 500 µs while erasing;
+/// unchecked.
 const RESET_IDLE_NS: u64 = 5_000;
 const RESET_PROGRAM_NS: u64 = 10_000;
 const RESET_ERASE_NS: u64 = 500_000;

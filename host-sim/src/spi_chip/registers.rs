@@ -13,8 +13,8 @@ pub(super) struct Registers {
 }
 
 impl Registers {
-    /// As after power-up: everything protected, the part's own ECC on (Winbond W25N01GV data sheet, "Default values of the status registers";
-    /// Linux unlocks and configures all parts alike after a reset).
+    /// As after power-up: everything protected, the part's own ECC on (Winbond W25N01GV data sheet, "Default values of the status registers"; the values
+    /// are unchecked; Linux unlocks and configures all parts alike after a reset).
     pub(super) const fn at_power_up(chip: &SpiNandChip) -> Self {
         let winbond = chip.has_buffer_mode;
         Self {
@@ -27,7 +27,7 @@ impl Registers {
         }
     }
 
-    /// As after the reset command: the one-time area is left; protection and configuration stay (Winbond W25N01GV data sheet, the same table).
+    /// As after the reset command: the one-time area is left; protection and configuration stay (the same table; unchecked).
     pub(super) const fn reset(&mut self) {
         self.configuration &= !register::OTP_ENABLE;
     }
