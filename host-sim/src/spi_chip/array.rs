@@ -5,7 +5,6 @@ use super::controller_fault::ControllerFault;
 use super::ecc_code::EccCode;
 use super::frame::{self, COLUMN_MASK};
 use super::model::SpiChip;
-use super::registers::Registers;
 use super::work::{Task, Work};
 use crate::error::SimError;
 use crate::media::Media;
@@ -87,10 +86,7 @@ impl<M: Media> SpiChip<M> {
             Some(ControllerFault::BusyForEver) => self.is_stuck = true,
             Some(ControllerFault::BusyUntilReset) => return true,
             _ if self.nand.now_ns() < work.until_ns => return true,
-            Some(ControllerFault::SettingsLost) => {
-                self.registers = Registers::at_power_up(self.chip);
-                self.apply_ecc();
-            }
+            Some(ControllerFault::SettingsLost) => self.lose_settings(),
             _ => {}
         }
         if work.task == Task::ParameterPage {

@@ -41,6 +41,8 @@ pub enum Breach {
     Register(u8),
     /// The cache of a plane was programmed into a block of the other one, or read after a page of the other one was.
     Plane,
+    /// The cache was read while reads run on through the array: the column is not the one that was asked for.
+    Continuous,
     /// The array forbids it; the emulator's referee tells more. It failed.
     Array,
 }
@@ -62,6 +64,7 @@ impl std::fmt::Display for Breach {
             }
             Self::Register(register) => write!(f, "register {register:02X} cannot be written"),
             Self::Plane => f.write_str("the cache of the other plane"),
+            Self::Continuous => f.write_str("a read of a column outside buffer mode"),
             Self::Array => f.write_str("the array forbids it"),
         }
     }

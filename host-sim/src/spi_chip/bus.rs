@@ -67,6 +67,8 @@ struct Wires {
     /// Frames and bytes so far.
     frames: u64,
     bytes: u64,
+    /// Numbers of frames that will not reach the part.
+    lost: Vec<u64>,
 }
 
 impl<M> Clone for ChipBus<M> {
@@ -88,6 +90,7 @@ impl<M: Media> ChipBus<M> {
             hz: 104_000_000,
             frames: 0,
             bytes: 0,
+            lost: Vec::new(),
         };
         Self {
             chip: Rc::new(RefCell::new(chip)),
@@ -120,6 +123,13 @@ impl<M: Media> ChipBus<M> {
         wires.faults = faults;
     }
 
+    /// The frame that comes after `behind` others from now on does not reach the part.
+    pub fn lose_frame(&self, behind: u64) {
+        let mut wires = self.wires.borrow_mut();
+        let number = wires.frames + 1 + behind;
+        wires.lost.push(number);
+    }
+
     /// Another clock.
     pub fn set_hz(&self, hz: u32) {
         self.wires.borrow_mut().hz = u64::from(hz.max(1));
@@ -140,7 +150,8 @@ impl<M: Media> ChipBus<M> {
         if fails && wires.prng.chance(1, 2) {
             return Err(WireError);
         }
-        let reaches_chip = !wires.one_in(wires.faults.lose_one_in);
+        let is_lost = wires.lost.contains(&wires.frames);
+        let reaches_chip = !wires.one_in(wires.faults.lose_one_in) && !is_lost;
         let len = operations.iter().map(bytes_of).sum::<u64>();
         let mut left = match wires.one_in(wires.faults.cut_short_one_in) {
             true => wires.prng.below(len),

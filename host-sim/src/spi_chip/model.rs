@@ -61,6 +61,7 @@ pub struct SpiChip<M> {
     pub(super) identity: Vec<u8>,
     pub(super) parameter_pages: Vec<u8>,
     pub(super) is_write_protected: bool,
+    pub(super) is_continuous_at_power_up: bool,
     pub(super) is_stuck: bool,
     pub(super) faults: Vec<(u64, ControllerFault)>,
     pub(super) operations: u64,
@@ -116,6 +117,7 @@ impl<M: Media> SpiChip<M> {
             identity,
             parameter_pages: parameter_pages(chip),
             is_write_protected: false,
+            is_continuous_at_power_up: false,
             is_stuck: false,
             faults: Vec::new(),
             operations: 0,
@@ -174,6 +176,12 @@ impl<M: Media> SpiChip<M> {
         self.is_write_protected = is_low;
     }
 
+    /// With `true`, a Winbond part comes up with reads that run on through the array, as the W25N01GVxxIT does where the W25N01GVxxIG comes up in buffer mode
+    /// (W25N01GV data sheet, on the BUF bit). From the next power cycle on.
+    pub const fn set_continuous_at_power_up(&mut self, is_continuous: bool) {
+        self.is_continuous_at_power_up = is_continuous;
+    }
+
     /// Takes the power away, if it is there, and gives it back: what was in progress is torn, and the registers are as after power-up.
     pub fn power_cycle(&mut self) {
         self.nand.power_cycle();
@@ -181,9 +189,17 @@ impl<M: Media> SpiChip<M> {
     }
 
     fn power_up(&mut self) {
-        self.registers = Registers::at_power_up(self.chip);
+        self.lose_settings();
         self.is_stuck = false;
         self.forget_work();
+    }
+
+    /// The registers are as after power-up.
+    pub(super) fn lose_settings(&mut self) {
+        self.registers = Registers::at_power_up(self.chip);
+        if self.is_continuous_at_power_up {
+            self.registers.configuration &= !register::BUFFER_MODE;
+        }
         self.apply_ecc();
     }
 
@@ -260,6 +276,10 @@ impl<M: Media> SpiChip<M> {
         let plane = self.plane_of(column);
         if index == 0 && plane != self.filled {
             self.breach(Breach::Plane);
+        }
+        let is_continuous = self.registers.configuration & register::BUFFER_MODE == 0;
+        if index == 0 && self.chip.has_buffer_mode && is_continuous {
+            self.breach(Breach::Continuous);
         }
         let at = usize::from(column & COLUMN_MASK) + index;
         match self.caches[plane].get(at) {

@@ -299,6 +299,23 @@ fn an_emulated_part_notices_the_wrong_plane_and_the_wrong_order() {
     assert_eq!(bus.with_chip(|chip| chip.breaches().to_vec()), expected);
 }
 
+/// Winbond sells parts that come up with reads running on through the array: they are told to read by pages.
+#[test]
+fn a_part_that_comes_up_in_continuous_mode_is_put_into_buffer_mode() {
+    for name in ["w25n01gv", "w25n01jw", "w25n01kv", "w25n02kv"] {
+        let bus = bus(name);
+        bus.with_chip(|chip| {
+            chip.set_continuous_at_power_up(true);
+            chip.power_cycle();
+        });
+        let mut memory = PAGES;
+        let mut nand = open(&bus, &SpiNandOptions::default(), &mut memory).expect(name);
+        assert_eq!(program(&mut nand, at(1, 0)), Ok(Completion::Programmed));
+        assert!(matches!(read(&mut nand, at(1, 0)), Ok(Completion::Read(_))));
+        assert_eq!(bus.with_chip(|chip| chip.breaches().to_vec()), [], "{name}");
+    }
+}
+
 /// The caller's mistakes reach the array as they are, and fail there: the driver keeps no account of pages.
 #[test]
 fn what_the_array_forbids_fails() {
