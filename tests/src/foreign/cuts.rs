@@ -1,6 +1,8 @@
 //! A run of a crate that is cut at every moment, and goes on after each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use cuesta::door::SectorBuffer;
@@ -17,8 +19,6 @@ use super::{Sectors, Subject};
 const STEPS_AFTER: u32 = 2;
 /// Of the sectors that the crate never changes, one of so many is looked at after a cut.
 const OTHERS: u32 = 64;
-/// In how many sessions it takes all its steps.
-const SESSIONS: u32 = 3;
 
 /// What the part holds.
 type Image = BTreeMap<u32, Arc<[u8]>>;
@@ -47,7 +47,6 @@ pub struct Trial<S> {
 }
 
 /// What a trial came to.
-#[derive(Debug)]
 pub struct Tried {
     /// The part in the end.
     pub image: Image,
@@ -55,6 +54,18 @@ pub struct Tried {
     pub kinds: BTreeMap<String, usize>,
     /// Cuts after which the step under way was there, and was not.
     pub kept: [usize; 2],
+}
+
+impl fmt::Debug for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [undone, kept] = self.kept;
+        write!(
+            f,
+            "{} made, the step under way there after {kept} and not after {undone}; {:?}",
+            self.cuts(),
+            self.kinds
+        )
+    }
 }
 
 impl Tried {
@@ -66,6 +77,16 @@ impl Tried {
 }
 
 impl<S: Subject> Trial<S> {
+    /// Sessions in which a crate takes all its steps.
+    pub const SESSIONS: u32 = 3;
+
+    /// The steps of a session.
+    #[must_use]
+    pub fn session(session: u32, steps: u32) -> Range<u32> {
+        let at = |session| steps * session / Self::SESSIONS;
+        at(session)..at(session + 1)
+    }
+
     /// Runs the crate on a volume that was full before, cuts it, and judges what it is after each cut: `cuts` of them evenly spread, or all for 0.
     ///
     /// # Panics
@@ -81,9 +102,8 @@ impl<S: Subject> Trial<S> {
         let moments = rig.nand.watch_moments(self.seed);
         let bytes = sector_bytes(&rig);
         let recording = Record::new(bytes, S::UNWRITTEN, start.clone(), Some(moments));
-        for session in 0..SESSIONS {
-            let at = |session| self.subject.steps() * session / SESSIONS;
-            let steps = at(session)..at(session + 1);
+        for session in 0..Self::SESSIONS {
+            let steps = Self::session(session, self.subject.steps());
             let model = &models[steps.start as usize];
             self.with(&mut rig, &recording, |sectors| {
                 (
@@ -147,7 +167,12 @@ impl<S: Subject> Trial<S> {
                 .entry(tear.kind(branch.moment.class))
                 .or_default() += 1;
         }
-        eprintln!("{}: {tried_kinds:?}", self.name, tried_kinds = tried.kinds);
+        eprintln!("{} of {} cuts: {tried:?}", self.name, all.len());
+        let missed = all
+            .iter()
+            .map(|(branch, tear)| tear.kind(branch.moment.class))
+            .find(|kind| !tried.kinds.contains_key(kind));
+        assert_eq!(missed, None, "a kind of cut that was not tried");
         tried
     }
 
@@ -202,21 +227,25 @@ impl<S: Subject> Trial<S> {
     fn goes_on(&self, rig: &mut Rig, branch: &Branch, image: Image, models: &[S::Model]) -> bool {
         let recording = Record::new(sector_bytes(rig), S::UNWRITTEN, image, None);
         let found = self.contents(rig, &recording);
-        let step = branch.steps as usize;
-        let kept = models.get(step + 1).is_some_and(|next| *next == found);
-        assert!(
-            kept || models[step] == found,
-            "after {step} steps: {found:?}\nis neither {:?}\nnor {:?}",
-            models[step],
-            models.get(step + 1)
-        );
+        let before = &models[branch.steps as usize];
+        let steps = self.subject.steps();
+        // After the last step there is none under way.
+        let legal = if branch.steps < steps {
+            self.subject.may_leave(before, branch.steps, &found)
+        } else {
+            *before == found
+        };
+        assert!(legal, "step {}: {found:?}\nafter {before:?}", branch.steps);
+        let kept = *before != found;
         let from = branch.steps + u32::from(kept);
-        let to = (from + STEPS_AFTER).min(self.subject.steps());
+        let to = (from + STEPS_AFTER).min(steps);
+        let mut expected = found.clone();
+        (from..to).for_each(|step| self.subject.play(&mut expected, step));
         self.with(rig, &recording, |sectors| {
             ((), self.subject.run(sectors, &recording, &found, from..to))
         });
         let end = self.contents(rig, &recording);
-        assert_eq!(end, models[to as usize], "steps {from}..{to} after the cut");
+        assert_eq!(end, expected, "steps {from}..{to} after the cut");
         assert_eq!(rig.nand.violation_count(), 0);
         kept
     }
@@ -255,7 +284,10 @@ impl<S: Subject> Trial<S> {
             left.insert(*number, found.into());
         }
         for (number, expected) in left.iter().filter(|(number, _)| looked_at(number)) {
-            assert_eq!(sector(*number), **expected, "sector {number}");
+            assert!(
+                sector(*number)[..] == **expected,
+                "sector {number} has changed"
+            );
         }
         left
     }

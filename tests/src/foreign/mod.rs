@@ -1,11 +1,13 @@
 //! Storage crates of other people on a volume: what they do is recorded, cut at every moment, and judged beside plain memory.
 
+mod blocks;
 mod cuts;
 mod nor;
 mod ram_flash;
 mod record;
 mod run;
 
+pub use blocks::CardRecord;
 pub use cuts::{cuts_wanted, Trial, Tried};
 pub use nor::{Flash, NorClient, OnFlash, ERASE, WRITE};
 pub use ram_flash::RamFlash;
@@ -34,6 +36,13 @@ pub trait Subject {
 
     /// What a step makes of what it holds.
     fn play(&self, model: &mut Self::Model, step: u32);
+
+    /// Whether a cut in a step may leave this: what was before, or after, unless it promises less.
+    fn may_leave(&self, before: &Self::Model, step: u32, found: &Self::Model) -> bool {
+        let mut after = before.clone();
+        self.play(&mut after, step);
+        *found == *before || *found == after
+    }
 
     /// Formats it.
     fn prepare<'a>(&self, sectors: Sectors<'a>, recording: &Recording) -> Sectors<'a>;

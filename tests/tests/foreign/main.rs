@@ -3,4 +3,8 @@
 //!
 //! `CUESTA_FOREIGN_CUTS` says how many cuts each test makes; 0 stands for all there are.
 
+mod bytes;
+mod ekv;
+mod fat;
+mod plain;
 mod sequential;

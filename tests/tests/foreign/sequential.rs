@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
-use cuesta::volume::Budget;
-use cuesta_sim::campaign::rig::Rig;
 use cuesta_sim::SplitMix64;
-use cuesta_tests::foreign::{
-    cuts_wanted, finished, Flash, NorClient, OnFlash, RamFlash, Trial, ERASE, WRITE,
-};
+use cuesta_tests::foreign::{Flash, NorClient, ERASE};
 use sequential_storage::cache::{Cache, Uncached};
 use sequential_storage::map::{MapConfig, MapStorage};
 use sequential_storage::queue::{QueueConfig, QueueStorage};
+
+use crate::plain;
 
 /// Longer than any item.
 const ITEM_MAX: usize = 256;
@@ -196,46 +194,12 @@ impl NorClient for Queue {
     }
 }
 
-fn judge<C: NorClient>(client: C, name: &'static str, seed: u64) {
-    // On plain memory first.
-    let mut plain = RamFlash::<WRITE, ERASE>::new(C::BYTES as usize);
-    finished(client.format(&mut plain));
-    let (steps, initial) = (client.steps(), client.initial());
-    finished(client.run(&mut plain, &initial, 0..steps, || {}));
-    let contents = finished(client.contents(&mut plain));
-    let mut model = initial;
-    (0..steps).for_each(|step| client.play(&mut model, step));
-    assert_eq!(contents, model, "{name} on plain memory");
-
-    let trial = Trial {
-        subject: OnFlash(client),
-        name,
-        seed,
-    };
-    let rig = Rig::of("tiny", seed, Budget::Minimum);
-    let tried = trial.judge(rig, cuts_wanted(1000));
-    let bytes: Vec<u8> = tried
-        .image
-        .values()
-        .flat_map(|bytes| bytes.to_vec())
-        .collect();
-    assert!(
-        bytes[..plain.bytes.len()] == plain.bytes,
-        "{name}: not as plain memory"
-    );
-    assert!(
-        tried.kept.iter().all(|&count| count > 0),
-        "{:?}",
-        tried.kept
-    );
-}
-
 #[test]
 fn a_map_of_sequential_storage_keeps_its_promises() {
-    judge(Map, "sequential-storage map", 1);
+    plain::judge(Map, "a map of sequential-storage", "tiny", 1);
 }
 
 #[test]
 fn a_queue_of_sequential_storage_keeps_its_promises() {
-    judge(Queue, "sequential-storage queue", 2);
+    plain::judge(Queue, "a queue of sequential-storage", "tiny4", 2);
 }

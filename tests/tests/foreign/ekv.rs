@@ -1,0 +1,141 @@
+//! `ekv`: a database with transactions.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use cuesta::door::DoorError;
+use cuesta_sim::SplitMix64;
+use cuesta_tests::foreign::{Flash, NorClient, ERASE};
+use ekv::flash::PageID;
+use ekv::{Config, Database};
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+
+use crate::plain;
+
+/// Flash in the form that `ekv` asks for.
+struct Pages<F>(F);
+
+impl<F: Flash> ekv::flash::Flash for Pages<F> {
+    type Error = DoorError;
+
+    fn page_count(&self) -> usize {
+        (Transactions::BYTES as usize / ERASE).min(self.0.capacity() / ERASE)
+    }
+
+    async fn erase(&mut self, page: PageID) -> Result<(), DoorError> {
+        let from = (page.index() * ERASE) as u32;
+        self.0.erase(from, from + ERASE as u32).await
+    }
+
+    async fn read(&mut self, page: PageID, at: usize, data: &mut [u8]) -> Result<(), DoorError> {
+        self.0.read((page.index() * ERASE + at) as u32, data).await
+    }
+
+    async fn write(&mut self, page: PageID, at: usize, data: &[u8]) -> Result<(), DoorError> {
+        self.0.write((page.index() * ERASE + at) as u32, data).await
+    }
+}
+
+/// Transactions of several keys each.
+#[derive(Debug)]
+struct Transactions;
+
+type Keys = BTreeMap<Vec<u8>, Vec<u8>>;
+
+impl Transactions {
+    /// What a step writes and, where there is nothing, deletes.
+    fn step(step: u32) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+        let mut random = SplitMix64::derive(9, u64::from(step));
+        let count = 1 + random.below(5);
+        let changes = (0..count).map(|_| {
+            let key = format!("key {:02}", random.below(24)).into_bytes();
+            let mut value = vec![0; random.below(100) as usize];
+            random.fill(&mut value);
+            (key, random.chance(4, 5).then_some(value))
+        });
+        changes.collect()
+    }
+
+    fn mount<F: Flash>(flash: F, seed: u32) -> Database<Pages<F>, NoopRawMutex> {
+        let mut config = Config::default();
+        config.random_seed = seed;
+        Database::new(Pages(flash), config)
+    }
+
+    async fn all<F: Flash>(database: &Database<Pages<F>, NoopRawMutex>) -> Keys {
+        let (mut key, mut value) = ([0; 32], [0; 128]);
+        let transaction = database.read_transaction().await;
+        let mut cursor = transaction.read_all().await.expect("a database");
+        let mut keys = Keys::new();
+        while let Some((key_len, value_len)) =
+            cursor.next(&mut key, &mut value).await.expect("a record")
+        {
+            keys.insert(key[..key_len].to_vec(), value[..value_len].to_vec());
+        }
+        keys
+    }
+}
+
+impl NorClient for Transactions {
+    type Model = Keys;
+
+    const BYTES: u32 = 20 * ERASE as u32;
+
+    fn initial(&self) -> Keys {
+        Keys::new()
+    }
+
+    fn steps(&self) -> u32 {
+        75
+    }
+
+    fn play(&self, model: &mut Keys, step: u32) {
+        for (key, value) in Self::step(step) {
+            match value {
+                Some(value) => model.insert(key, value),
+                None => model.remove(&key),
+            };
+        }
+    }
+
+    async fn format<F: Flash>(&self, flash: F) {
+        let database = Self::mount(flash, 0);
+        database.format().await.expect("a format");
+    }
+
+    async fn run<F: Flash>(
+        &self,
+        flash: F,
+        model: &Keys,
+        steps: Range<u32>,
+        mut done: impl FnMut(),
+    ) {
+        let database = Self::mount(flash, steps.start);
+        database.mount().await.expect("a database");
+        let mut model = model.clone();
+        for step in steps {
+            let mut transaction = database.write_transaction().await;
+            for (key, value) in Self::step(step) {
+                match value {
+                    Some(value) => transaction.write(&key, &value).await.expect("a write"),
+                    None => transaction.delete(&key).await.expect("a deletion"),
+                }
+            }
+            transaction.commit().await.expect("a commit");
+            done();
+            self.play(&mut model, step);
+            assert!(Self::all(&database).await == model, "step {step}");
+        }
+    }
+
+    async fn contents<F: Flash>(&self, flash: F) -> Keys {
+        let database = Self::mount(flash, 1);
+        database.mount().await.expect("a database");
+        Self::all(&database).await
+    }
+}
+
+#[test]
+fn a_database_of_ekv_keeps_its_promises() {
+    plain::judge(Transactions, "ekv", "tiny", 3);
+}
