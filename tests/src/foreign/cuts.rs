@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 
 use cuesta::door::SectorBuffer;
 use cuesta::volume::Sector;
@@ -12,16 +11,13 @@ use cuesta_sim::campaign::rig::Rig;
 use cuesta_sim::campaign::tear::Tear;
 use cuesta_sim::SplitMix64;
 
-use super::record::{Branch, Change, Record, Recording};
+use super::record::{Branch, Change, Image, Record, Recording};
 use super::{Sectors, Subject};
 
 /// Steps that a crate takes after a cut.
 const STEPS_AFTER: u32 = 2;
 /// Of the sectors that the crate never changes, one of so many is looked at after a cut.
 const OTHERS: u32 = 64;
-
-/// What the part holds.
-type Image = BTreeMap<u32, Arc<[u8]>>;
 
 /// Cuts that a test should make: so many, or what `CUESTA_FOREIGN_CUTS` says. 0 stands for all there are.
 ///
@@ -231,7 +227,8 @@ impl<S: Subject> Trial<S> {
         let steps = self.subject.steps();
         // After the last step there is none under way.
         let legal = if branch.steps < steps {
-            self.subject.may_leave(before, branch.steps, &found)
+            let image = &recording.borrow().image;
+            self.subject.may_leave(before, branch.steps, &found, image)
         } else {
             *before == found
         };

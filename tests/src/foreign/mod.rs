@@ -11,7 +11,7 @@ pub use blocks::CardRecord;
 pub use cuts::{cuts_wanted, Trial, Tried};
 pub use nor::{Flash, NorClient, OnFlash, ERASE, WRITE};
 pub use ram_flash::RamFlash;
-pub use record::{Branch, Change, Record, Recording};
+pub use record::{Branch, Change, Image, Record, Recording};
 pub use run::{finished, yields};
 
 use cuesta::door::SectorBuffer;
@@ -37,8 +37,14 @@ pub trait Subject {
     /// What a step makes of what it holds.
     fn play(&self, model: &mut Self::Model, step: u32);
 
-    /// Whether a cut in a step may leave this: what was before, or after, unless it promises less.
-    fn may_leave(&self, before: &Self::Model, step: u32, found: &Self::Model) -> bool {
+    /// Whether a cut in a step may leave this, the part holding `image`: what was before, or after, unless it promises less.
+    fn may_leave(
+        &self,
+        before: &Self::Model,
+        step: u32,
+        found: &Self::Model,
+        _image: &Image,
+    ) -> bool {
         let mut after = before.clone();
         self.play(&mut after, step);
         *found == *before || *found == after

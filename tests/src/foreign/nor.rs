@@ -7,7 +7,7 @@ use cuesta_sim::EmulatedNand;
 use embedded_storage::nor_flash::ErrorType;
 use embedded_storage_async::nor_flash::{MultiwriteNorFlash, NorFlash, ReadNorFlash};
 
-use super::record::Recording;
+use super::record::{Image, Recording};
 use super::run::finished;
 use super::{Sectors, Subject};
 
@@ -36,6 +36,18 @@ pub trait NorClient {
     fn steps(&self) -> u32;
     /// As in [`Subject`].
     fn play(&self, model: &mut Self::Model, step: u32);
+    /// As in [`Subject`], the flash holding `bytes`.
+    fn may_leave(
+        &self,
+        before: &Self::Model,
+        step: u32,
+        found: &Self::Model,
+        _bytes: &[u8],
+    ) -> bool {
+        let mut after = before.clone();
+        self.play(&mut after, step);
+        *found == *before || *found == after
+    }
     /// Formats erased flash.
     async fn format<F: Flash>(&self, _flash: F) {}
     /// Mounts it, and calls `done` after each step.
@@ -130,6 +142,12 @@ impl<C: NorClient> Subject for OnFlash<C> {
 
     fn play(&self, model: &mut C::Model, step: u32) {
         self.0.play(model, step);
+    }
+
+    fn may_leave(&self, before: &C::Model, step: u32, found: &C::Model, image: &Image) -> bool {
+        let bytes = image.values().flat_map(|bytes| bytes.iter().copied());
+        let bytes: Vec<u8> = bytes.take(C::BYTES as usize).collect();
+        self.0.may_leave(before, step, found, &bytes)
     }
 
     fn prepare<'a>(&self, sectors: Sectors<'a>, recording: &Recording) -> Sectors<'a> {

@@ -14,6 +14,9 @@ pub type Recording = Rc<RefCell<Record>>;
 /// A sector's bytes.
 type Bytes = Arc<[u8]>;
 
+/// What a part holds, by sector.
+pub type Image = BTreeMap<u32, Bytes>;
+
 /// A write or an erase, as what it leaves in each sector.
 #[derive(Debug, Clone)]
 pub struct Change {
@@ -42,7 +45,7 @@ pub struct Record {
     sector_bytes: usize,
     unwritten: u8,
     /// What a plain part would hold; sectors that were never touched are missing.
-    pub image: BTreeMap<u32, Bytes>,
+    pub image: Image,
     /// Everything that was done.
     pub changes: Vec<Change>,
     /// The moments.
@@ -57,7 +60,7 @@ impl Record {
     pub fn new(
         sector_bytes: usize,
         unwritten: u8,
-        image: BTreeMap<u32, Bytes>,
+        image: Image,
         moments: Option<Moments<RamMedia>>,
     ) -> Recording {
         Rc::new(RefCell::new(Self {

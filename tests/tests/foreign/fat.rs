@@ -7,7 +7,7 @@ use cuesta::volume::{Budget, FormatOptions};
 use cuesta_hal::Geometry;
 use cuesta_sim::campaign::rig::Rig;
 use cuesta_sim::{chip, EmulatedNand, SplitMix64};
-use cuesta_tests::foreign::{cuts_wanted, CardRecord, Recording, Sectors, Subject, Trial};
+use cuesta_tests::foreign::{cuts_wanted, CardRecord, Image, Recording, Sectors, Subject, Trial};
 use embedded_sdmmc::{
     Block, BlockDevice, BlockIdx, Mode, RawDirectory, TimeSource, Timestamp, VolumeIdx,
     VolumeManager,
@@ -115,7 +115,7 @@ impl Subject for FatFiles {
         }
     }
 
-    fn may_leave(&self, before: &Files, step: u32, found: &Files) -> bool {
+    fn may_leave(&self, before: &Files, step: u32, found: &Files, _image: &Image) -> bool {
         let mut after = before.clone();
         self.play(&mut after, step);
         // A file is made before it is filled.
