@@ -7,4 +7,5 @@ mod bytes;
 mod ekv;
 mod fat;
 mod plain;
+mod refused;
 mod sequential;
