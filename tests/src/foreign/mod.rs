@@ -9,7 +9,7 @@ mod run;
 
 pub use blocks::CardRecord;
 pub use cuts::{cuts_wanted, Trial, Tried};
-pub use nor::{Flash, NorClient, OnFlash, ERASE, WRITE};
+pub use nor::{Flash, FlashRecord, NorClient, OnFlash, ERASE, WRITE};
 pub use ram_flash::RamFlash;
 pub use record::{Branch, Change, Image, Record, Recording};
 pub use run::{finished, yields};

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use cuesta::door::{DoorError, NorFlashDisk};
 use cuesta_sim::EmulatedNand;
-use embedded_storage::nor_flash::ErrorType;
+use embedded_storage::nor_flash::{self, ErrorType};
 use embedded_storage_async::nor_flash::{MultiwriteNorFlash, NorFlash, ReadNorFlash};
 
-use super::record::{Image, Recording};
+use super::record::{Change, Image, Recording};
 use super::run::finished;
 use super::{Sectors, Subject};
 
@@ -66,25 +66,47 @@ pub trait NorClient {
 type Door<'a> = NorFlashDisk<'a, &'a mut EmulatedNand, WRITE, ERASE>;
 
 /// A door beside which somebody writes down what is done through it.
-struct Recorded<'a> {
+#[derive(Debug)]
+pub struct FlashRecord<'a> {
     door: Door<'a>,
     recording: Recording,
 }
 
-impl<'a> Recorded<'a> {
-    fn new(sectors: Sectors<'a>, recording: &Recording) -> Self {
+impl<'a> FlashRecord<'a> {
+    /// A volume as flash.
+    ///
+    /// # Panics
+    /// When its sectors are longer than [`ERASE`].
+    #[must_use]
+    pub fn new(sectors: Sectors<'a>, recording: &Recording) -> Self {
         Self {
             door: NorFlashDisk::new(sectors).expect("whole sectors are erased"),
             recording: Recording::clone(recording),
         }
     }
+
+    /// What is behind the door.
+    #[must_use]
+    pub fn into_sectors(self) -> Sectors<'a> {
+        self.door.into_sectors()
+    }
+
+    fn erasing(&self, from: u32, to: u32) -> Change {
+        self.recording.borrow().erase(from, to)
+    }
+
+    fn writing(&self, offset: u32, bytes: &[u8]) -> Change {
+        let clear = |old, new| old & new;
+        let record = self.recording.borrow();
+        record.write(u64::from(offset), bytes, clear)
+    }
 }
 
-impl ErrorType for Recorded<'_> {
+impl ErrorType for FlashRecord<'_> {
     type Error = DoorError;
 }
 
-impl ReadNorFlash for Recorded<'_> {
+impl ReadNorFlash for FlashRecord<'_> {
     const READ_SIZE: usize = 1;
 
     async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), DoorError> {
@@ -98,30 +120,59 @@ impl ReadNorFlash for Recorded<'_> {
     }
 }
 
-impl NorFlash for Recorded<'_> {
+impl NorFlash for FlashRecord<'_> {
     const WRITE_SIZE: usize = WRITE;
     const ERASE_SIZE: usize = ERASE;
 
     async fn erase(&mut self, from: u32, to: u32) -> Result<(), DoorError> {
-        let change = self.recording.borrow().erase(from, to);
+        let change = self.erasing(from, to);
         NorFlash::erase(&mut self.door, from, to).await?;
         self.recording.borrow_mut().done(change);
         Ok(())
     }
 
     async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), DoorError> {
-        let clear = |old, new| old & new;
-        let change = self
-            .recording
-            .borrow()
-            .write(u64::from(offset), bytes, clear);
+        let change = self.writing(offset, bytes);
         NorFlash::write(&mut self.door, offset, bytes).await?;
         self.recording.borrow_mut().done(change);
         Ok(())
     }
 }
 
-impl MultiwriteNorFlash for Recorded<'_> {}
+impl MultiwriteNorFlash for FlashRecord<'_> {}
+
+impl nor_flash::ReadNorFlash for FlashRecord<'_> {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), DoorError> {
+        nor_flash::ReadNorFlash::read(&mut self.door, offset, bytes)?;
+        self.recording.borrow_mut().read(u64::from(offset), bytes);
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        nor_flash::ReadNorFlash::capacity(&self.door)
+    }
+}
+
+impl nor_flash::NorFlash for FlashRecord<'_> {
+    const WRITE_SIZE: usize = WRITE;
+    const ERASE_SIZE: usize = ERASE;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), DoorError> {
+        let change = self.erasing(from, to);
+        nor_flash::NorFlash::erase(&mut self.door, from, to)?;
+        self.recording.borrow_mut().done(change);
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), DoorError> {
+        let change = self.writing(offset, bytes);
+        nor_flash::NorFlash::write(&mut self.door, offset, bytes)?;
+        self.recording.borrow_mut().done(change);
+        Ok(())
+    }
+}
 
 /// A crate on the door of a volume.
 #[derive(Debug)]
@@ -151,7 +202,7 @@ impl<C: NorClient> Subject for OnFlash<C> {
     }
 
     fn prepare<'a>(&self, sectors: Sectors<'a>, recording: &Recording) -> Sectors<'a> {
-        let mut flash = Recorded::new(sectors, recording);
+        let mut flash = FlashRecord::new(sectors, recording);
         finished(flash.erase(0, C::BYTES)).expect("an erase");
         finished(self.0.format(&mut flash));
         flash.door.into_sectors()
@@ -164,14 +215,14 @@ impl<C: NorClient> Subject for OnFlash<C> {
         model: &C::Model,
         steps: Range<u32>,
     ) -> Sectors<'a> {
-        let mut flash = Recorded::new(sectors, recording);
+        let mut flash = FlashRecord::new(sectors, recording);
         let done = || recording.borrow_mut().step();
         finished(self.0.run(&mut flash, model, steps, done));
         flash.door.into_sectors()
     }
 
     fn contents<'a>(&self, sectors: Sectors<'a>, recording: &Recording) -> (C::Model, Sectors<'a>) {
-        let mut flash = Recorded::new(sectors, recording);
+        let mut flash = FlashRecord::new(sectors, recording);
         let model = finished(self.0.contents(&mut flash));
         (model, flash.door.into_sectors())
     }
