@@ -73,10 +73,8 @@ impl ByteDoor for Blocks {
 
     fn write<'a>(sectors: Sectors<'a>, offset: u32, bytes: &[u8]) -> Sectors<'a> {
         let mut door = BlockDisk::new(sectors);
-        let (blocks, []) = bytes.as_chunks::<512>() else {
-            panic!("whole blocks");
-        };
-        let blocks: Vec<Aligned<A1, [u8; 512]>> = blocks.iter().copied().map(Aligned).collect();
+        let block = |bytes: &[u8]| Aligned(bytes.try_into().expect("a block"));
+        let blocks: Vec<Aligned<A1, [u8; 512]>> = bytes.chunks(512).map(block).collect();
         finished(door.write(offset / 512, &blocks)).expect("a write");
         door.into_sectors()
     }

@@ -5,10 +5,12 @@ use std::ops::Range;
 
 use cuesta::door::DoorError;
 use cuesta_sim::SplitMix64;
-use cuesta_tests::foreign::{Flash, NorClient, ERASE};
+use cuesta_tests::foreign::{finished, Flash, NorClient, RamFlash, ERASE, WRITE};
 use ekv::flash::PageID;
 use ekv::{Config, Database};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embedded_storage::nor_flash::ErrorType;
+use embedded_storage_async::nor_flash::{MultiwriteNorFlash, NorFlash, ReadNorFlash};
 
 use crate::plain;
 
@@ -157,6 +159,68 @@ fn newest_meta_page_is_empty(bytes: &[u8]) -> bool {
 const META_MAGIC: u32 = 0x1d81_bcde;
 const SEQUENCE: usize = 12;
 const CHUNK: usize = 16;
+
+/// Plain memory of which a copy is kept whenever the newest meta page is empty, though one before it was not.
+struct Copied {
+    flash: RamFlash<WRITE, ERASE>,
+    filled: bool,
+    copies: Vec<RamFlash<WRITE, ERASE>>,
+}
+
+impl ErrorType for Copied {
+    type Error = DoorError;
+}
+
+impl ReadNorFlash for Copied {
+    const READ_SIZE: usize = 1;
+
+    async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), DoorError> {
+        ReadNorFlash::read(&mut self.flash, offset, bytes).await
+    }
+
+    fn capacity(&self) -> usize {
+        ReadNorFlash::capacity(&self.flash)
+    }
+}
+
+impl NorFlash for Copied {
+    const WRITE_SIZE: usize = WRITE;
+    const ERASE_SIZE: usize = ERASE;
+
+    async fn erase(&mut self, from: u32, to: u32) -> Result<(), DoorError> {
+        NorFlash::erase(&mut self.flash, from, to).await
+    }
+
+    async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), DoorError> {
+        NorFlash::write(&mut self.flash, offset, bytes).await?;
+        if !newest_meta_page_is_empty(&self.flash.bytes) {
+            self.filled = true;
+        } else if self.filled {
+            self.copies.push(self.flash.clone());
+        }
+        Ok(())
+    }
+}
+
+impl MultiwriteNorFlash for Copied {}
+
+#[test]
+fn what_ekv_forgets_it_forgets_on_plain_memory_too() {
+    let mut flash = Copied {
+        flash: RamFlash::new(Transactions::BYTES as usize),
+        filled: false,
+        copies: Vec::new(),
+    };
+    finished(Transactions.format(&mut flash));
+    flash.filled = false;
+    let steps = 0..Transactions.steps();
+    finished(Transactions.run(&mut flash, &Keys::new(), steps, || {}));
+    assert!(!finished(Transactions.contents(&mut flash.flash)).is_empty());
+    assert!(!flash.copies.is_empty());
+    for copy in flash.copies {
+        assert!(finished(Transactions.contents(copy)).is_empty());
+    }
+}
 
 #[test]
 fn a_database_of_ekv_keeps_its_promises() {

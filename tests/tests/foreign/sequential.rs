@@ -131,7 +131,7 @@ impl Queue {
     /// What a step pushes; nothing if it pops.
     fn pushed(step: u32) -> Option<Vec<u8>> {
         let mut random = SplitMix64::derive(8, u64::from(step));
-        let filling = step / 24 % 2 == 0;
+        let filling = (step / 24).is_multiple_of(2);
         let len = 1 + random.below(140) as usize;
         random
             .chance(if filling { 5 } else { 1 }, 6)
