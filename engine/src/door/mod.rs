@@ -10,7 +10,9 @@
 //! | `SdmmcDisk` | `embedded_sdmmc::BlockDevice` | `embedded-sdmmc` |
 //! | `BlockDisk` | `block_device_driver::BlockDevice`, asynchronous | `block-device-driver` |
 //!
-//! These are put in front of a `SectorBuffer`. Through all of them a write is on the media when its call returns.
+//! What `littlefs2` asks for is in `tests/littlefs`, over `NorFlashDisk`: that crate needs a C compiler and libclang.
+//!
+//! These doors are put in front of a `SectorBuffer`. Through all of them a write is on the media when its call returns.
 
 mod blocking;
 mod turn;
