@@ -4,8 +4,7 @@ use cuesta_hal::Nand;
 
 use crate::volume::{Error, Event, Sector, Ticket, Volume, WriteOptions};
 
-/// Turns without anything in flight after which a request that is still refused cannot be served.
-const IDLE_MAX: u32 = 1 << 16;
+use super::turn::{self, Submission, Turn};
 
 /// A volume behind blocking calls.
 ///
@@ -40,42 +39,30 @@ impl<'m, N: Nand> Disk<'m, N> {
         self.volume
     }
 
+    /// Takes turns until one brings what is waited for.
+    fn drive<T>(
+        &mut self,
+        mut turn: impl FnMut(&mut Volume<'m, N>) -> Result<Turn<T>, Error>,
+    ) -> Result<T, Error> {
+        loop {
+            match turn(&mut self.volume)? {
+                Turn::Done(brought) => return Ok(brought),
+                Turn::Again => {}
+                Turn::Wait => self.volume.wait(),
+            }
+        }
+    }
+
     fn submit(
         &mut self,
         mut request: impl FnMut(&mut Volume<'m, N>) -> nb::Result<Ticket, Error>,
     ) -> Result<Ticket, Error> {
-        let mut idle = 0;
-        while idle < IDLE_MAX {
-            match request(&mut self.volume) {
-                Ok(ticket) => return Ok(ticket),
-                Err(nb::Error::Other(error)) => return Err(error),
-                Err(nb::Error::WouldBlock) => match self.volume.poll() {
-                    Event::Pending => self.volume.wait(),
-                    Event::Idle => idle += 1,
-                    _ => {}
-                },
-            }
-        }
-        Err(Error::NoSpace)
+        let mut submission = Submission::default();
+        self.drive(|volume| submission.turn(volume, &mut request))
     }
 
     fn finish(&mut self, wanted: Ticket) -> Result<(), Error> {
-        loop {
-            match self.volume.poll() {
-                Event::Written(ticket)
-                | Event::Trimmed(ticket)
-                | Event::Flushed(ticket)
-                | Event::Committed(ticket)
-                    if ticket == wanted =>
-                {
-                    return Ok(());
-                }
-                Event::Failed(ticket, error) if ticket == wanted => return Err(error),
-                Event::Pending => self.volume.wait(),
-                Event::Idle => self.volume.check_alive()?,
-                _ => {}
-            }
-        }
+        self.drive(|volume| turn::finish(volume, wanted))
     }
 
     /// Reads a sector into `data`. False when it was never written or was trimmed: `data` is zeros then.
@@ -90,22 +77,7 @@ impl<'m, N: Nand> Disk<'m, N> {
             });
         }
         let wanted = self.submit(|volume| volume.submit_read(sector))?;
-        loop {
-            match self.volume.poll() {
-                Event::Data(ticket, bytes) if ticket == wanted => {
-                    data.copy_from_slice(bytes);
-                    return Ok(true);
-                }
-                Event::Unwritten(ticket) if ticket == wanted => {
-                    data.fill(0);
-                    return Ok(false);
-                }
-                Event::Failed(ticket, error) if ticket == wanted => return Err(error),
-                Event::Pending => self.volume.wait(),
-                Event::Idle => self.volume.check_alive()?,
-                _ => {}
-            }
-        }
+        self.drive(|volume| turn::fetch(volume, wanted, data, 0))
     }
 
     /// Writes a sector: when the call returns it is on the media and survives a power cut.

@@ -6,6 +6,9 @@ use cuesta::door::Disk;
 use cuesta::volume::{Budget, FormatOptions, MountError, Parameters, Plan, Volume};
 use cuesta_hal::{Geometry, Nand};
 
+/// Operations that a case may take for each page of the part: one that needs more goes on for ever.
+pub const FUEL_PER_PAGE: u64 = 100;
+
 /// A mounted disk of a rig.
 pub type RigDisk<'r> = Disk<'r, &'r mut EmulatedNand>;
 
@@ -100,9 +103,12 @@ impl Rig {
         (Self::new(builder, &options, Budget::Full), most)
     }
 
-    /// The same with another part, and memory of its own.
+    /// The same with another part, which carries out [`FUEL_PER_PAGE`] operations a page from now on, and memory of its own.
     #[must_use]
-    pub fn with(&self, nand: EmulatedNand) -> Self {
+    pub fn with(&self, mut nand: EmulatedNand) -> Self {
+        let geometry = nand.geometry();
+        let pages = u64::from(geometry.blocks()) * u64::from(geometry.pages_per_block);
+        nand.limit_operations(nand.operations() + FUEL_PER_PAGE * pages);
         Self {
             nand,
             memory: self.memory.clone(),

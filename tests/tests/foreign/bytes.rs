@@ -1,0 +1,266 @@
+//! Bytes at any place, through each door that takes them: what a call that was cut leaves.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use aligned::{Aligned, A1};
+use block_device_driver::BlockDevice as _;
+use cuesta::door::{BlockDisk, SdmmcDisk, StorageDisk};
+use cuesta::volume::Budget;
+use cuesta_sim::campaign::rig::Rig;
+use cuesta_sim::{EmulatedNand, SplitMix64};
+use cuesta_tests::foreign::{cuts_wanted, finished, Image, Recording, Sectors, Subject, Trial};
+use embedded_sdmmc::{Block, BlockDevice as _, BlockIdx};
+
+use crate::plain::CUTS;
+
+/// A door that takes bytes at multiples of a unit, on any part.
+pub trait ByteDoor {
+    /// The unit.
+    const UNIT: usize;
+
+    /// Writes through the door.
+    fn write<'a>(sectors: Sectors<'a>, offset: u32, bytes: &[u8]) -> Sectors<'a>;
+    /// Reads through the door.
+    fn read<'a>(sectors: Sectors<'a>, offset: u32, bytes: &mut [u8]) -> Sectors<'a>;
+}
+
+/// `embedded_storage::Storage`.
+pub struct Storage;
+
+impl ByteDoor for Storage {
+    const UNIT: usize = 1;
+
+    fn write<'a>(sectors: Sectors<'a>, offset: u32, bytes: &[u8]) -> Sectors<'a> {
+        let mut door = StorageDisk::new(sectors);
+        embedded_storage::Storage::write(&mut door, offset, bytes).expect("a write");
+        door.into_sectors()
+    }
+
+    fn read<'a>(sectors: Sectors<'a>, offset: u32, bytes: &mut [u8]) -> Sectors<'a> {
+        let mut door = StorageDisk::new(sectors);
+        embedded_storage::ReadStorage::read(&mut door, offset, bytes).expect("a read");
+        door.into_sectors()
+    }
+}
+
+/// `embedded_storage_async::Storage`.
+pub struct StorageAsync;
+
+impl ByteDoor for StorageAsync {
+    const UNIT: usize = 1;
+
+    fn write<'a>(sectors: Sectors<'a>, offset: u32, bytes: &[u8]) -> Sectors<'a> {
+        let mut door = StorageDisk::new(sectors);
+        let write = embedded_storage_async::Storage::write(&mut door, offset, bytes);
+        finished(write).expect("a write");
+        door.into_sectors()
+    }
+
+    fn read<'a>(sectors: Sectors<'a>, offset: u32, bytes: &mut [u8]) -> Sectors<'a> {
+        let mut door = StorageDisk::new(sectors);
+        let read = embedded_storage_async::ReadStorage::read(&mut door, offset, bytes);
+        finished(read).expect("a read");
+        door.into_sectors()
+    }
+}
+
+/// `block_device_driver::BlockDevice`.
+pub struct Blocks;
+
+impl ByteDoor for Blocks {
+    const UNIT: usize = 512;
+
+    fn write<'a>(sectors: Sectors<'a>, offset: u32, bytes: &[u8]) -> Sectors<'a> {
+        let mut door = BlockDisk::new(sectors);
+        let block = |bytes: &[u8]| Aligned(bytes.try_into().expect("a block"));
+        let blocks: Vec<Aligned<A1, [u8; 512]>> = bytes.chunks(512).map(block).collect();
+        finished(door.write(offset / 512, &blocks)).expect("a write");
+        door.into_sectors()
+    }
+
+    fn read<'a>(sectors: Sectors<'a>, offset: u32, bytes: &mut [u8]) -> Sectors<'a> {
+        let mut door = BlockDisk::new(sectors);
+        let mut blocks = vec![Aligned::<A1, _>([0; 512]); bytes.len() / 512];
+        finished(door.read(offset / 512, &mut blocks)).expect("a read");
+        for (bytes, block) in bytes.chunks_mut(512).zip(&blocks) {
+            bytes.copy_from_slice(&block[..]);
+        }
+        door.into_sectors()
+    }
+}
+
+/// `embedded_sdmmc::BlockDevice`.
+pub struct Card;
+
+impl ByteDoor for Card {
+    const UNIT: usize = Block::LEN;
+
+    fn write<'a>(sectors: Sectors<'a>, offset: u32, bytes: &[u8]) -> Sectors<'a> {
+        let door = SdmmcDisk::new(sectors).expect("a small volume");
+        let block = |bytes: &[u8]| Block {
+            contents: bytes.try_into().expect("a block"),
+        };
+        let blocks: Vec<Block> = bytes.chunks(Block::LEN).map(block).collect();
+        let first = BlockIdx(offset / Block::LEN_U32);
+        door.write(&blocks, first).expect("a write");
+        door.into_sectors()
+    }
+
+    fn read<'a>(sectors: Sectors<'a>, offset: u32, bytes: &mut [u8]) -> Sectors<'a> {
+        let door = SdmmcDisk::new(sectors).expect("a small volume");
+        let mut blocks = vec![Block::new(); bytes.len() / Block::LEN];
+        let first = BlockIdx(offset / Block::LEN_U32);
+        door.read(&mut blocks, first).expect("a read");
+        for (bytes, block) in bytes.chunks_mut(Block::LEN).zip(&blocks) {
+            bytes.copy_from_slice(&block[..]);
+        }
+        door.into_sectors()
+    }
+}
+
+/// Writes of all lengths at all places of the volume's first bytes.
+struct AnyBytes<D>(PhantomData<D>);
+
+impl<D: ByteDoor> AnyBytes<D> {
+    const BYTES: usize = 24 * 1024;
+
+    /// Where a step writes, and what.
+    fn step(step: u32) -> (usize, Vec<u8>) {
+        let mut random = SplitMix64::derive(13, u64::from(step));
+        let len_max = if random.chance(1, 4) { 9000 } else { 700 };
+        let mut bytes = vec![0; (1 + random.below(len_max) as usize).next_multiple_of(D::UNIT)];
+        random.fill(&mut bytes);
+        let room = (Self::BYTES - bytes.len()) / D::UNIT;
+        (random.below(room as u64 + 1) as usize * D::UNIT, bytes)
+    }
+}
+
+impl<D: ByteDoor> Subject for AnyBytes<D> {
+    type Model = Vec<u8>;
+
+    const UNWRITTEN: u8 = 0;
+
+    fn initial(&self) -> Vec<u8> {
+        vec![0x5A; Self::BYTES]
+    }
+
+    fn steps(&self) -> u32 {
+        60
+    }
+
+    fn play(&self, model: &mut Vec<u8>, step: u32) {
+        let (offset, bytes) = Self::step(step);
+        model[offset..][..bytes.len()].copy_from_slice(&bytes);
+    }
+
+    fn may_leave(&self, before: &Vec<u8>, step: u32, found: &Vec<u8>, _image: &Image) -> bool {
+        let mut after = before.clone();
+        self.play(&mut after, step);
+        // Some bytes up to a place, none behind it.
+        let done = found
+            .iter()
+            .zip(before)
+            .rposition(|(found, before)| found != before)
+            .map_or(0, |last| last + 1);
+        found[..done] == after[..done] && found[done..] == before[done..]
+    }
+
+    fn prepare<'a>(&self, sectors: Sectors<'a>, recording: &Recording) -> Sectors<'a> {
+        let bytes = self.initial();
+        let change = recording.borrow().write(0, &bytes, |_, new| new);
+        let sectors = D::write(sectors, 0, &bytes);
+        recording.borrow_mut().done(change);
+        sectors
+    }
+
+    fn run<'a>(
+        &self,
+        mut sectors: Sectors<'a>,
+        recording: &Recording,
+        _model: &Vec<u8>,
+        steps: Range<u32>,
+    ) -> Sectors<'a> {
+        for step in steps {
+            let (offset, bytes) = Self::step(step);
+            let replace = |_, new| new;
+            let change = recording.borrow().write(offset as u64, &bytes, replace);
+            sectors = D::write(sectors, offset as u32, &bytes);
+            recording.borrow_mut().done(change);
+            recording.borrow_mut().step();
+        }
+        sectors
+    }
+
+    fn contents<'a>(&self, sectors: Sectors<'a>, recording: &Recording) -> (Vec<u8>, Sectors<'a>) {
+        let mut bytes = vec![0; Self::BYTES];
+        let sectors = D::read(sectors, 0, &mut bytes);
+        recording.borrow_mut().read(0, &bytes);
+        (bytes, sectors)
+    }
+}
+
+fn judge<D: ByteDoor>(name: &'static str, chip: &str, seed: u64) {
+    let trial = Trial {
+        subject: AnyBytes::<D>(PhantomData),
+        name,
+        seed,
+    };
+    let tried = trial.judge(Rig::of(chip, seed, Budget::Full), cuts_wanted(CUTS));
+    assert!(tried.kept.iter().all(|&count| count > 0), "{tried:?}");
+}
+
+#[test]
+fn bytes_of_embedded_storage_are_written_up_to_a_place() {
+    judge::<Storage>("embedded-storage", "tiny-multi", 21);
+}
+
+#[test]
+fn bytes_of_embedded_storage_async_are_written_up_to_a_place() {
+    judge::<StorageAsync>("embedded-storage-async", "tiny", 22);
+}
+
+#[test]
+fn blocks_of_block_device_driver_are_written_up_to_a_place() {
+    judge::<Blocks>("block-device-driver", "tiny-multi", 23);
+}
+
+#[test]
+fn blocks_of_a_card_are_written_up_to_a_place() {
+    judge::<Card>("embedded-sdmmc blocks", "tiny2", 24);
+}
+
+#[test]
+fn the_same_trace_through_each_door_leaves_the_same() {
+    fn left<D: ByteDoor>() -> Vec<u8> {
+        let mut rig = Rig::of("tiny-multi", 31, Budget::Minimum);
+        let volume = rig.mount().expect("a volume").into_volume();
+        let mut buffer = vec![0; volume.sector_bytes()];
+        let mut sectors: Sectors<'_> = Sectors::new(volume, &mut buffer).expect("a buffer");
+        for step in 0..200 {
+            // Whole blocks, which all doors can write.
+            let (offset, bytes) = AnyBytes::<Blocks>::step(step);
+            sectors = D::write(sectors, offset as u32, &bytes);
+        }
+        let volume = sectors.into_volume();
+        let mut disk = cuesta::door::Disk::<&mut EmulatedNand>::new(volume);
+        let mut bytes = vec![0; disk.volume().sector_bytes()];
+        let mut all = Vec::new();
+        for sector in 0..disk.volume().capacity() {
+            let written = disk.read(cuesta::volume::Sector(sector), &mut bytes);
+            written.expect("a sector");
+            all.extend_from_slice(&bytes);
+        }
+        all
+    }
+    let storage = left::<Storage>();
+    let mut model = vec![0; storage.len()];
+    for step in 0..200 {
+        let (offset, bytes) = AnyBytes::<Blocks>::step(step);
+        model[offset..][..bytes.len()].copy_from_slice(&bytes);
+    }
+    assert!(storage == model);
+    assert!(left::<StorageAsync>() == model);
+    assert!(left::<Blocks>() == model);
+    assert!(left::<Card>() == model);
+}
