@@ -50,7 +50,7 @@ fn cases_that_failed_once() {
         // A record page that was programmed anew after a failure named its own segment: free, for a mount.
         "faults:one-die-min:1:0:18:76",
         // A page of a victim read as erased once, and was given up.
-        "faults:one-die-min:1:8:111:106",
+        "faults:one-die-min:1:8",
         // A record page that was programmed anew hid what had been programmed meanwhile.
         "faults:two-dies-min:1:0:36:141",
         // One read that went wrong: a suspect page was given up; a journal page could not be read.

@@ -79,6 +79,25 @@ fn an_erase_that_fails_at_any_moment_loses_nothing() {
     within(200, "failed erases", || fail_each(Fault::EraseFails, 60));
 }
 
+/// As many blocks as the part may lose on a die, one right after the other: the reserve lasts until the groomer has made up for them.
+#[test]
+fn programs_that_fail_one_right_after_the_other_lose_nothing() {
+    within(200, "failures in a row", || {
+        for (chip, row) in [("tiny", 4), ("tiny2", 4), ("tiny4", 4)] {
+            let (rig, model) = full(chip, 33, Budget::Full);
+            for index in each(400, 50) {
+                let (mut rig, mut model) = (rig.clone(), model.clone());
+                for next in 0..row {
+                    let trigger = Trigger::Nth(index + next);
+                    rig.nand.faults().once(trigger, Fault::ProgramFails);
+                }
+                let what = format!("{chip}, {row} programs from {index} on fail");
+                use_and_check(&mut rig, &mut model, 400, &what);
+            }
+        }
+    });
+}
+
 #[test]
 fn a_block_that_failed_is_never_programmed_or_erased_again() {
     within(200, "failed blocks", || {
