@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// One thing to do. Each begins with a mount and ends with an unmount, but for [`Format`](Self::Format).
+/// One thing to do. Each begins with a mount and ends with an unmount, but for [`Format`](Self::Format), and for [`Cut`](Self::Cut), which ends with a reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// `info`: tell what the part and the volume are.
@@ -48,6 +48,21 @@ pub enum Command {
     },
     /// `verify`: check the volume against itself.
     Verify,
+    /// `bench COUNT`: time writes and reads of the first sectors, in order and at random; what was in them is lost.
+    Bench {
+        /// How many sectors.
+        count: u32,
+    },
+    /// `wear`: tell how erases are spread over the part, and what is left of its life.
+    Wear,
+    /// `cut ROUNDS SEED`: write random sectors of the first 40 until the board resets itself at a random moment, and look on the way up whether every
+    /// acknowledged write is there; so many times. What was in the sectors is lost.
+    Cut {
+        /// How many resets.
+        rounds: u32,
+        /// What moments and sectors follow from.
+        seed: u32,
+    },
 }
 
 /// No command reads like this.
@@ -69,7 +84,7 @@ impl fmt::Display for CommandError<'_> {
         match self {
             Self::Unknown(word) => write!(
                 f,
-                "\"{word}\" is no command; there are info, format, write, churn, trim, read and verify"
+                "\"{word}\" is no command; there are info, format, write, churn, trim, read, verify, bench, wear and cut"
             ),
             Self::Numbers { name, expected } => {
                 write!(f, "{name} takes {expected} numbers")
@@ -128,6 +143,9 @@ impl Command {
             "trim" => numbers(name, words).map(|[first, count]| Self::Trim { first, count })?,
             "read" => numbers(name, words).map(|[first, count]| Self::Read { first, count })?,
             "verify" => numbers(name, words).map(|[]| Self::Verify)?,
+            "bench" => numbers(name, words).map(|[count]| Self::Bench { count })?,
+            "wear" => numbers(name, words).map(|[]| Self::Wear)?,
+            "cut" => numbers(name, words).map(|[rounds, seed]| Self::Cut { rounds, seed })?,
             _ => return Err(CommandError::Unknown(name)),
         }))
     }

@@ -8,9 +8,10 @@ use cuesta::volume::{
     Error, FormatError, FormatOptions, MountError, Parameters, Sector, Verified, Volume,
 };
 
+use crate::board::Board;
 use crate::command::{Command, CommandError};
-use crate::mark;
 use crate::room::{Room, RoomError, SECTOR_BYTES};
+use crate::{bench, cut, mark, wear};
 
 /// Why a line was not carried out to its end.
 #[derive(Debug)]
@@ -27,6 +28,17 @@ pub enum Failure<'t> {
     Request(Error),
     /// What was read is not what was written there.
     Wrong(u32),
+    /// After a reset a sector does not hold its last acknowledged write, nor the one that was in progress.
+    NotKept {
+        /// The sector.
+        sector: u32,
+        /// Its mark; 0 if it is blank.
+        found: u32,
+        /// The mark of its last acknowledged write.
+        acknowledged: u32,
+    },
+    /// The board was to be reset, and was not.
+    NoReset,
     /// The volume contradicts itself.
     Findings(Verified),
     /// Nothing can be told any more.
@@ -42,6 +54,15 @@ impl fmt::Display for Failure<'_> {
             Self::Format(error) => error.fmt(f),
             Self::Request(error) => error.fmt(f),
             Self::Wrong(sector) => write!(f, "sector {sector} holds what nobody wrote there"),
+            Self::NotKept {
+                sector,
+                found,
+                acknowledged,
+            } => write!(
+                f,
+                "sector {sector} reads {found} after the reset; {acknowledged} was acknowledged"
+            ),
+            Self::NoReset => f.write_str("the board was not reset"),
             Self::Findings(verified) => {
                 write!(f, "the volume contradicts itself: {verified:?}")
             }
@@ -67,13 +88,14 @@ impl From<Error> for Failure<'_> {
 /// Carries out the commands of a line, which semicolons keep apart. Stops at the first that fails.
 ///
 /// What it tells is a line for each event: `written SECTOR MARK` as soon as a write is on the media, `sector SECTOR MARK` or `sector SECTOR blank` for
-/// what was read.
+/// what was read. `cut` does not return: what it finds after the reset is told by [`resume`](crate::resume).
 ///
 /// # Errors
 /// Why it stopped.
 pub fn run<'t, N: Nand>(
     nand: &mut N,
     room: &mut Room,
+    board: &mut dyn Board,
     line: &'t str,
     out: &mut dyn Write,
 ) -> Result<(), Failure<'t>> {
@@ -81,7 +103,10 @@ pub fn run<'t, N: Nand>(
         match Command::parse(text).map_err(Failure::Command)? {
             None => {}
             Some(Command::Format { volume_id }) => format(nand, room, volume_id, out)?,
-            Some(command) => session(nand, room, command, out)?,
+            Some(Command::Cut { rounds, seed }) => {
+                cut::begin(nand, room, board, rounds, seed, out)?;
+            }
+            Some(command) => with_disk(nand, room, |disk| obey(disk, command, board, out))?,
         }
     }
     Ok(())
@@ -110,18 +135,30 @@ fn format<'t, N: Nand>(
     Ok(())
 }
 
-fn session<'t, N: Nand>(
-    mut nand: &mut N,
-    room: &mut Room,
-    command: Command,
-    out: &mut dyn Write,
-) -> Result<(), Failure<'t>> {
+/// Mounts the volume of a part, with a blocking door in front.
+///
+/// # Errors
+/// There is none, or it does not fit the room.
+pub fn mount<'r, N: Nand>(
+    mut nand: &'r mut N,
+    room: &'r mut Room,
+) -> Result<Disk<'r, &'r mut N>, Failure<'static>> {
     let geometry = *nand.geometry();
     let parameters = Volume::probe(&mut nand).map_err(Failure::Mount)?;
     let memory = room.lend(&geometry, &parameters).map_err(Failure::Room)?;
-    let volume = Volume::mount(nand, memory).map_err(Failure::Mount)?;
-    let mut disk = Disk::new(volume);
-    obey(&mut disk, command, out)?;
+    Ok(Disk::new(
+        Volume::mount(nand, memory).map_err(Failure::Mount)?,
+    ))
+}
+
+/// A session: from the mount to the unmount. A failure ends it as a cut would.
+pub(crate) fn with_disk<'t, N: Nand>(
+    nand: &mut N,
+    room: &mut Room,
+    act: impl FnOnce(&mut Disk<'_, &mut N>) -> Result<(), Failure<'t>>,
+) -> Result<(), Failure<'t>> {
+    let mut disk = mount(nand, room)?;
+    act(&mut disk)?;
     disk.unmount().map_err(|(_, error)| error)?;
     Ok(())
 }
@@ -129,6 +166,7 @@ fn session<'t, N: Nand>(
 fn obey<'t, N: Nand>(
     disk: &mut Disk<'_, N>,
     command: Command,
+    board: &mut dyn Board,
     out: &mut dyn Write,
 ) -> Result<(), Failure<'t>> {
     let write = |disk: &mut Disk<'_, N>, sector: u32, mark: u32, out: &mut dyn Write| {
@@ -138,8 +176,8 @@ fn obey<'t, N: Nand>(
         writeln!(out, "written {sector} {mark}").map_err(Failure::from)
     };
     match command {
-        // Done without a session.
-        Command::Format { .. } => {}
+        // Done without a session, or with several.
+        Command::Format { .. } | Command::Cut { .. } => {}
         Command::Info => info(disk, out)?,
         Command::Write { first, count, mark } => {
             for sector in first..first.saturating_add(count) {
@@ -164,9 +202,14 @@ fn obey<'t, N: Nand>(
         }
         Command::Read { first, count } => {
             for sector in first..first.saturating_add(count) {
-                read(disk, sector, out)?;
+                match look(disk, sector)? {
+                    Some(mark) => writeln!(out, "sector {sector} {mark}")?,
+                    None => writeln!(out, "sector {sector} blank")?,
+                }
             }
         }
+        Command::Bench { count } => bench::run(disk, board, count, out)?,
+        Command::Wear => wear::tell(disk, out)?,
         Command::Verify => {
             let mut told = Ok(());
             let mut report = |finding| {
@@ -189,22 +232,20 @@ fn obey<'t, N: Nand>(
     Ok(())
 }
 
-fn read<'t, N: Nand>(
+/// The mark of a sector; `None` if it is blank.
+pub(crate) fn look<'t, N: Nand>(
     disk: &mut Disk<'_, N>,
     sector: u32,
-    out: &mut dyn Write,
-) -> Result<(), Failure<'t>> {
+) -> Result<Option<u32>, Failure<'t>> {
     let mut bytes = [0; SECTOR_BYTES];
     if !disk.read(Sector(sector), &mut bytes)? {
-        writeln!(out, "sector {sector} blank")?;
-        return Ok(());
+        return Ok(None);
     }
     let mut scratch = [0; SECTOR_BYTES];
     match mark::of(&bytes, sector, &mut scratch) {
-        Some(mark) => writeln!(out, "sector {sector} {mark}")?,
-        None => return Err(Failure::Wrong(sector)),
+        Some(mark) => Ok(Some(mark)),
+        None => Err(Failure::Wrong(sector)),
     }
-    Ok(())
 }
 
 fn info<'t, N: Nand>(disk: &mut Disk<'_, N>, out: &mut dyn Write) -> Result<(), Failure<'t>> {

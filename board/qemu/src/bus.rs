@@ -3,6 +3,9 @@
 //! The bytes are those of `cuesta_sim::spi_chip::serve`: `W` with a count and so many bytes for a write, `R` with a count for a read, `X` for both at the same
 //! time, `D` with nanoseconds for a pause, `E` when chip select rises.
 
+use core::cell::Cell;
+
+use cortex_m::peripheral::SCB;
 use embedded_hal::delay::DelayNs;
 use embedded_hal::spi::{ErrorType, Operation, SpiDevice};
 
@@ -16,6 +19,8 @@ const REQUEST_BYTES_MAX: usize = u16::MAX as usize;
 pub struct Pipes {
     requests: File,
     answers: File,
+    /// Pieces of transactions until the processor is reset; `None` if it is not to be.
+    pieces_left: Cell<Option<u32>>,
 }
 
 impl Pipes {
@@ -24,7 +29,30 @@ impl Pipes {
         Ok(Self {
             requests: File::open(c"requests", Mode::Write)?,
             answers: File::open(c"answers", Mode::Read)?,
+            pieces_left: Cell::new(None),
         })
+    }
+
+    /// Has the processor reset after so many more pieces of transactions. Between them, as what is under way in a pipe outlives a reset; within
+    /// a transaction as well as at its end.
+    pub fn reset_after(&self, pieces: u32) {
+        self.pieces_left.set(Some(pieces));
+    }
+
+    /// A piece of a transaction has been done.
+    fn count_piece(&self) -> Result<(), HostError> {
+        match self.pieces_left.get() {
+            None => Ok(()),
+            Some(0) => {
+                // The pin is no longer driven, and its pull-up deselects the part.
+                self.requests.write(b"E")?;
+                SCB::sys_reset();
+            }
+            Some(left) => {
+                self.pieces_left.set(Some(left - 1));
+                Ok(())
+            }
+        }
     }
 
     fn request(&self, opcode: u8, count: usize) -> Result<(), HostError> {
@@ -101,6 +129,7 @@ impl SpiDevice for PipedBus<'_> {
                 Operation::TransferInPlace(bytes) => self.pipes.transfer_in_place(bytes)?,
                 Operation::DelayNs(ns) => self.pipes.pause(*ns)?,
             }
+            self.pipes.count_piece()?;
         }
         self.pipes.requests.write(b"E")
     }

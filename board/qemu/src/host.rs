@@ -1,6 +1,6 @@
 //! Calls to the host that emulates the machine.
 //!
-//! Source: Arm, "Semihosting for AArch32 and AArch64", release 2.0, on SYS_OPEN, SYS_WRITE, SYS_READ and SYS_GET_CMDLINE.
+//! Source: Arm, "Semihosting for AArch32 and AArch64", release 2.0, on SYS_OPEN, SYS_WRITE, SYS_READ, SYS_CLOCK and SYS_GET_CMDLINE.
 
 use cortex_m_semihosting::{nr, syscall};
 
@@ -71,6 +71,12 @@ impl File {
         }
         Ok(())
     }
+}
+
+/// Hundredths of a second since the emulation began.
+pub fn clock() -> usize {
+    // SAFETY: SYS_CLOCK takes no block.
+    unsafe { cortex_m_semihosting::syscall1(nr::CLOCK, 0) }
 }
 
 /// The arguments that the machine was started with, blanks between them. `None` if there are none or too many.
