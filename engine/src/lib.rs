@@ -1,5 +1,6 @@
 //! Cuesta: a log-structured storage engine over raw NAND, without an allocator, without `unsafe`.
 //!
+//! * [`resource`] — whatever holds sectors, by one interface: RAM, a volume, and what callers bring.
 //! * [`volume`] — a durable disk on raw NAND: forward index, append-only log, journal, groomer.
 //! * [`door`] — how callers reach it.
 //! * [`codec`] — page layout, checks, error-correcting codes.
@@ -10,6 +11,7 @@
 
 pub mod codec;
 pub mod door;
+pub mod resource;
 pub mod volume;
 
 pub use cuesta_hal as hal;

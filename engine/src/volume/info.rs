@@ -104,9 +104,21 @@ impl<N: Nand> Volume<'_, N> {
             checkpoint: self.checkpoint.sequence,
             clean: self.session == Session::Mounted { clean: true },
             scanned: self.scanned,
-            read_only: self.session == Session::ReadOnly,
+            read_only: self.is_read_only(),
             life: self.life(),
         }
+    }
+
+    /// What the volume was made with.
+    #[must_use]
+    pub const fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The volume takes no more writes; everything in it can still be read.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.session == Session::ReadOnly
     }
 
     /// A segment; `None` beyond the last.

@@ -1,0 +1,105 @@
+//! Resources: whatever holds sectors, by one interface.
+//!
+//! A level may ask for RAM, for NAND, for a file or for a disk on another machine; what serves it is the same code. Sectors are read, written and trimmed
+//! as a [`Volume`](crate::volume::Volume) does it: requests are *submitted* and named by a ticket, work is *polled*.
+//!
+//! Knows the volume below, which is one of them; knows nothing of caches, policies or requests above.
+
+mod completion;
+mod error;
+mod ram_store;
+mod status;
+mod volume;
+
+use crate::volume::{Sector, Ticket, WriteOptions};
+
+pub use completion::Completion;
+pub use error::ResourceError;
+pub use ram_store::{RamStore, StoreShapeError};
+pub use status::Status;
+
+/// A number of sectors of the same size, each readable, writable and trimmable by itself.
+///
+/// # Contract
+///
+/// * `submit_*` accepts a request, or says [`nb::Error::WouldBlock`]: poll, and submit it again. A request that is refused with an error has done nothing.
+/// * A write's bytes are taken when it is accepted; a read's are lent by [`poll`](Self::poll) until the next call.
+/// * Each accepted request completes exactly once, in any order; requests for the same sector take effect in order of acceptance.
+/// * A ticket may be forgotten: its request is served all the same.
+/// * A sector that was never written, or was trimmed, reads as [`Completion::Unwritten`]. Where a resource cannot tell, it reads as zeros.
+/// * [`Completion::Flushed`] says that what was completed before the flush was submitted survives whatever [`Status::volatile`] leaves: a cut, if it is
+///   false; nothing, if it is true.
+pub trait Resource {
+    /// What it is at the moment. A remote one may change: [`Status::sectors`] may shrink, and it may be gone for a while.
+    fn status(&self) -> Status;
+
+    /// Asks for a sector's bytes.
+    ///
+    /// # Errors
+    /// [`ResourceError`]; nothing was done.
+    fn submit_read(&mut self, sector: Sector) -> nb::Result<Ticket, ResourceError>;
+
+    /// Writes a sector. What of `options` the resource has no use for is ignored.
+    ///
+    /// # Errors
+    /// [`ResourceError`]; nothing was done.
+    fn submit_write(
+        &mut self,
+        sector: Sector,
+        data: &[u8],
+        options: WriteOptions,
+    ) -> nb::Result<Ticket, ResourceError>;
+
+    /// Makes `count` sectors from `first` on read as unwritten; durable at the next flush.
+    ///
+    /// # Errors
+    /// [`ResourceError`]; nothing was done.
+    fn submit_trim(&mut self, first: Sector, count: u32) -> nb::Result<Ticket, ResourceError>;
+
+    /// Makes durable what was completed before.
+    ///
+    /// # Errors
+    /// [`ResourceError`]; nothing was done.
+    fn submit_flush(&mut self) -> nb::Result<Ticket, ResourceError>;
+
+    /// Does a bounded amount of work, and hands out at most one completion.
+    fn poll(&mut self) -> Completion<'_>;
+
+    /// To be called after [`Completion::Pending`]: lets the caller sleep until something may have settled. May return early.
+    fn wait(&mut self);
+}
+
+impl<R: Resource + ?Sized> Resource for &mut R {
+    fn status(&self) -> Status {
+        (**self).status()
+    }
+
+    fn submit_read(&mut self, sector: Sector) -> nb::Result<Ticket, ResourceError> {
+        (**self).submit_read(sector)
+    }
+
+    fn submit_write(
+        &mut self,
+        sector: Sector,
+        data: &[u8],
+        options: WriteOptions,
+    ) -> nb::Result<Ticket, ResourceError> {
+        (**self).submit_write(sector, data, options)
+    }
+
+    fn submit_trim(&mut self, first: Sector, count: u32) -> nb::Result<Ticket, ResourceError> {
+        (**self).submit_trim(first, count)
+    }
+
+    fn submit_flush(&mut self) -> nb::Result<Ticket, ResourceError> {
+        (**self).submit_flush()
+    }
+
+    fn poll(&mut self) -> Completion<'_> {
+        (**self).poll()
+    }
+
+    fn wait(&mut self) {
+        (**self).wait();
+    }
+}
