@@ -1,5 +1,7 @@
 //! Cuesta: a log-structured storage engine over raw NAND, without an allocator, without `unsafe`.
 //!
+//! * [`exec`] — serves a request as its persistence level says.
+//! * [`cache`] — which data is in a fast resource, and what of it may be lost.
 //! * [`resource`] — whatever holds sectors, by one interface: RAM, a volume, and what callers bring.
 //! * [`volume`] — a durable disk on raw NAND: forward index, append-only log, journal, groomer.
 //! * [`door`] — how callers reach it.
@@ -9,8 +11,10 @@
 
 #![cfg_attr(not(test), no_std)]
 
+pub mod cache;
 pub mod codec;
 pub mod door;
+pub mod exec;
 pub mod resource;
 pub mod volume;
 
