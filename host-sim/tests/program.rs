@@ -1456,7 +1456,7 @@ fn a_volume_of_a_newer_format_is_refused() {
         }
     });
     assert!(changed > 0);
-    all_refuse(&scratch, "format version 9, this program reads version 2");
+    all_refuse(&scratch, "format version 9, this program reads version 3");
 }
 
 #[test]

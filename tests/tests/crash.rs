@@ -3,6 +3,7 @@
 //! These are samples of what `cuesta crash` does on more disks, with more workloads. A case that fails prints the command that runs it again.
 
 use cuesta_sim::campaign::crash::{Case, Job, Part};
+use cuesta_sim::campaign::fuzz;
 use cuesta_sim::campaign::report::Tally;
 use cuesta_sim::campaign::soak::Life;
 use cuesta_sim::campaign::subject::named;
@@ -62,6 +63,13 @@ fn cases_that_failed_once() {
         let Case { job, path } = case.parse().expect("a case");
         judge(&job.run(&path), 1);
     }
+}
+
+#[test]
+fn tampered_media_that_lost_what_was_written_later() {
+    // A record page was missing in the middle of the journal: segments that it had opened were taken for free.
+    let case: fuzz::Case = "chip-ecc:114:493".parse().expect("a case");
+    judge(&case.alone(), 1);
 }
 
 #[test]

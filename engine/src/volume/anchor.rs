@@ -31,12 +31,33 @@ pub(super) const fn page_at(id: u32) -> u32 {
     }
 }
 
-/// A position in the journal, and how many segments the journal had opened by then.
+/// A position in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Position {
     pub segment: Segment,
     pub offset: u32,
+    /// How many segments the journal had opened by then, wrapping.
     pub sequence: u16,
+    /// Number of the first record page from there on.
+    pub record: u16,
+}
+
+impl Position {
+    pub(super) fn encode(&self, out: &mut Writer<'_>) {
+        out.u32(self.segment.0);
+        out.u32(self.offset);
+        out.u16(self.sequence);
+        out.u16(self.record);
+    }
+
+    pub(super) fn take(input: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            segment: Segment(input.u32()?),
+            offset: input.u32()?,
+            sequence: input.u16()?,
+            record: input.u16()?,
+        })
+    }
 }
 
 /// The blocks of a ring, by their numbers.
@@ -106,9 +127,7 @@ impl Head {
         out.u8(self.parameters.levels);
         out.u8(self.parameters.redundancy());
         out.u32(self.sequence);
-        out.u32(self.from.segment.0);
-        out.u32(self.from.offset);
-        out.u16(self.from.sequence);
+        self.from.encode(&mut out);
         out.u64(self.time);
         out.u64(self.void_from);
         out.u32(self.host_writes);
@@ -153,11 +172,7 @@ impl Head {
         };
         (parameters.copies, parameters.parity) = Parameters::split_redundancy(input.u8()?);
         let sequence = input.u32()?;
-        let from = Position {
-            segment: Segment(input.u32()?),
-            offset: input.u32()?,
-            sequence: input.u16()?,
-        };
+        let from = Position::take(&mut input)?;
         let time = input.u64()?;
         if time >= TIMES {
             return None;

@@ -68,13 +68,9 @@ impl Checkpoint {
     }
 
     /// A journal page is programmed here; it may be the one at which replaying is to start.
-    pub(super) fn page_placed(&mut self, segment: Segment, offset: u32, sequence: u16) {
+    pub(super) fn page_placed(&mut self, position: Position) {
         if core::mem::take(&mut self.starting) {
-            self.next_from = Position {
-                segment,
-                offset,
-                sequence,
-            };
+            self.next_from = position;
         }
     }
 

@@ -206,9 +206,9 @@ impl<N: Nand> Volume<'_, N> {
         out.u8(self.parameters.levels);
         out.u8(self.parameters.redundancy());
         out.u32(self.checkpoint.sequence);
-        out.u32(self.checkpoint.from.segment.0);
-        out.u32(self.checkpoint.from.offset);
-        out.u16(self.checkpoint.from.sequence);
+        self.checkpoint.from.encode(&mut out);
+        out.u16(self.next_record);
+        self.next_record = self.next_record.wrapping_add(1);
         out.u32(directory);
         out.u32(self.host_writes);
         out.bytes(self.levels.bytes());
@@ -299,6 +299,8 @@ pub(super) struct Identity {
     pub sequence: u32,
     /// Where mounting starts to replay behind that checkpoint.
     pub from: Position,
+    /// The page's own number: they are counted, so that none can be missing unnoticed.
+    pub number: u16,
     /// Check of the directory as it was when the page was encoded.
     pub directory: u32,
 }
@@ -316,11 +318,8 @@ impl Identity {
             levels: input.u8()?,
             redundancy: input.u8()?,
             sequence: input.u32()?,
-            from: Position {
-                segment: Segment(input.u32()?),
-                offset: input.u32()?,
-                sequence: input.u16()?,
-            },
+            from: Position::take(input)?,
+            number: input.u16()?,
             directory: input.u32()?,
         })
     }

@@ -3,6 +3,7 @@
 use cuesta_hal::{Die, Nand};
 
 use super::address::{MapIndex, Segment};
+use super::anchor::Position;
 use super::credit::PROGRAM_US;
 use super::error::Error;
 use super::flight::Flight;
@@ -56,8 +57,14 @@ impl<N: Nand> Volume<'_, N> {
         let Some(&offset) = offsets.first() else {
             return Err(self.fail(Error::NoSpace));
         };
-        self.checkpoint
-            .page_placed(segment, offset, self.journal_sequence);
+        // A record page has taken its number already.
+        let taken = u16::from(kind == Kind::Record);
+        self.checkpoint.page_placed(Position {
+            segment,
+            offset,
+            sequence: self.journal_sequence,
+            record: self.next_record.wrapping_sub(taken),
+        });
         let time = self.take_time();
         let header = Header {
             kind,

@@ -216,6 +216,8 @@ pub struct Volume<'m, N: Nand> {
     /// Segments in state journal.
     journal_segments: u32,
     journal_sequence: u16,
+    /// Number of the next record page, wrapping.
+    next_record: u16,
     appends: &'m mut [Option<AppendPoint>],
     /// A stream that cannot go on without a segment.
     want_open: Option<u8>,

@@ -9,7 +9,7 @@ use super::stream::{Streams, CLASSES_MAX};
 use crate::codec::{LayoutError, PageLayout};
 
 /// Version of the on-flash format that this code writes and reads.
-pub const FORMAT_VERSION: u16 = 2;
+pub const FORMAT_VERSION: u16 = 3;
 /// Sectors in a page at most.
 pub const UNITS_MAX: usize = crate::codec::header::UNITS_MAX;
 /// Anchor blocks of one copy at most.
@@ -295,7 +295,7 @@ pub(super) const fn record_room(
     levels: u8,
     delta_bits: u32,
 ) -> usize {
-    let lists = 51
+    let lists = 55
         + levels as usize * ENTRY_BYTES
         + streams.count() * 9
         + 16 * 4

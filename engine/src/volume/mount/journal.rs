@@ -184,6 +184,7 @@ impl<N: Nand> Volume<'_, N> {
             return Err(MountError::Damaged);
         }
         self.journal_sequence = from.sequence;
+        self.next_record = from.record;
         self.enter_journal(from.segment, from.sequence, None);
         let Slot::Page(at, header) = self.journal_header(from.segment, from.offset, 0)? else {
             return Err(MountError::Damaged);
@@ -260,6 +261,7 @@ impl<N: Nand> Volume<'_, N> {
                     segment,
                     offset: behind - 1,
                     sequence: self.journal_sequence,
+                    record: self.next_record,
                 };
             } else {
                 self.unsettled = true;
@@ -380,6 +382,12 @@ impl<N: Nand> Volume<'_, N> {
         if record.identity.volume_id != self.parameters.volume_id {
             return Ok(false);
         }
+        // One that was programmed anew bears the number of the page whose program had failed.
+        let next = record.identity.number.wrapping_add(1);
+        if next != self.next_record && record.identity.number != self.next_record {
+            return Err(MountError::Damaged);
+        }
+        self.next_record = next;
         self.host_writes = record.host_writes;
         for index in 0..record.deltas.len() {
             let Some((sector, location)) = record.deltas.get(payload, &shape, index) else {

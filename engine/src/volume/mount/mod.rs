@@ -213,6 +213,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             ailing: false,
             journal_segments: 0,
             journal_sequence: 0,
+            next_record: 0,
             appends,
             want_open: None,
             pending: Pending::default(),
