@@ -205,6 +205,11 @@ impl<N: Nand> Volume<'_, N> {
         })
     }
 
+    /// The offset behind the stripe that begins at `first`, by a header of it: within the segment, whatever the header says.
+    pub(super) fn behind(&self, first: u32, header: &Header) -> u32 {
+        (first + u32::from(header.span) + 1).min(self.shape.pages_per_segment())
+    }
+
     /// Offsets at which pages of the stripe that begins at `offset` may be.
     pub(super) fn stripe_pages(&self, segment: Segment, offset: u32) -> core::ops::Range<u32> {
         offset..(offset + self.reach(segment)).min(self.shape.pages_per_segment())

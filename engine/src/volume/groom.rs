@@ -227,7 +227,7 @@ impl<N: Nand> Volume<'_, N> {
         if self.groom.tries == 0 {
             match self.owner(victim, self.groom.offset) {
                 Ok((first, header)) => {
-                    self.groom.behind = first + u32::from(header.span) + 1;
+                    self.groom.behind = self.behind(first, &header);
                     if first < self.groom.offset {
                         // A copy of a page that could not be read, or the whole stripe was done with.
                         return;
@@ -244,7 +244,7 @@ impl<N: Nand> Volume<'_, N> {
                 HeaderState::Valid(header)
                     if header.kind == Kind::Data && header.id < self.shape.capacity =>
                 {
-                    self.groom.behind = self.groom.offset + u32::from(header.span) + 1;
+                    self.groom.behind = self.behind(self.groom.offset, &header);
                     let _ = self.groom.candidates.push(Candidate {
                         unit,
                         sector: Sector(header.id),

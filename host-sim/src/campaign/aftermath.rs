@@ -1,6 +1,7 @@
 //! What must hold after a power cut, from the first mount to the writes of the sessions after it.
 
 use cuesta::volume::{Error, MountError, Sector};
+use cuesta_hal::NandErrorKind;
 
 use crate::{CutPlan, EmulatedNand, SplitMix64};
 
@@ -146,6 +147,9 @@ pub fn goes_on(
     let mut random = SplitMix64::new(1);
     let mut disk = rig.mount()?;
     tally(&mut disk, model, legal, what);
+    // Behind the last page of a block that was set back the part may take none.
+    let set_back =
+        |error| legal == Legal::OwnOrRefused && error == Error::Nand(NandErrorKind::Forbidden);
     let mut written = Vec::new();
     for _ in 0..60 {
         let sector = random.below(u64::from(disk.volume().capacity())) as u32;
@@ -155,12 +159,14 @@ pub fn goes_on(
                 written.push((sector, version));
             }
             Err(Error::ReadOnly | Error::NoSpace) => break,
+            Err(error) if set_back(error) => break,
             Err(error) => panic!("{what}: a write fails: {error}"),
         }
     }
     let _ = disk.idle(12, 2000);
-    let _ = disk.flush();
-    assert_holds(&mut disk, &written, what);
+    if !disk.flush().is_err_and(set_back) {
+        assert_holds(&mut disk, &written, what);
+    }
     if disk.unmount().is_err() {
         rig.nand.power_cycle();
     }

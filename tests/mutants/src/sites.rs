@@ -96,9 +96,9 @@ impl Finder<'_> {
 
     /// Something else in place of an expression.
     fn instead(&mut self, expression: &Expr, what: &str, other: &str) {
-        let before = Insert("(if ".to_owned(), format!(" {{ {other} }} else {{ "));
+        let before = Insert("(if ".to_owned(), format!(" {{ {other} }} else {{ ("));
         let range = expression.span().byte_range();
-        self.add(expression.span(), what, range, before, " })");
+        self.add(expression.span(), what, range, before, ") })");
     }
 
     fn body(&mut self, signature: &syn::Signature, block: &syn::Block) {

@@ -128,7 +128,7 @@ impl<N: Nand> Volume<'_, N> {
             };
             found = true;
             let mut cursor = cursors[index].clone();
-            let behind = cursor.first + u32::from(cursor.header.span) + 1;
+            let behind = self.behind(cursor.first, &cursor.header);
             let next = self.cursor(cursor.segment, behind, cursor.header.time, 0)?;
             // Behind a page of the same block it was finished; the last one may be torn.
             if next.is_none() || self.shape.width > 1 {

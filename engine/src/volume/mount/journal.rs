@@ -62,8 +62,8 @@ impl<N: Nand> Volume<'_, N> {
         header: &Header,
     ) -> Result<Option<Die>, MountError> {
         let place = self.shape.location(segment, offset, 0);
-        for at in offset..=offset + u32::from(header.span) {
-            if at >= self.shape.pages_per_segment() || self.is_void(segment, at) {
+        for at in offset..self.behind(offset, header) {
+            if self.is_void(segment, at) {
                 continue;
             }
             let page = self.shape.page(segment, at);
@@ -229,7 +229,7 @@ impl<N: Nand> Volume<'_, N> {
                     Some(die) => self.replay_record(die, &page, &mut replayed, covers)?,
                     None => false,
                 };
-            let behind = offset + u32::from(header.span) + 1;
+            let behind = self.behind(offset, &header);
             let next = self.next_journal_page(segment, behind, header.time)?;
             // Only the last page can be torn; what others hold is checked when it is used.
             let finished = next.is_some() || header.time < head.time;
