@@ -4,10 +4,10 @@
 //! what they skip is nested, so that a rule takes at most one step an instruction and can be printed as it was written. `!` is part of a criterion: of what is in
 //! parentheses the compiler makes the opposite.
 
-use super::bucket;
+use super::bucket::{self, BUCKETS};
 use super::facts::Facts;
 use super::field::{Choice, Dimension, Field, Number, Text};
-use super::form::{u16_at, u32_at, u64_at, DEPTH_MAX, INSTRUCTION_BYTES, RANGE_BYTES};
+use super::form::{u16_at, u64_at, DEPTH_MAX, INSTRUCTION_BYTES, LINE_BYTES, RANGE_BYTES};
 use super::glob::{Kind, Pattern};
 
 /// Set in the field of a criterion that is to be false.
@@ -409,6 +409,10 @@ impl Entry {
 }
 
 /// A set of rules of a line of the index.
-pub(super) fn rules_at(line: &[u8], place: u8) -> u32 {
-    u32_at(line, 4 + 4 * usize::from(place & 15)).unwrap_or(0)
+#[inline]
+pub(super) fn rules_at(line: &[u8; LINE_BYTES], place: u8) -> u32 {
+    let at = 4 + 4 * usize::from(place % BUCKETS);
+    line[at..]
+        .first_chunk()
+        .map_or(0, |set| u32::from_le_bytes(*set))
 }

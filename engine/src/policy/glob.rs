@@ -88,7 +88,13 @@ fn character(bytes: &[u8]) -> usize {
 
 /// Goes on behind the last star, and where that cannot take more, behind the last `**`: what an earlier one would take the later one takes as well.
 fn matches(pattern: &[u8], text: &[u8], components: bool) -> bool {
-    let (mut p, mut t) = (0, 0);
+    // What comes before the first star or mark is compared as it is.
+    let wild = |byte: &u8| matches!(byte, b'*' | b'?' | b'\\');
+    let plain = pattern.iter().position(wild).unwrap_or(pattern.len());
+    if !text.starts_with(&pattern[..plain]) {
+        return false;
+    }
+    let (mut p, mut t) = (plain, plain);
     let mut star: Option<Retry> = None;
     let mut deep: Option<(Retry, bool)> = None;
     loop {

@@ -38,29 +38,45 @@ pub(super) const fn all(rules: usize) -> u32 {
     }
 }
 
-/// The lines of a group, in order; those that tell no rules apart are left out.
+/// The line of a dimension, if it tells rules apart.
+fn line<'p>(group: &impl Group<'p>, dimension: Dimension) -> Option<[u8; LINE_BYTES]> {
+    let all = all(group.len());
+    let mut line = [0; LINE_BYTES];
+    line[0] = dimension as u8;
+    let mut tells = false;
+    for place in 0..BUCKETS {
+        let mut rules = 0;
+        for number in 0..group.len() {
+            let may_hold = group
+                .rule(number)
+                .is_some_and(|rule| rule.may_hold_at(dimension, place));
+            rules |= u32::from(may_hold) << number;
+        }
+        tells |= rules != all;
+        let at = 4 + 4 * usize::from(place);
+        line[at..at + 4].copy_from_slice(&rules.to_le_bytes());
+    }
+    tells.then_some(line)
+}
+
+/// The lines of a group; those that tell no rules apart are left out. Those that leave the fewest rules come first: often none is left before the last line.
 pub(super) fn lines<'p>(group: impl Group<'p>) -> impl Iterator<Item = [u8; LINE_BYTES]> {
     let asked = dimensions_of(&group);
-    let all = all(group.len());
-    Dimension::ALL
-        .into_iter()
-        .filter(move |dimension| asked[*dimension as usize])
-        .filter_map(move |dimension| {
-            let mut line = [0; LINE_BYTES];
-            line[0] = dimension as u8;
-            let mut tells = false;
-            for place in 0..BUCKETS {
-                let mut rules = 0;
-                for number in 0..group.len() {
-                    let may_hold = group
-                        .rule(number)
-                        .is_some_and(|rule| rule.may_hold_at(dimension, place));
-                    rules |= u32::from(may_hold) << number;
-                }
-                tells |= rules != all;
-                let at = 4 + 4 * usize::from(place);
-                line[at..at + 4].copy_from_slice(&rules.to_le_bytes());
-            }
-            tells.then_some(line)
+    let mut weights = Dimension::ALL.map(|dimension| {
+        let line = asked[dimension as usize]
+            .then(|| line(&group, dimension))
+            .flatten();
+        line.map(|line| {
+            let sets = line[4..].iter();
+            sets.map(|byte| byte.count_ones()).sum::<u32>()
         })
+    });
+    core::iter::from_fn(move || {
+        let known = weights.iter().zip(Dimension::ALL);
+        let (_, dimension) = known
+            .filter_map(|(weight, dimension)| Some(((*weight)?, dimension)))
+            .min_by_key(|(weight, dimension)| (*weight, *dimension as u8))?;
+        weights[dimension as usize] = None;
+        line(&group, dimension)
+    })
 }

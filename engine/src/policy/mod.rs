@@ -21,6 +21,7 @@ mod level;
 mod reach;
 mod show;
 mod storage;
+mod store;
 mod table;
 mod text;
 mod token;
@@ -36,6 +37,7 @@ pub use form::{NAME_BYTES, POLICY_LEVELS_MAX, POLICY_VERSION, RULES_MAX};
 pub use level::{mode_name, mode_named, PolicyLevel};
 pub use reach::Unreachable;
 pub use storage::StorageLevels;
+pub use store::{load, save, StoreError};
 pub use table::{PolicyFault, PolicyTable, RuleNumber, SourceDecision};
 pub use text::compile;
 

@@ -235,9 +235,14 @@ impl<'p> View<'p> {
             } else if first < from {
                 left &= !index::all(from - first);
             }
-            for line in lines.chunks_exact(LINE_BYTES) {
+            let mut lines = lines;
+            while let Some((line, behind)) = lines.split_first_chunk::<LINE_BYTES>() {
                 let place = facts.buckets.get(usize::from(line[0])).copied();
                 left &= rules_at(line, place.unwrap_or(0));
+                if left == 0 {
+                    break;
+                }
+                lines = behind;
             }
             while left != 0 {
                 let rule = first + left.trailing_zeros() as usize;
@@ -347,6 +352,16 @@ impl<B: AsRef<[u8]>> PolicyTable<B> {
         PolicyTable {
             bytes,
             layout: self.layout,
+        }
+    }
+
+    /// Puts the checksum into bytes that are to be a policy. What is wrong with them otherwise [`accept`](Self::accept) says.
+    pub fn seal(bytes: &mut [u8]) {
+        let total = u32_at(bytes, 16).unwrap_or(0) as usize;
+        let own = bytes.get(..total).unwrap_or(bytes);
+        let crc = checksum(own).to_le_bytes();
+        if let Some(place) = bytes.get_mut(CRC_AT..CRC_AT + crc.len()) {
+            place.copy_from_slice(&crc);
         }
     }
 

@@ -1,17 +1,17 @@
 //! `cuesta policy`: the policy of a disk, or one in a file, checked, set, shown, explained.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use cuesta::exec::LevelNumber;
 use cuesta::policy::{
-    Asked, AskedLevel, AskedRedundancy, Facts, Flags, Lifetime, Operation, PolicyTable, RuleNumber,
-    StorageLevels,
+    load, save, Asked, AskedLevel, AskedRedundancy, Facts, Flags, Lifetime, Operation, PolicyTable,
+    RuleNumber, StorageLevels,
 };
 use cuesta::volume::Budget;
 use cuesta_sim::policy_file;
 
-use crate::disk::{DiskArguments, DiskFile};
+use crate::disk::{unmount, DiskArguments, DiskFile, ImageDisk};
 use crate::failure::Failure;
 use crate::size;
 
@@ -37,6 +37,10 @@ pub struct Arguments {
 enum Command {
     /// Read a policy from a file, tell what is wrong with it, or how large it is
     Check(CheckArguments),
+    /// Store the policy of a file with a disk, in place of the one before
+    Set(SetArguments),
+    /// Print the policy of a disk as text
+    Show(DiskArguments),
     /// Tell which level a request gets, by which rule, and why
     Explain(Box<ExplainArguments>),
 }
@@ -51,8 +55,20 @@ struct CheckArguments {
 }
 
 #[derive(Debug, clap::Args)]
+struct SetArguments {
+    #[command(flatten)]
+    disk: DiskArguments,
+    /// The policy; none removes the one that is set
+    #[arg(required_unless_present = "none", conflicts_with = "none")]
+    file: Option<PathBuf>,
+    /// Remove the policy: everything is write-through
+    #[arg(long)]
+    none: bool,
+}
+
+#[derive(Debug, clap::Args)]
 struct ExplainArguments {
-    /// The policy, in a file
+    /// The policy: a file, or the disk that it is stored with
     #[arg(value_name = "FILE|DISK")]
     file: PathBuf,
     #[command(flatten)]
@@ -278,8 +294,80 @@ fn check(arguments: &CheckArguments, out: &mut dyn Write) -> Result<(), Failure>
     Ok(())
 }
 
+/// Bytes of the volume's own sectors.
+fn system_bytes(disk: &ImageDisk<'_>) -> usize {
+    let volume = disk.volume();
+    volume.system_sectors() as usize * volume.sector_bytes()
+}
+
+/// The policy of a disk.
+fn stored(disk: &DiskArguments) -> Result<Option<PolicyTable<Vec<u8>>>, Failure> {
+    let mut file = DiskFile::open(disk, Budget::Full)?;
+    let mut mounted = file.mount()?;
+    let mut buffer = vec![0; system_bytes(&mounted)];
+    let policy =
+        load(mounted.volume_mut(), &mut buffer).map_err(|error| Failure::of(&disk.path, error))?;
+    Ok(policy.map(|policy| policy.to_owned_bytes(policy.bytes().to_vec())))
+}
+
+fn set(arguments: &SetArguments, out: &mut dyn Write) -> Result<(), Failure> {
+    let path = &arguments.disk.path;
+    let mut file = DiskFile::open(&arguments.disk, Budget::Full)?;
+    let mut disk = file.mount()?;
+    let levels = StorageLevels::of(disk.volume());
+    let policy = match &arguments.file {
+        Some(file) => Some(read(file, StorageLevels::new(&levels))?),
+        None => None,
+    };
+    let mut scratch = vec![0; disk.volume().sector_bytes()];
+    save(disk.volume_mut(), policy.as_ref(), &mut scratch)
+        .map_err(|error| Failure::of(path, error))?;
+    unmount(path, disk)?;
+    match (&policy, &arguments.file) {
+        (Some(policy), Some(file)) => tell(file, policy, out),
+        _ => {
+            writeln!(
+                out,
+                "{}: no policy, everything is write-through",
+                path.display()
+            )?;
+            Ok(())
+        }
+    }
+}
+
+fn show(disk: &DiskArguments, out: &mut dyn Write) -> Result<(), Failure> {
+    match stored(disk)? {
+        Some(policy) => write!(out, "{policy}")?,
+        None => writeln!(out, "# no policy is set\ndefault -> write-through")?,
+    }
+    Ok(())
+}
+
+/// True when a file is a disk: policies are text.
+fn is_disk(path: &Path) -> Result<bool, Failure> {
+    let mut start = [0; 512];
+    let read = std::fs::File::open(path)
+        .and_then(|mut file| file.read(&mut start))
+        .map_err(|error| Failure::of(path, error))?;
+    Ok(start[..read].contains(&0))
+}
+
 fn explain(arguments: &ExplainArguments, out: &mut dyn Write) -> Result<(), Failure> {
-    let policy = read(&arguments.file, StorageLevels::UNKNOWN)?;
+    let path = &arguments.file;
+    let policy = if is_disk(path)? {
+        let disk = DiskArguments {
+            path: path.clone(),
+            chip: None,
+        };
+        match stored(&disk)? {
+            Some(policy) => policy,
+            None => policy_file::from_text("", StorageLevels::UNKNOWN)
+                .map_err(|error| Failure::of(path, error))?,
+        }
+    } else {
+        read(path, StorageLevels::UNKNOWN)?
+    };
     let facts = arguments.request.facts()?;
     write!(out, "{}", policy.explain(&facts))?;
     match policy.decide(&facts) {
@@ -291,6 +379,8 @@ fn explain(arguments: &ExplainArguments, out: &mut dyn Write) -> Result<(), Fail
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     match &arguments.command {
         Command::Check(arguments) => check(arguments, out),
+        Command::Set(arguments) => set(arguments, out),
+        Command::Show(disk) => show(disk, out),
         Command::Explain(arguments) => explain(arguments, out),
     }
 }
