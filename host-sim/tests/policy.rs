@@ -89,9 +89,7 @@ fn m13_a_policy_is_checked_set_shown_and_explained() {
         explained.contains("rule 1: yes (path \"/tmp/**\": yes)"),
         "{explained}"
     );
-    assert!(scratch
-        .succeeds(&["check", "d.nand"])
-        .contains("0 sectors read"));
+    scratch.succeeds(&["check", "d.nand"]);
     scratch.succeeds(&["policy", "set", "d.nand", "--none"]);
     assert_eq!(scratch.succeeds(&["policy", "show", "d.nand"]), none);
 }
@@ -125,8 +123,8 @@ fn m13_a_bad_file_changes_nothing_and_is_told_in_one_line_with_its_place() {
         assert!(line.contains(part) && code == 1, "{line}");
         assert_eq!(scratch.succeeds(&["policy", "show", "d.nand"]), before);
     }
-    let large: String = (0..100)
-        .map(|number| format!("rule path \"/a/{number}/**\" -> bypass\n"))
+    let large: String = (0..128)
+        .map(|number| format!("rule path \"/a/folder/with/a/longer/name/{number}/**\" -> bypass\n"))
         .collect();
     scratch.file("large.policy", &large);
     let (line, _) = scratch.fails(&["policy", "set", "d.nand", "large.policy"]);
