@@ -71,6 +71,7 @@ pub mod nbd;
 mod on_die_ecc;
 mod operations;
 pub mod plot;
+pub mod policy_file;
 mod power;
 mod prng;
 mod referee;

@@ -4,4 +4,4 @@
 
 mod persistence;
 
-pub use persistence::{Persistence, ResourceSet, RESOURCES_MAX};
+pub use persistence::{LevelNumber, Persistence, ResourceSet, RESOURCES_MAX};

@@ -124,7 +124,7 @@ impl Head {
         out.u32(self.parameters.sector_bytes);
         out.u16(self.parameters.width);
         out.u8(self.parameters.classes);
-        out.u8(self.parameters.levels);
+        out.u8(self.parameters.places());
         out.u8(self.parameters.redundancy());
         out.u32(self.sequence);
         self.from.encode(&mut out);
@@ -166,10 +166,12 @@ impl Head {
             sector_bytes: input.u32()?,
             width: input.u16()?,
             classes: input.u8()?,
-            levels: input.u8()?,
+            levels: 0,
             copies: 0,
             parity: 0,
+            system: 0,
         };
+        (parameters.levels, parameters.system) = Parameters::split_places(input.u8()?);
         (parameters.copies, parameters.parity) = Parameters::split_redundancy(input.u8()?);
         let sequence = input.u32()?;
         let from = Position::take(&mut input)?;

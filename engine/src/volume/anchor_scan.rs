@@ -264,7 +264,7 @@ fn along_rings<N: Nand>(
         return Err(MountError::Geometry);
     }
     let quota = Quota::new(geometry, &found.parameters).map_err(MountError::Parameters)?;
-    if found.parameters.capacity == 0 || found.parameters.capacity > quota.capacity_max {
+    if !found.parameters.fit(&quota) {
         return Err(MountError::Parameters(ParameterError::Capacity {
             asked: found.parameters.capacity,
             max: quota.capacity_max,

@@ -126,10 +126,11 @@ impl<N: Nand> Volume<'_, N> {
     /// `WouldBlock`: another such request is in work. Any other error: refused.
     pub fn submit_trim(&mut self, first: Sector, count: u32) -> nb::Result<Ticket, Error> {
         let end = u64::from(first.0) + u64::from(count);
-        if end > u64::from(self.shape.capacity) {
+        let capacity = self.capacity();
+        if end > u64::from(capacity) {
             return Err(nb::Error::Other(Error::OutOfRange {
-                sector: Sector(self.shape.capacity.max(first.0)),
-                capacity: self.shape.capacity,
+                sector: Sector(capacity.max(first.0)),
+                capacity,
             }));
         }
         self.accept_control()?;
@@ -169,6 +170,17 @@ impl<N: Nand> Volume<'_, N> {
     /// # Errors
     /// [`Error::NoLevel`], and those of [`submit_batch_write`](Self::submit_batch_write).
     pub fn submit_batch_write_with(
+        &mut self,
+        sector: Sector,
+        data: &[u8],
+        options: WriteOptions,
+    ) -> nb::Result<Ticket, Error> {
+        self.check_sector(sector)?;
+        self.accept_member(sector, data, options)
+    }
+
+    /// A member of the open batch, which may be a sector of the volume's own.
+    pub(super) fn accept_member(
         &mut self,
         sector: Sector,
         data: &[u8],

@@ -69,6 +69,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             old.width == parameters.width
                 && old.capacity == parameters.capacity
                 && old.levels == parameters.levels
+                && old.system == parameters.system
         }) {
             volume.adopt_bad_blocks(&anchors);
         }

@@ -203,7 +203,7 @@ impl<N: Nand> Volume<'_, N> {
         out.u32(self.parameters.capacity);
         out.u16(self.parameters.width);
         out.u8(self.parameters.classes);
-        out.u8(self.parameters.levels);
+        out.u8(self.parameters.places());
         out.u8(self.parameters.redundancy());
         out.u32(self.checkpoint.sequence);
         self.checkpoint.from.encode(&mut out);
@@ -293,6 +293,7 @@ pub(super) struct Identity {
     pub width: u16,
     pub classes: u8,
     pub levels: u8,
+    pub system: u8,
     /// Copies and parity, as they are stored.
     pub redundancy: u8,
     /// Number of the last complete checkpoint.
@@ -310,12 +311,16 @@ impl Identity {
         if input.u32()? != MAGIC {
             return None;
         }
+        let (volume_id, capacity) = (input.u64()?, input.u32()?);
+        let (width, classes) = (input.u16()?, input.u8()?);
+        let (levels, system) = super::Parameters::split_places(input.u8()?);
         Some(Self {
-            volume_id: input.u64()?,
-            capacity: input.u32()?,
-            width: input.u16()?,
-            classes: input.u8()?,
-            levels: input.u8()?,
+            volume_id,
+            capacity,
+            width,
+            classes,
+            levels,
+            system,
             redundancy: input.u8()?,
             sequence: input.u32()?,
             from: Position::take(input)?,

@@ -57,6 +57,7 @@ mod stage;
 mod stats;
 mod stream;
 mod stripe;
+mod system;
 mod verify;
 mod victim;
 mod wire;
@@ -83,7 +84,7 @@ pub use options::{StreamId, WriteOptions};
 pub use parameter_error::ParameterError;
 pub use parameters::{
     cost_of, default_sector_bytes, FormatOptions, Parameters, Quota, FORMAT_VERSION,
-    MOVES_PER_WRITE_MAX, SLOT_COST,
+    MOVES_PER_WRITE_MAX, SLOT_COST, SYSTEM_MAX,
 };
 pub use read::Slot;
 pub use refresh::Care;
@@ -256,7 +257,7 @@ impl<N: Nand> Volume<'_, N> {
     /// Sectors hosts can address.
     #[must_use]
     pub const fn capacity(&self) -> u32 {
-        self.shape.capacity
+        self.parameters.capacity
     }
 
     /// Bytes of a sector.

@@ -70,6 +70,13 @@ pub enum ParameterError {
         /// Largest possible.
         max: u32,
     },
+    /// More system sectors than there can be.
+    System {
+        /// Asked for.
+        asked: u8,
+        /// Largest possible.
+        max: u8,
+    },
     /// The part has more slots than locations can name.
     Slots {
         /// Slots there are: places of a sector, in pages.
@@ -157,6 +164,9 @@ impl core::fmt::Display for ParameterError {
             }
             Self::Capacity { asked, max } => {
                 write!(f, "{asked} sectors asked for, at most {max} fit")
+            }
+            Self::System { asked, max } => {
+                write!(f, "{asked} system sectors asked for, there can be {max}")
             }
             Self::Slots { slots, max } => write!(
                 f,

@@ -10,6 +10,8 @@ use crate::codec::{LayoutError, PageLayout};
 
 /// Version of the on-flash format that this code writes and reads.
 pub const FORMAT_VERSION: u16 = 3;
+/// Sectors for what belongs to the volume as a whole at most.
+pub const SYSTEM_MAX: u8 = 7;
 /// Sectors in a page at most.
 pub const UNITS_MAX: usize = crate::codec::header::UNITS_MAX;
 /// Anchor blocks of one copy at most.
@@ -57,6 +59,8 @@ pub struct Parameters {
     pub copies: u8,
     /// Pages of data to one of parity that a level may have at most; 0 if none has parity.
     pub parity: u8,
+    /// Sectors behind those of hosts, for what belongs to the volume as a whole: its policy. 0 to 7.
+    pub system: u8,
 }
 
 /// What the caller of `format` chooses; `None` takes the default.
@@ -81,6 +85,8 @@ pub struct FormatOptions<'l> {
     pub level_parity: Option<u8>,
     /// Data classes, 1 to 8; by default by the number of segments.
     pub classes: Option<u8>,
+    /// Sectors for what belongs to the volume as a whole, its policy; 0 to 7. They are taken from those of hosts.
+    pub system: u8,
 }
 
 /// Sizes of the volume's own structures.
@@ -237,7 +243,14 @@ impl Parameters {
                 .into_iter()
                 .max()
                 .unwrap_or(0),
+            system: options.system,
         };
+        if options.system > SYSTEM_MAX {
+            return Err(ParameterError::System {
+                asked: options.system,
+                max: SYSTEM_MAX,
+            });
+        }
         let quota = Quota::new(geometry, &parameters)?;
         let layout =
             PageLayout::new(geometry, parameters.sector_bytes).map_err(ParameterError::Layout)?;
@@ -252,12 +265,12 @@ impl Parameters {
             cost = cost.max(level_cost(&layout, level)?);
         }
         let default = u64::from(quota.capacity_max) * u64::from(SLOT_COST) / u64::from(cost);
-        let asked = options.capacity.unwrap_or(default as u32);
-        if asked > quota.capacity_max || asked == 0 {
-            return Err(ParameterError::Capacity {
-                asked,
-                max: quota.capacity_max,
-            });
+        let system = u32::from(options.system);
+        let max = quota.capacity_max.saturating_sub(system);
+        let default = (default as u32).saturating_sub(system);
+        let asked = options.capacity.unwrap_or(default);
+        if asked > max || asked == 0 {
+            return Err(ParameterError::Capacity { asked, max });
         }
         parameters.capacity = asked;
         Ok(parameters)
@@ -325,6 +338,27 @@ impl Parameters {
         } else {
             wanted
         }
+    }
+
+    /// Sectors of hosts and of the volume itself.
+    #[must_use]
+    pub const fn sectors(&self) -> u32 {
+        self.capacity.saturating_add(self.system as u32)
+    }
+
+    /// True when there are as many sectors as these quotas allow, and some for hosts.
+    pub(super) const fn fit(&self, quota: &Quota) -> bool {
+        self.capacity > 0 && self.sectors() <= quota.capacity_max
+    }
+
+    /// Places of the level table and system sectors as they are stored: a byte.
+    pub(super) const fn places(&self) -> u8 {
+        self.levels | self.system << 5
+    }
+
+    /// Places of the level table and system sectors from their stored form.
+    pub(super) const fn split_places(stored: u8) -> (u8, u8) {
+        (stored & 0x1F, stored >> 5)
     }
 
     /// Copies and parity as they are stored: a byte.

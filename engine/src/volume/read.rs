@@ -158,6 +158,11 @@ impl<N: Nand> Volume<'_, N> {
     /// `WouldBlock`: all slots are taken; call [`poll`](Self::poll) and try again. Any other error: refused.
     pub fn submit_read(&mut self, sector: Sector) -> nb::Result<Ticket, Error> {
         self.check_sector(sector)?;
+        self.accept_read(sector)
+    }
+
+    /// The same for any sector, also one of the volume's own.
+    pub(super) fn accept_read(&mut self, sector: Sector) -> nb::Result<Ticket, Error> {
         if let Session::Failed(error) = self.session {
             return Err(nb::Error::Other(error));
         }

@@ -62,10 +62,10 @@ impl Shape {
             width,
             units,
             segments,
-            capacity: parameters.capacity,
+            capacity: parameters.sectors(),
             location_bits,
             map_entries,
-            map_pages: parameters.capacity.div_ceil(map_entries),
+            map_pages: parameters.sectors().div_ceil(map_entries),
         })
     }
 

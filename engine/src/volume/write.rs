@@ -51,7 +51,7 @@ impl<N: Nand> Volume<'_, N> {
     /// # Errors
     /// `WouldBlock`: call [`poll`](Self::poll) and try again. Any other error: the request was refused and nothing was done.
     pub fn submit_write(&mut self, sector: Sector, data: &[u8]) -> nb::Result<Ticket, Error> {
-        self.accept_write(sector, data, WriteOptions::default(), false)
+        self.submit_write_with(sector, data, WriteOptions::default())
     }
 
     /// Writes a sector as asked for: at a level, with a placement hint.
@@ -64,6 +64,7 @@ impl<N: Nand> Volume<'_, N> {
         data: &[u8],
         options: WriteOptions,
     ) -> nb::Result<Ticket, Error> {
+        self.check_sector(sector)?;
         self.accept_write(sector, data, options, false)
     }
 
@@ -74,7 +75,6 @@ impl<N: Nand> Volume<'_, N> {
         options: WriteOptions,
         batch: bool,
     ) -> nb::Result<Ticket, Error> {
-        self.check_sector(sector)?;
         if data.len() != self.sector_bytes() {
             return Err(nb::Error::Other(Error::Length {
                 found: data.len(),
@@ -144,15 +144,13 @@ impl<N: Nand> Volume<'_, N> {
         Ok(ticket)
     }
 
-    /// Range check of a request.
+    /// Range check of a host's request.
     pub(super) fn check_sector(&self, sector: Sector) -> nb::Result<(), Error> {
-        if sector.0 < self.shape.capacity {
+        let capacity = self.capacity();
+        if sector.0 < capacity {
             Ok(())
         } else {
-            Err(nb::Error::Other(Error::OutOfRange {
-                sector,
-                capacity: self.shape.capacity,
-            }))
+            Err(nb::Error::Other(Error::OutOfRange { sector, capacity }))
         }
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use cuesta::codec::{Ecc, Kind};
+use cuesta::policy::StorageLevels;
 use cuesta_fuzz::input::Input;
 use cuesta_fuzz::mount::image::Image;
 use cuesta_sim::chips;
@@ -17,6 +18,9 @@ fn main() -> io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     for (target, inputs) in [
         ("levels", levels()),
+        ("policy_text", policy_text()),
+        ("policy_toml", policy_toml()),
+        ("policy_binary", policy_binary()),
         ("nbd", nbd()),
         ("decoders", decoders()),
         ("mount", mount()),
@@ -53,6 +57,50 @@ fn levels() -> Inputs {
         (format!("text-{number}"), bytes)
     };
     texts.into_iter().enumerate().map(input).collect()
+}
+
+/// Policies that use every word of the language between them.
+const POLICIES: [&str; 5] = [
+    "",
+    "level vital = write-through mirror=2 storage:1 verify\nrule path \"/tmp/**\" | ext \"tmp\" & app \"cc*\" -> vital\n",
+    "level a = ephemeral parity=4 resources:0,1 atomic unwritten closed\nrule !(op write & size 4K..64K | lifetime short) -> a\ndefault -> a\n",
+    "rule (tenant 1 | object 2) & (priority 3.. | sector ..99 & offset > 1M) -> bypass\nrule flag direct -> write-back\nrule asks redundant -> ephemeral\n",
+    "rule name \"a?\\*b*\" | dir \"**/x/*\" | volume \"\" | profile \"*hot\" | any -> bypass\nrule any -> write-through\n",
+];
+
+fn numbered(inputs: impl Iterator<Item = Vec<u8>>) -> Inputs {
+    (0..)
+        .zip(inputs)
+        .map(|(number, bytes): (u32, _)| (format!("policy-{number}"), bytes))
+        .collect()
+}
+
+fn policy_text() -> Inputs {
+    let wrong = [
+        "rule app \"a\" & -> bypass",
+        "level a = mirror=9",
+        "rule app \"a",
+    ];
+    let texts = POLICIES.into_iter().chain(wrong);
+    numbered(texts.map(|text| [&[1, 0], text.as_bytes()].concat()))
+}
+
+fn policy_toml() -> Inputs {
+    let files = [
+        "default = 'write-back'\n[[level]]\nname = 'scratch'\nis = 'ephemeral'\n[[rule]]\nwhen = 'app \"a\" | any'\nlevel = 'scratch'\n",
+        "[[rule]]\npath = '/tmp/**'\nsize = '64K..'\ntenant = 3\nop = 'write'\nlevel = 'bypass'\n",
+        "[[rule]]\nwhen = \"\"\"\nap \\\"a\\\" \"\"\"\nlevel = 'bypass'\n",
+        "[[rule]]\nlevel = 3",
+    ];
+    numbered(files.into_iter().map(|file| file.as_bytes().to_vec()))
+}
+
+fn policy_binary() -> Inputs {
+    numbered(POLICIES.into_iter().map(|text| {
+        let mut buffer = vec![0; 8192];
+        let policy = cuesta::policy::compile(text, StorageLevels::UNKNOWN, &mut buffer);
+        policy.map_or(Vec::new(), |policy| policy.bytes().to_vec())
+    }))
 }
 
 fn nbd() -> Inputs {

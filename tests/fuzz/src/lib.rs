@@ -4,6 +4,7 @@
 //! * [`mount`] — an aged image, edited; then mounted, read, written, verified, mounted again.
 //! * [`nbd`] — a client of the NBD server.
 //! * [`levels`] — levels as text.
+//! * [`policy`] — policies as text, as TOML, as bytes.
 //!
 //! Each is a plain function that panics when something does not hold, so that tests can run it without a fuzzer.
 
@@ -14,20 +15,25 @@ pub mod input;
 pub mod levels;
 pub mod mount;
 pub mod nbd;
+pub mod policy;
 pub mod replay;
 
 pub use decoders::decoders;
 pub use levels::levels;
 pub use mount::mount;
 pub use nbd::nbd;
+pub use policy::{policy_binary, policy_text, policy_toml};
 
 /// A target.
 pub type Target = fn(&[u8]);
 
 /// All targets, by their names.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("decoders", decoders),
     ("mount", mount),
     ("nbd", nbd),
     ("levels", levels),
+    ("policy_text", policy_text),
+    ("policy_toml", policy_toml),
+    ("policy_binary", policy_binary),
 ];

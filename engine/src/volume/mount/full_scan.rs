@@ -47,6 +47,7 @@ pub(in crate::volume) fn find_parameters<N: Nand>(
             width,
             classes: 1,
             levels: 1,
+            system: 0,
             copies: 1,
             parity: 0,
         };
@@ -105,13 +106,13 @@ fn identity_in<N: Nand>(
             width: identity.width,
             classes: identity.classes,
             levels: identity.levels,
+            system: identity.system,
             copies,
             parity,
         };
         let fits = u32::from(identity.width) == shape.width
             && parameters.are_possible()
-            && Quota::new(geometry, &parameters)
-                .is_ok_and(|quota| (1..=quota.capacity_max).contains(&parameters.capacity));
+            && Quota::new(geometry, &parameters).is_ok_and(|quota| parameters.fit(&quota));
         if fits {
             return Ok(Some((header.time, parameters)));
         }

@@ -2,6 +2,7 @@
 
 mod ecc;
 mod overload;
+mod policy;
 mod queue;
 mod strength;
 mod workloads;
@@ -46,6 +47,7 @@ Workloads:
   ram-table    uniform and rand-read at several budgets of memory, as a table in Markdown
   ecc          the codes, on this machine's clock
   strength     how often each code cannot repair a codeword, measured beside the binomial distribution; fails where they differ
+  policy       32 typical rules asked about requests, on this machine's clock
   overload     each code with more wrong bits than it repairs; fails if wrong data gets past it and the check of the page
 
 Every page that is programmed counts in WA, what the engine writes for itself included; \"bound\" is the least that theory \
@@ -61,6 +63,9 @@ const ECC: &str = "ecc";
 const STRENGTH: &str = "strength";
 /// The name of the campaign of more wrong bits than the codes repair.
 const OVERLOAD: &str = "overload";
+
+/// The name of the bench of rules.
+const POLICY: &str = "policy";
 
 /// Where the draws of strength and overload start.
 const CODES_SEED: u64 = 0x0BAD_B175;
@@ -139,6 +144,7 @@ enum What {
     Ecc,
     Strength,
     Overload,
+    Policy,
 }
 
 fn what(name: &str) -> Result<What, String> {
@@ -148,11 +154,12 @@ fn what(name: &str) -> Result<What, String> {
         ECC => Ok(What::Ecc),
         STRENGTH => Ok(What::Strength),
         OVERLOAD => Ok(What::Overload),
+        POLICY => Ok(What::Policy),
         _ => name
             .parse()
             .map(What::Workload)
             .map_err(|error: UnknownWorkload| {
-                format!("{error}, {QUEUE}, {RAM_TABLE}, {ECC}, {STRENGTH}, {OVERLOAD}")
+                format!("{error}, {QUEUE}, {RAM_TABLE}, {ECC}, {STRENGTH}, {OVERLOAD}, {POLICY}")
             }),
     }
 }
@@ -289,6 +296,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         Some(What::Queue) => queue::run(arguments, out),
         Some(What::RamTable) => run_ram_table(arguments, out),
         Some(What::Ecc) => ecc::run(arguments.json, out),
+        Some(What::Policy) => policy::run(arguments.json, out),
         Some(What::Workload(workload)) => workloads::run(arguments, workload, out),
         None => workloads::run_all(arguments, out),
     }

@@ -4,13 +4,16 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::path::PathBuf;
 
-use cuesta::volume::{default_sector_bytes, Budget, FormatOptions, Parameters, Volume};
+use cuesta::volume::{default_sector_bytes, Budget, FormatOptions, Parameters, Volume, SYSTEM_MAX};
 use cuesta_sim::footprint::Footprint;
 use cuesta_sim::memory::OwnedMemory;
 use cuesta_sim::{Builder, Existing, ImageNand};
 
 use crate::failure::Failure;
 use crate::{arguments, size};
+
+/// Bytes that a policy has room for by default: some 60 rules.
+const POLICY_BYTES: u64 = 4096;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = arguments::chips_help())]
@@ -39,6 +42,9 @@ pub struct Arguments {
     /// Pages of data to one of parity that levels to be added later may have at most [default: as many as the levels here have]
     #[arg(long, value_name = "N")]
     level_parity: Option<u8>,
+    /// Sectors kept for the policy, 0 to 7: hosts have so many fewer [default: 4 KiB of them, where there are 7 at most]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=7))]
+    system_sectors: Option<u8>,
     /// Replace a file that is there already
     #[arg(long)]
     force: bool,
@@ -98,6 +104,9 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         level_places: arguments.level_places,
         level_copies: arguments.level_copies,
         level_parity: arguments.level_parity,
+        system: arguments
+            .system_sectors
+            .unwrap_or(POLICY_BYTES.div_ceil(sector_bytes).min(SYSTEM_MAX.into()) as u8),
     };
     // All that can be wrong with the wishes is found before a file is touched.
     let impossible = |error| Failure::new(format!("{}: {error}", chip.name));

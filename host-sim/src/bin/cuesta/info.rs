@@ -47,6 +47,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             "read_only": info.read_only,
             "found_without_anchors": info.scanned,
             "sectors": parameters.capacity,
+            "system_sectors": parameters.system,
             "sector_bytes": parameters.sector_bytes,
             "bytes": bytes,
             "raw_bytes": raw_bytes,

@@ -21,6 +21,7 @@ mod levels;
 mod merge;
 mod page_ranges;
 mod plan;
+mod policy;
 mod progress;
 mod ram_table;
 mod report;
@@ -61,6 +62,8 @@ enum Command {
     Info(info::Arguments),
     /// List the levels of a disk image and how much is stored at each, or change the table
     Levels(levels::Arguments),
+    /// Check a policy, store it with a disk, show it, explain what it decides
+    Policy(policy::Arguments),
     /// Read all that a disk image holds and check it against itself; writes nothing
     Check(check::Arguments),
     /// Replace the contents of the disk by a raw image
@@ -109,6 +112,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Format(arguments) => format::run(&arguments, out)?,
         Command::Info(arguments) => info::run(&arguments, out)?,
         Command::Levels(arguments) => levels::run(&arguments, out)?,
+        Command::Policy(arguments) => policy::run(&arguments, out)?,
         Command::Check(arguments) => check::run(&arguments, out)?,
         Command::Import(arguments) => import::run(&arguments, out)?,
         Command::Export(arguments) => export::run(&arguments, out)?,

@@ -99,6 +99,7 @@ pub fn geometry(input: &mut Input<'_>) {
         level_copies: option(input, |input| input.u8()),
         level_parity: option(input, |input| input.u8()),
         classes: option(input, |input| input.u8()),
+        system: (sector_bytes % 11) as u8,
     };
     if geometry.validate().is_ok() {
         if let Ok(layout) = PageLayout::new(&geometry, sector_bytes) {
