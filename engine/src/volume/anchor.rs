@@ -122,9 +122,9 @@ impl Head {
         out.u64(self.parameters.volume_id);
         out.u32(self.parameters.capacity);
         out.u32(self.parameters.sector_bytes);
-        out.u16(self.parameters.width);
+        out.u16(self.parameters.width());
         out.u8(self.parameters.classes);
-        out.u8(self.parameters.levels);
+        out.u8(self.parameters.levels());
         out.u8(self.parameters.redundancy());
         out.u32(self.sequence);
         self.from.encode(&mut out);

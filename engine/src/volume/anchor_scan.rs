@@ -259,7 +259,7 @@ fn along_rings<N: Nand>(
         || found.spare_bytes != geometry.spare_bytes
         || found.parameters.sector_bytes != layout.sector_bytes()
         || !found.parameters.are_possible()
-        || !width_fits(geometry, found.parameters.width)
+        || !width_fits(geometry, found.parameters.width())
     {
         return Err(MountError::Geometry);
     }

@@ -257,7 +257,7 @@ impl<N: Nand> Volume<'_, N> {
             || matches!(self.job, Job::Record | Job::Retry { .. })
             || self.record_is_full()
             // One program in flight may still need an entry, and so does the write that asks.
-            || self.deltas.room() <= self.deltas_promised() + self.shape.units as usize
+            || self.deltas.room() <= self.deltas_promised() + self.shape.units() as usize
             || (self.groom.urgent() && !self.groom.exhausted)
     }
 
@@ -277,7 +277,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Entries of the delta table that must stay free for what is in flight.
     fn delta_margin(&self) -> usize {
-        self.deltas_promised() + 2 * self.shape.units as usize
+        self.deltas_promised() + 2 * self.shape.units() as usize
     }
 
     /// True when a record page has to be written before anything else goes on.
@@ -339,7 +339,7 @@ impl<N: Nand> Volume<'_, N> {
 
     fn open_step(&mut self, stream: u8, segment: Segment, column: u32) -> Result<Step, Error> {
         let mut column = column;
-        while column < self.shape.width {
+        while column < self.shape.width() {
             let block = self.shape.block(segment, column);
             if self.is_bad(self.shape.block_number(block)) {
                 column += 1;

@@ -118,8 +118,8 @@ impl<N: Nand> Volume<'_, N> {
         let own = self.quota.journal_segments
             + self.shape.streams.of_data()
             + RESERVE_SEGMENTS
-            + u32::from(self.parameters.levels)
+            + u32::from(self.parameters.levels())
             - 1;
-        (data + own) * self.shape.width
+        (data + own) * self.shape.width()
     }
 }

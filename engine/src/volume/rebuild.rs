@@ -386,7 +386,7 @@ impl<N: Nand> Volume<'_, N> {
     fn rebuild_finish(&mut self, rebuild: &Rebuild, die: Die, parity: u32, header: &Header) {
         let time = time_of(rebuild.offset, parity, header);
         let common = self.data_header(rebuild.segment, 0, time);
-        let headers: Vec<Header, UNITS_MAX> = (0..self.shape.units)
+        let headers: Vec<Header, UNITS_MAX> = (0..self.shape.units())
             .map_while(|unit| rebuild.sum.left(unit, &common))
             .collect();
         let bytes = self.shape.layout.page_bytes() as usize;

@@ -208,7 +208,7 @@ impl<'m, N: Nand> Volume<'m, N> {
     /// Erases the next fresh segment and makes it a stream's append point.
     pub(super) fn open_fresh(&mut self, stream: u8) -> Result<(), Error> {
         while let Some(segment) = self.take_named(stream) {
-            for column in 0..self.shape.width {
+            for column in 0..self.shape.width() {
                 let block = self.shape.block(segment, column);
                 if self.is_bad(self.shape.block_number(block)) {
                     continue;
@@ -286,7 +286,7 @@ impl<'m, N: Nand> Volume<'m, N> {
 
     /// Copies what is valid in a suspect page of sector data into a fresh segment; false when it cannot be read any more.
     fn copy_suspect(&mut self, segment: Segment, offset: u32) -> Result<bool, Error> {
-        for unit in 0..self.shape.units {
+        for unit in 0..self.shape.units() {
             loop {
                 match self.copy_suspect_unit(segment, offset, unit)? {
                     Renewed::Nothing => break,

@@ -109,7 +109,7 @@ impl<N: Nand> Volume<'_, N> {
         let blocks = &self.rings[usize::from(ring)].blocks;
         let block = *blocks.get(index as usize)?;
         Some(BlockAddress::new(
-            ring_die(self.shape.dies, ring),
+            ring_die(self.shape.dies(), ring),
             u32::from(block),
         ))
     }

@@ -34,7 +34,7 @@ impl<N: Nand> Volume<'_, N> {
             }
         };
         self.refresh.part_says(&completion);
-        if completion == Completion::Programmed && self.parameters.copies == 1 {
+        if completion == Completion::Programmed && self.parameters.copies() == 1 {
             self.pending.doubted.programmed(die);
         }
         let outcome = match core::mem::take(&mut self.dies[at].flight) {
@@ -189,7 +189,7 @@ impl<N: Nand> Volume<'_, N> {
         id: u32,
     ) -> bool {
         let layout = self.shape.layout;
-        for unit in 0..self.shape.units {
+        for unit in 0..self.shape.units() {
             let seed = Seed {
                 volume: if kind == Kind::Record {
                     0
@@ -304,7 +304,7 @@ impl<N: Nand> Volume<'_, N> {
             let location = self.shape.location(segment, offset, index as u32);
             self.invalidate(location);
         }
-        self.block_failed(segment, failed % self.shape.width);
+        self.block_failed(segment, failed % self.shape.width());
         self.cancel_waiting_job();
         self.stats.redriven += 1;
         // Relocations can be made again from their source; host data is only here.
@@ -318,7 +318,7 @@ impl<N: Nand> Volume<'_, N> {
             }
         }
         if !kept.is_empty() {
-            if self.shape.units > 1 {
+            if self.shape.units() > 1 {
                 // The payloads lie at fixed places of the page: keep them all.
                 kept = units;
             }
@@ -429,7 +429,7 @@ impl<N: Nand> Volume<'_, N> {
         let Some((segment, next)) = self.append_page(stream) else {
             return Ok(());
         };
-        for _ in 0..self.shape.width {
+        for _ in 0..self.shape.width() {
             if self.ready_die(stream, Some(from)).is_some() {
                 return Ok(());
             }

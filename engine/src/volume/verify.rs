@@ -294,7 +294,7 @@ impl<N: Nand> Volume<'_, N> {
         };
         let mut found = 0;
         for offset in 0..self.shape.pages_per_segment() {
-            for unit in 0..self.shape.units {
+            for unit in 0..self.shape.units() {
                 // Looking a sector up may use the buffer.
                 let location = self.shape.location(segment, offset, unit);
                 if let Some(header) = self.verify_header(segment, offset, unit)? {

@@ -13,7 +13,7 @@
 //! # Cost
 //!
 //! Encoding is a division, done by a [`Divider`]: [`Slicing`] by 8 through 16 KiB of constants for [`Bch4`] as it
-//! comes, bytewise through 2 KiB with the feature `small-tables`; any other can be named in the type. The clean path
+//! comes, bytewise through 2 KiB with the feature `small-tables`, and by halves of a byte from [`Bch16`] on; any other can be named in the type. The clean path
 //! of decoding encodes what was read and compares. When that differs, the difference alone gives the syndromes (its
 //! bits, not those of the data). One and two errors are solved in closed form. More go through Berlekamp–Massey
 //! without inversions; up to four roots are solved for, more are first split by Berlekamp's trace algorithm, which
@@ -44,6 +44,8 @@ use super::gf::Field;
 use super::gf::{CompactGf13 as Field13, CompactGf14 as Field14};
 #[cfg(not(feature = "small-tables"))]
 use super::gf::{Gf13 as Field13, Gf14 as Field14};
+#[cfg(feature = "small-tables")]
+use super::remainder::Nibble;
 use super::remainder::{Divider, Generator, OddRoots, Remainder, Slicing};
 pub use syndrome::Syndromes;
 
@@ -58,18 +60,25 @@ pub type DefaultDivider = Slicing<
     },
 >;
 
+/// The divider of codes that name none and that few parts ask for: the same, but half a byte at a time with the feature `small-tables`.
+#[cfg(feature = "small-tables")]
+pub type RareDivider = Nibble;
+/// The divider of codes that name none and that few parts ask for: the same, but half a byte at a time with the feature `small-tables`.
+#[cfg(not(feature = "small-tables"))]
+pub type RareDivider = DefaultDivider;
+
 /// Four bits, m = 13, 512 bytes: 7 bytes of parity.
 pub type Bch4<D = DefaultDivider, F = Field13> = Bch<F, 4, 1, 7, D>;
 /// Eight bits, m = 13, 512 bytes: 13 bytes of parity. Its tables take twice the room of those of [`Bch4`].
 pub type Bch8<D = DefaultDivider, F = Field13> = Bch<F, 8, 2, 13, D>;
 /// Sixteen bits, m = 13, 512 bytes: 26 bytes of parity. Its tables take four times the room of those of [`Bch4`].
-pub type Bch16<D = DefaultDivider, F = Field13> = Bch<F, 16, 4, 26, D>;
+pub type Bch16<D = RareDivider, F = Field13> = Bch<F, 16, 4, 26, D>;
 /// Twenty-four bits, m = 13, 512 bytes: 39 bytes of parity. Its tables take five times the room of those of [`Bch4`].
-pub type Bch24<D = DefaultDivider, F = Field13> = Bch<F, 24, 5, 39, D>;
+pub type Bch24<D = RareDivider, F = Field13> = Bch<F, 24, 5, 39, D>;
 /// Forty bits, m = 14, 1 KiB: 70 bytes of parity. Its tables take nine times the room of those of [`Bch4`].
-pub type Bch40<D = DefaultDivider, F = Field14> = Bch<F, 40, 9, 70, D>;
+pub type Bch40<D = RareDivider, F = Field14> = Bch<F, 40, 9, 70, D>;
 /// Sixty-four bits, m = 14, 1 KiB: 112 bytes of parity. Its tables take fourteen times the room of those of [`Bch4`].
-pub type Bch64<D = DefaultDivider, F = Field14> = Bch<F, 64, 14, 112, D>;
+pub type Bch64<D = RareDivider, F = Field14> = Bch<F, 64, 14, 112, D>;
 
 /// The code over the field `F` that repairs `T` bits, its divisions done by `D`. Its remainders fill `WORDS` words and
 /// its parity `PARITY` bytes: use one of the aliases.
@@ -84,6 +93,12 @@ impl<F, const T: usize, const WORDS: usize, const PARITY: usize>
 {
     /// The code with the divider of the crate's features.
     pub const PORTABLE: Self = Self::with(Slicing);
+}
+
+#[cfg(feature = "small-tables")]
+impl<F, const T: usize, const WORDS: usize, const PARITY: usize> Bch<F, T, WORDS, PARITY, Nibble> {
+    /// The code with the divider of the crate's features.
+    pub const PORTABLE: Self = Self::with(Nibble);
 }
 
 impl<F, const T: usize, const WORDS: usize, const PARITY: usize, D> Bch<F, T, WORDS, PARITY, D> {

@@ -95,7 +95,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Rings that the volume was made with.
     fn rings_expected(&self) -> usize {
-        self.parameters.rings(self.shape.dies).into()
+        self.parameters.rings(self.shape.dies()).into()
     }
 
     /// True when nothing can be read of a ring that is in use.
@@ -184,7 +184,7 @@ impl<N: Nand> Volume<'_, N> {
         if !anchor_scan::read_anchor(&mut self.nand, &layout, page, id, Some(start.sequence))? {
             return Ok(None);
         }
-        let place = anchor_place(self.nand.geometry(), page, self.shape.units);
+        let place = anchor_place(self.nand.geometry(), page, self.shape.units());
         let buffer = self.nand.buffer(page.die(), Buffer::First);
         Ok(match layout.read_header(buffer, 0, place) {
             HeaderState::Valid(header) => Some(header),
@@ -274,7 +274,7 @@ impl<N: Nand> Volume<'_, N> {
             }
         }
         for segment in self.segments.iter() {
-            if self.segments.level(segment) >= self.parameters.levels {
+            if self.segments.level(segment) >= self.parameters.levels() {
                 self.segments.set_level(segment, 0);
             }
             let valid = self.segments.valid(segment);

@@ -131,7 +131,7 @@ impl<N: Nand> Volume<'_, N> {
             let behind = self.behind(cursor.first, &cursor.header);
             let next = self.cursor(cursor.segment, behind, cursor.header.time, 0)?;
             // Behind a page of the same block it was finished; the last one may be torn.
-            if next.is_none() || self.shape.width > 1 {
+            if next.is_none() || self.shape.width() > 1 {
                 self.check_data(&mut cursor, &starts)?;
             }
             self.take_data(&cursor, covers)?;
@@ -172,7 +172,7 @@ impl<N: Nand> Volume<'_, N> {
         let layout = self.shape.layout;
         for offset in offset..self.shape.pages_per_segment() {
             // A torn page on one die does not hide the pages of the others; one page beyond is looked at as well.
-            if missed > self.shape.width {
+            if missed > self.shape.width() {
                 break;
             }
             let page = self.shape.page(segment, offset);
@@ -188,7 +188,7 @@ impl<N: Nand> Volume<'_, N> {
                     let place = self.shape.location(segment, first, 0);
                     let buffer = self.nand.buffer(page.die(), Buffer::First);
                     let mut units = Vec::new();
-                    for unit in 0..self.shape.units {
+                    for unit in 0..self.shape.units() {
                         let header = match layout.read_header(buffer, unit, place.0 + unit) {
                             HeaderState::Valid(header) => Some(header),
                             HeaderState::Erased | HeaderState::Bad => None,
@@ -207,7 +207,7 @@ impl<N: Nand> Volume<'_, N> {
                     }));
                 }
                 // The block has not been erased since.
-                Ok((_, header)) if self.shape.width == 1 && header.time <= after => break,
+                Ok((_, header)) if self.shape.width() == 1 && header.time <= after => break,
                 state if !self.in_bad_block(segment, offset) => {
                     self.unsettled |= state == Err(HeaderState::Bad);
                     missed += 1;

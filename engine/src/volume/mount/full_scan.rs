@@ -79,7 +79,7 @@ fn identity_in<N: Nand>(
         let header = match layout.read_header(nand.buffer(page.die(), Buffer::First), 0, place.0) {
             HeaderState::Valid(header) if header.stream == JOURNAL => header,
             // One unreadable page, or a row of bad blocks, may come first.
-            _ if offset <= shape.width => continue,
+            _ if offset <= shape.width() => continue,
             _ => return Ok(None),
         };
         if header.kind != Kind::Record {
@@ -108,7 +108,7 @@ fn identity_in<N: Nand>(
             copies,
             parity,
         };
-        let fits = u32::from(identity.width) == shape.width
+        let fits = u32::from(identity.width) == shape.width()
             && parameters.are_possible()
             && Quota::new(geometry, &parameters)
                 .is_ok_and(|quota| (1..=quota.capacity_max).contains(&parameters.capacity));
@@ -260,7 +260,7 @@ impl<N: Nand> Volume<'_, N> {
     fn first_header(&mut self, segment: Segment) -> Result<Option<(u32, Header)>, MountError> {
         let mut missed = 0;
         for offset in 0..self.shape.pages_per_segment() {
-            if missed > self.shape.width {
+            if missed > self.shape.width() {
                 break;
             }
             if let Some((_, header)) = self.log_header(segment, offset)? {

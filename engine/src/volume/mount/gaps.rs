@@ -99,7 +99,7 @@ impl<N: Nand> Volume<'_, N> {
         let Some(next) = self.usable_from(end.segment, end.offset + 1) else {
             return Ok(false);
         };
-        if self.parameters.copies > 1 || self.is_void(end.segment, next) {
+        if self.parameters.copies() > 1 || self.is_void(end.segment, next) {
             return Ok(false);
         }
         Ok(self.owner_at(end.segment, next)? == Err(HeaderState::Bad)
@@ -125,8 +125,8 @@ impl<N: Nand> Volume<'_, N> {
         offset: u32,
         since: u64,
     ) -> Result<bool, MountError> {
-        let width = self.shape.width as usize;
-        for at in (offset % self.shape.width..self.shape.pages_per_segment()).step_by(width) {
+        let width = self.shape.width() as usize;
+        for at in (offset % self.shape.width()..self.shape.pages_per_segment()).step_by(width) {
             if let Ok((_, header)) = self.owner_at(segment, at)? {
                 if header.stream == JOURNAL && header.time >= since {
                     return Ok(true);

@@ -137,7 +137,7 @@ impl<N: Nand> Volume<'_, N> {
                 Slot::Unreadable => {}
                 Slot::Empty => missed += u32::from(!self.in_bad_block(segment, offset)),
             }
-            if missed > u32::from(self.parameters.copies) {
+            if missed > u32::from(self.parameters.copies()) {
                 break;
             }
         }
@@ -148,7 +148,7 @@ impl<N: Nand> Volume<'_, N> {
                 continue;
             }
             // Blocks whose erase has failed when it was opened may come first: that they are bad stands behind.
-            for at in 0..self.shape.width {
+            for at in 0..self.shape.width() {
                 if self.is_void(candidate, at) {
                     continue;
                 }
@@ -319,7 +319,7 @@ impl<N: Nand> Volume<'_, N> {
 
     fn set_stream(&mut self, segment: Segment, class: u8, level: u8) {
         self.segments.set_class(segment, class);
-        let level = if level < self.parameters.levels {
+        let level = if level < self.parameters.levels() {
             level
         } else {
             0

@@ -28,7 +28,7 @@ use super::ring::Ring;
 use super::segment_table::{SegmentTable, State};
 use super::shape::Shape;
 use super::silence::Attended;
-use super::stage::Stage;
+use super::stage::{Stage, Stages};
 use super::stream::JOURNAL;
 use super::{Budget, Pending, Session, Volume};
 use crate::codec::{Header, HeaderState, Kind};
@@ -71,7 +71,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         let mut nand = Attended::new(nand);
         let anchors = locate(&mut nand)?;
         let parameters = anchors.head.parameters;
-        if parameters.copies == 1 {
+        if parameters.copies() == 1 {
             nand.be_strict().map_err(MountError::Nand)?;
         }
         let mut volume = Self::assemble(nand, memory, parameters)?;
@@ -157,7 +157,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         let mut segments = SegmentTable::new(
             &mut memory.segments[..least.segment_bytes],
             shape.slots_per_segment(),
-            parameters.levels,
+            parameters.levels(),
         );
         segments.clear();
         let appends = &mut memory.appends[..least.append_points];
@@ -191,7 +191,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             ),
             slots: memory.slots,
             dies,
-            stages,
+            stages: Stages(stages),
             stage_pages: memory.stage_pages,
             sum: &mut memory.sum[..least.sum_bytes],
             bad_blocks,
@@ -240,7 +240,7 @@ impl<'m, N: Nand> Volume<'m, N> {
 
     /// Counts, and decides what of the state can be trusted.
     fn conclude(&mut self, clean: bool) {
-        for ring in 0..self.parameters.rings(self.shape.dies) {
+        for ring in 0..self.parameters.rings(self.shape.dies()) {
             let mut index = 0;
             while let Some(block) = self.ring_block(ring, index) {
                 index += 1;

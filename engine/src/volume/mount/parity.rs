@@ -48,7 +48,7 @@ impl<N: Nand> Volume<'_, N> {
             time: time_of(offset, parity, &header),
             ..header
         };
-        let units = (0..self.shape.units)
+        let units = (0..self.shape.units())
             .map(|unit| sum.left(unit, &common))
             .collect();
         Ok(Some(Cursor::made(segment, offset, common, units)))
@@ -66,7 +66,7 @@ impl<N: Nand> Volume<'_, N> {
         io::read(&mut self.nand, page, layout.header_columns()).map_err(MountError::Nand)?;
         let buffer = self.nand.buffer(page.die(), Buffer::First);
         let place = self.shape.location(segment, offset, 0);
-        let headers: Headers = (0..self.shape.units)
+        let headers: Headers = (0..self.shape.units())
             .map_while(
                 |unit| match layout.read_header(buffer, unit, place.0 + unit) {
                     HeaderState::Valid(header)
