@@ -4,7 +4,7 @@ use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{Location, MapIndex, Sector, Segment};
 use super::anchor::TIME_END;
-use super::error::{reload_failed, Error};
+use super::error::Error;
 use super::flight::{Flight, Origin, Unit};
 use super::index::Lookup;
 use super::io;
@@ -96,7 +96,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             let result = match self.recover(clean, &mut opened) {
                 Ok(None) => return Ok(()),
                 // The state that is left may be an older one, which did not end cleanly.
-                Ok(Some(decayed)) => self.load_without(decayed).map_err(reload_failed),
+                Ok(Some(decayed)) => self.load_without(decayed).map_err(Error::from),
                 Err(error) => Err(error),
             };
             result.map_err(|error| self.fail(error))?;
@@ -190,12 +190,12 @@ impl<'m, N: Nand> Volume<'m, N> {
                 .min_by_key(|&segment| self.segments.wear(segment));
             match next {
                 Some(segment) => {
-                    let _ = free.push(segment);
+                    let at = free.partition_point(|&other| other < segment);
+                    let _ = free.insert(at, segment);
                 }
                 None => break,
             }
         }
-        free.sort_unstable();
         if !free.is_empty() {
             let by = (self.time / TIME_JUMP) % free.len() as u64;
             free.rotate_left(by as usize);

@@ -3,7 +3,7 @@
 use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{Location, MapIndex, Sector, Segment};
-use super::error::{reload_failed, Error};
+use super::error::Error;
 use super::flight::Flight;
 use super::index::Lookup;
 use super::io;
@@ -138,7 +138,7 @@ impl<N: Nand> Volume<'_, N> {
             match decayed {
                 Some(page) => self
                     .load_without(Decayed::Page(page))
-                    .map_err(|error| self.fail(reload_failed(error)))?,
+                    .map_err(|error| self.fail(error.into()))?,
                 None => break,
             }
         }
