@@ -16,6 +16,7 @@ use super::flight::Flight;
 use super::io;
 use super::job::Job;
 use super::parameters::UNITS_MAX;
+use super::shape::WIDE;
 use super::Volume;
 use crate::codec::{Header, HeaderState, HeaderSum, Kind, PageError};
 
@@ -106,7 +107,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Moves the page that is being made again on, or begins with the next one that a read waits for.
     pub(super) fn rebuild_step(&mut self) -> Result<(), Error> {
-        if self.rebuild.is_none() && !self.sum.is_empty() {
+        if WIDE && self.rebuild.is_none() && !self.sum.is_empty() {
             self.rebuild = self.next_rebuild();
         }
         self.rebuild_reads()
@@ -122,7 +123,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Starts the reads whose dies are free.
     fn rebuild_reads(&mut self) -> Result<(), Error> {
-        let Some(rebuild) = self.rebuild else {
+        let Some(rebuild) = self.rebuild.filter(|_| WIDE) else {
             return Ok(());
         };
         let number = rebuild.number;

@@ -11,6 +11,7 @@ use super::index::Lookup;
 use super::job::Job;
 use super::map_page::FrameState;
 use super::segment_table::State;
+use super::shape::WIDE;
 use super::stripe::Next;
 use super::Volume;
 use crate::codec::crc::Seed;
@@ -53,16 +54,16 @@ impl<N: Nand> Volume<'_, N> {
                 };
                 self.stripe_settled(die, next)
             }
-            Flight::Copy { of, offset } => self.copy_settled(of, offset, completion),
-            Flight::Member(member) => {
+            Flight::Copy { of, offset } if WIDE => self.copy_settled(of, offset, completion),
+            Flight::Member(member) if WIDE => {
                 self.member_settled(die, member, completion == Completion::Programmed)
             }
-            Flight::Rebuild { number, offset } => self.rebuild_read(die, number, offset),
+            Flight::Rebuild { number, offset } if WIDE => self.rebuild_read(die, number, offset),
             Flight::Job => {
                 self.settle_job(die, completion);
                 None
             }
-            Flight::None | Flight::Settled(_) | Flight::Redrive(..) => None,
+            _ => None,
         };
         self.refresh.part_said_nothing();
         (true, outcome)
