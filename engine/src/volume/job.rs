@@ -18,7 +18,7 @@ use crate::codec::Kind;
 const STEPS_MAX: u32 = 8;
 
 /// What is being worked on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) enum Job {
     /// Nothing.
     #[default]
@@ -70,6 +70,11 @@ pub(super) enum Job {
 }
 
 impl Job {
+    /// True when something is being worked on.
+    pub(super) const fn is_some(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+
     /// True when the buffer of the die holds what the job still needs.
     pub(super) fn holds_buffer(&self, die: Die) -> bool {
         matches!(self, Self::Retry { die: held, .. } if *held == die)
@@ -88,7 +93,9 @@ pub(super) enum Step {
 impl<N: Nand> Volume<'_, N> {
     /// True while an operation of the job is in flight.
     fn job_in_flight(&self) -> bool {
-        self.dies.iter().any(|die| die.flight == Flight::Job)
+        self.dies
+            .iter()
+            .any(|die| matches!(die.flight, Flight::Job))
     }
 
     /// Moves the job on as far as it goes without waiting.
@@ -144,7 +151,7 @@ impl<N: Nand> Volume<'_, N> {
     fn choose_job(&mut self) -> Step {
         if self.groom.holding() {
             let step = self.groom_step();
-            if step == Step::Again || self.job != Job::None || !self.groom.holding() {
+            if step == Step::Again || self.job.is_some() || !self.groom.holding() {
                 return step;
             }
         }
@@ -267,7 +274,7 @@ impl<N: Nand> Volume<'_, N> {
         if self.hosts_are_blocked() {
             return true;
         }
-        if self.job != Job::None {
+        if self.job.is_some() {
             // On other dies there may be room.
             return self.dies.len() == 1 || self.headroom_is_gone();
         }

@@ -144,7 +144,7 @@ impl<N: Nand> Volume<'_, N> {
             self.wear(segment);
             self.install(JOURNAL, segment);
         }
-        if self.dies[usize::from(die.0)].flight != Flight::None {
+        if self.dies[usize::from(die.0)].flight.is_some() {
             return Ok(Step::Wait);
         }
         let Some(to) = self.ready_die(JOURNAL, Some(die)) else {

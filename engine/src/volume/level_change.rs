@@ -75,10 +75,10 @@ impl<N: Nand> Volume<'_, N> {
             .map_err(LevelChangeError::Parameters)?;
         self.check_idle().map_err(LevelChangeError::Volume)?;
         // After an unclean end recovery may find that nothing is left in them.
-        if self.session != (Session::Mounted { clean: false }) {
+        if !matches!(self.session, Session::Mounted { clean: false }) {
             self.is_unused(at)?;
         }
-        if self.session != Session::Active {
+        if !matches!(self.session, Session::Active) {
             self.begin_session().map_err(LevelChangeError::Volume)?;
         }
         self.is_unused(at)?;

@@ -90,7 +90,7 @@ impl<N: Nand> Volume<'_, N> {
             spare_blocks: self.good_blocks().saturating_sub(self.blocks_needed()),
             bad_blocks_max: geometry.bad_blocks_max_per_die * u32::from(geometry.dies),
             places: self.sound_places(),
-            over: self.session == Session::ReadOnly || self.out_of_space(),
+            over: matches!(self.session, Session::ReadOnly) || self.out_of_space(),
         }
     }
 

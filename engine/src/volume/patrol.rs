@@ -141,7 +141,7 @@ impl<N: Nand> Volume<'_, N> {
     /// The array reads `page` for a host.
     pub(super) fn patrol_for_read(&mut self, page: PageAddress) {
         self.refresh.requested();
-        if self.ailing && self.session == Session::Active && self.credit.debt_us <= 0 {
+        if self.ailing && matches!(self.session, Session::Active) && self.credit.debt_us <= 0 {
             self.credit.debt_us += READ_PAYS_US;
         }
         self.patrol_through();
@@ -261,7 +261,7 @@ impl<N: Nand> Volume<'_, N> {
     /// Looks at pages before the first change, when there is no other work.
     pub(super) fn patrol_before_changes(&mut self) {
         for _ in 0..PASSED_MAX {
-            let goes_on = self.job == Job::None && self.patrol_due();
+            let goes_on = !self.job.is_some() && self.patrol_due();
             if !goes_on || self.patrol_step() == Step::Wait {
                 return;
             }

@@ -186,7 +186,7 @@ impl<N: Nand> Volume<'_, N> {
     /// The page that is being made again is given up: whoever wants it begins again.
     pub(super) fn give_up_rebuild(&mut self) {
         self.rebuild = None;
-        if self.job == Job::GroomRebuild {
+        if matches!(self.job, Job::GroomRebuild) {
             self.job = Job::None;
         }
     }

@@ -5,7 +5,7 @@ use cuesta_hal::{Buffer, Die, Nand};
 use super::address::{Location, MapIndex, Sector, Segment};
 use super::anchor::TIME_END;
 use super::error::Error;
-use super::flight::{Flight, Origin, Unit};
+use super::flight::{Origin, Unit};
 use super::index::Lookup;
 use super::io;
 use super::job::Job;
@@ -160,7 +160,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         if !clean {
             self.recount()?;
             self.credit.idle_free = self.host_reserve() + 2;
-            self.settle_until(|volume| {
+            self.settle_until(&|volume| {
                 volume.free + volume.journal_freed_by_commit() >= volume.credit.idle_free
                     || volume.groom.exhausted
                     || (volume.want_open.is_some() && volume.pending.named.is_empty())
@@ -237,7 +237,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             Held::Map(map) => {
                 // The bytes just checked are the ones programmed: the page may read differently the next time.
                 self.job = Job::Merge(map);
-                self.settle_until(|_| true)?;
+                self.settle_until(&|_| true)?;
                 Ok(true)
             }
             Held::NoMap => Ok(true),
@@ -401,7 +401,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             }
             self.check_alive()?;
             self.redrive()?;
-            if self.dies.iter().all(|die| die.flight == Flight::None) {
+            if !self.is_in_flight() {
                 return Ok(());
             }
             self.nand.wait();

@@ -404,7 +404,7 @@ impl<N: Nand> Volume<'_, N> {
             return None;
         }
         if self.named_for(wanted).is_some() {
-            if self.job == Job::None {
+            if !self.job.is_some() {
                 return None;
             }
             if self.open_fresh(wanted).is_ok() {

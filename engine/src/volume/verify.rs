@@ -4,7 +4,6 @@ use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{Location, MapIndex, Sector, Segment};
 use super::error::Error;
-use super::flight::Flight;
 use super::index::Lookup;
 use super::io;
 use super::job::Job;
@@ -118,13 +117,13 @@ impl<N: Nand> Volume<'_, N> {
 
     /// True when valid counts are exact: always, but between an unclean end and the recovery that counts anew.
     fn counts_are_exact(&self) -> bool {
-        self.session != Session::Mounted { clean: false }
+        !matches!(self.session, Session::Mounted { clean: false })
     }
 
     /// A map page that the last cut may have touched is read once, and kept in its frame; what was read is what counts. One that has
     /// decayed was never written.
     fn settle_suspect_map(&mut self) -> Result<(), Error> {
-        if self.session != (Session::Mounted { clean: false }) {
+        if !matches!(self.session, Session::Mounted { clean: false }) {
             return Ok(());
         }
         for _ in 0..self.void.capacity() {
@@ -169,7 +168,7 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn check_idle(&mut self) -> Result<(), Error> {
         self.finish_look();
         self.check_alive()?;
-        let busy = self.dies.iter().any(|die| die.flight != Flight::None);
+        let busy = self.is_in_flight();
         if busy || matches!(self.job, Job::Retry { .. }) {
             return Err(Error::Nand(cuesta_hal::NandErrorKind::Busy));
         }
