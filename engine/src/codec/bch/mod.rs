@@ -38,7 +38,7 @@ mod tests;
 
 use core::marker::PhantomData;
 
-use super::code::{Code, CodeError, Corrections};
+use super::code::{Code, CodeError, Corrections, STRENGTH_MAX};
 use super::gf::Field;
 #[cfg(feature = "small-tables")]
 use super::gf::{CompactGf13 as Field13, CompactGf14 as Field14};
@@ -175,13 +175,7 @@ where
         }
         // At most the order of the field: the data was found short enough.
         let bits = (8 * data.len() + Self::PARITY_BITS) as u32;
-        let degrees = Self::locate(&difference, bits).ok_or(CodeError::Uncorrectable)?;
-        let mut corrections = Corrections::none();
-        for &degree in degrees.as_slice() {
-            corrections
-                .push((bits - 1 - degree) as u16)
-                .ok_or(CodeError::Uncorrectable)?;
-        }
+        let corrections = Self::locate(&difference, bits).ok_or(CodeError::Uncorrectable)?;
         corrections.apply(data, parity);
         parity[PARITY - 1] |= Self::PADDING;
         Ok(corrections)
@@ -204,16 +198,15 @@ where
 
     /// Finds the at most `T` wrong bits that explain `difference`, all of a degree below `bits`.
     #[inline(never)]
-    fn locate(difference: &Remainder<WORDS>, bits: u32) -> Option<Degrees<T>> {
+    fn locate(difference: &Remainder<WORDS>, bits: u32) -> Option<Corrections> {
         let mut odd = [0u16; T];
         <OddRoots<F, T> as Syndromes<T>>::add(difference, &mut odd);
-        let mut degrees = Degrees::none(bits);
-        if few::solve::<F, T>(&odd, &mut degrees).is_none() {
-            degrees = Degrees::none(bits);
-            let mut locator = massey::locator::<F, T>(&odd)?;
-            trace::roots::<F, T>(locator.as_mut_slice(), &mut degrees)?;
+        // Where each product is a loop, codes share what they can: little time is lost, and much room won.
+        match T {
+            5..=24 if !F::HAS_TABLES => find::<F, 24>(&odd, bits),
+            25.. if !F::HAS_TABLES => find::<F, STRENGTH_MAX>(&odd, bits),
+            _ => find::<F, T>(&odd, bits),
         }
-        Some(degrees)
     }
 }
 
@@ -274,6 +267,21 @@ where
         let parity = parity.try_into().map_err(|_| CodeError::Length)?;
         self.repair(data, parity)
     }
+}
+
+/// Finds the wrong bits, at most as many as there are syndromes, in a codeword of so many `bits`. There is room for `T` of them.
+fn find<F: Field, const T: usize>(odd: &[u16], bits: u32) -> Option<Corrections> {
+    let mut degrees = Degrees::<T>::none(bits);
+    if few::solve::<F, T>(odd, &mut degrees).is_none() {
+        degrees = Degrees::none(bits);
+        let mut locator = massey::locator::<F, T>(odd)?;
+        trace::roots::<F, T>(locator.as_mut_slice(), &mut degrees)?;
+    }
+    let mut corrections = Corrections::none();
+    for &degree in degrees.as_slice() {
+        corrections.push((bits - 1 - degree) as u16)?;
+    }
+    Some(corrections)
 }
 
 /// Wrong bits of a codeword, each by the power of x that it is the coefficient of.
