@@ -385,7 +385,7 @@ impl<N: Nand> Volume<'_, N> {
         // One that was programmed anew bears the number of the page whose program had failed.
         let next = record.identity.number.wrapping_add(1);
         if next != self.next_record && record.identity.number != self.next_record {
-            return Err(MountError::Damaged);
+            return Err(LoadError::Damaged);
         }
         self.next_record = next;
         self.host_writes = record.host_writes;
