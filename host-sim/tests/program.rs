@@ -1074,13 +1074,13 @@ fn levels_that_make_no_sense_or_do_not_fit_are_refused_by_every_command_and_leav
 /// The header of the first unit of a page, wherever its stripe begins; `None` where the page is none of the volume's.
 fn header_of(shape: &Shape, block: BlockAddress, row: u16, raw: &[u8]) -> Option<Header> {
     let segment = shape.segment_of(block);
-    let column = (0..shape.width).find(|&column| shape.block(segment, column) == block)?;
-    let offset = u32::from(row) * shape.width + column;
-    let stripes =
-        (0..shape.width.min(offset + 1)).map(|ahead| shape.location(segment, offset - ahead, 0).0);
+    let column = (0..shape.width()).find(|&column| shape.block(segment, column) == block)?;
+    let offset = u32::from(row) * shape.width() + column;
+    let stripes = (0..shape.width().min(offset + 1))
+        .map(|ahead| shape.location(segment, offset - ahead, 0).0);
     // Anchors are numbered by their pages, whatever the segments are.
     let blocks = u32::from(block.die.0) * shape.blocks_per_die + block.block.0;
-    let anchor = (blocks * shape.rows + u32::from(row)) * shape.units;
+    let anchor = (blocks * shape.rows + u32::from(row)) * shape.units();
     stripes
         .chain([anchor])
         .find_map(|place| match shape.layout.read_header(raw, 0, place) {

@@ -198,7 +198,7 @@ impl<'n> Gate<'n> {
         let offset = offset.expect("a page of its segment");
         let bytes = self.nand.buffer(page.die(), buffer);
         let mut deed = Deed::Other;
-        for unit in 0..shape.units {
+        for unit in 0..shape.units() {
             let place = shape.location(segment, offset, unit).0;
             let HeaderState::Valid(header) = shape.layout.read_header(bytes, unit, place) else {
                 continue;

@@ -53,11 +53,11 @@ fn forge(
         let at = place_of(&rig.nand, page);
         let number = at.block * u32::from(geometry.pages_per_block) + u32::from(at.page);
         let anchors = (number * layout.units(), 0);
-        let column = match shape.dies {
+        let column = match shape.dies() {
             1 => page.block.block.0,
             _ => u32::from(page.block.die.0),
-        } % shape.width;
-        let offset = u32::from(page.page.0) * shape.width + column;
+        } % shape.width();
+        let offset = u32::from(page.page.0) * shape.width() + column;
         let log = shape.location(shape.segment_of(page.block), offset, 0);
         let log = (log.0, rig.parameters.volume_id);
         let mut raw = rig.nand.true_bytes(page);

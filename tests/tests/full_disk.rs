@@ -12,9 +12,9 @@ use cuesta_sim::{EmulatedNand, SplitMix64};
 /// moves included.
 fn operations_per_write_max(disk: &RigDisk<'_>) -> u64 {
     let geometry = disk.volume().nand().geometry();
-    let segment = u64::from(geometry.pages_per_block) * u64::from(disk.volume().shape().width);
+    let segment = u64::from(geometry.pages_per_block) * u64::from(disk.volume().shape().width());
     // Each sector moved costs a look, a lookup, a read and a program; there are a victim's, or as many as the capacity is planned for.
-    let moves = segment * u64::from(disk.volume().shape().units);
+    let moves = segment * u64::from(disk.volume().shape().units());
     4 * moves.max(u64::from(MOVES_PER_WRITE_MAX)) + 64
 }
 
@@ -118,7 +118,7 @@ fn fill_overwrite_trim_refill_with_width(chip: &str, width: u16) {
     let mut model = Model::new();
     let mut random = SplitMix64::new(4);
     let mut disk = rig.mount().expect("a formatted part");
-    assert_eq!(disk.volume().shape().width, u32::from(width));
+    assert_eq!(disk.volume().shape().width(), u32::from(width));
     for _ in 0..3 {
         let what = format!("{chip} in segments of {width}");
         write_all(&mut disk, &mut model, &mut random, &what);

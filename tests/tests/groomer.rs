@@ -123,7 +123,7 @@ fn load_defers_grooming_idle_time_is_used_and_exhaustion_forces_it() {
         "{paid} of {} writes paid",
         tail.len()
     );
-    let bound = WriteBound::of(disk.volume().shape().units);
+    let bound = WriteBound::of(disk.volume().shape().units());
     for beside in tail {
         if let Beside::Relocations(moves) = beside {
             assert!(*moves <= bound.moves, "{moves} relocations with one write");

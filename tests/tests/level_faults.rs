@@ -102,8 +102,8 @@ fn each_level_repairs_what_its_code_repairs_and_reports_what_is_more() {
                 // The same bits of every codeword of every page of sector data.
                 for page in new_pages(&rig, &formatted) {
                     let segment = shape.segment_of(page.block);
-                    let offset = u32::from(page.page.0) * shape.width
-                        + u32::from(page.block.die.0) % shape.width;
+                    let offset = u32::from(page.page.0) * shape.width()
+                        + u32::from(page.block.die.0) % shape.width();
                     let place = shape.location(segment, offset, 0);
                     let raw = rig.nand.true_bytes(page);
                     let header = shape.layout.read_header(&raw, 0, place.0);
@@ -487,8 +487,9 @@ fn spoil(rig: &mut Rig, page: PageAddress, of: &[u64], chance: u64, random: &mut
 fn kind_of(shape: &Shape, bytes: &[u8], pages: &[PageAddress]) -> Option<Kind> {
     pages.iter().find_map(|page| {
         let segment = shape.segment_of(page.block);
-        let column = (0..shape.width).find(|&column| shape.block(segment, column) == page.block)?;
-        let offset = u32::from(page.page.0) * shape.width + column;
+        let column =
+            (0..shape.width()).find(|&column| shape.block(segment, column) == page.block)?;
+        let offset = u32::from(page.page.0) * shape.width() + column;
         let place = shape.location(segment, offset, 0);
         match shape.layout.read_header(bytes, 0, place.0) {
             HeaderState::Valid(header) => Some(header.kind),

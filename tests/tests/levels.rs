@@ -172,7 +172,7 @@ fn what_cannot_be_is_refused_with_the_sum() {
     let all: Vec<String> = (0..16).map(|index| format!("level-{index}=crc")).collect();
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     assert_eq!(
-        choose("w25n01gv", &all, None, None).expect("room").levels,
+        choose("w25n01gv", &all, None, None).expect("room").levels(),
         16
     );
     let error = choose("tiny", &all, None, None).unwrap_err();

@@ -64,7 +64,7 @@ fn anchor_blocks(rig: &mut Rig) -> Vec<u32> {
     (0..shape.segments)
         .map(Segment)
         .filter(reserved)
-        .flat_map(|segment| (0..shape.width).map(move |column| shape.block(segment, column)))
+        .flat_map(|segment| (0..shape.width()).map(move |column| shape.block(segment, column)))
         .map(|block| shape.block_number(block) as u32)
         .collect()
 }

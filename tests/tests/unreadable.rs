@@ -92,7 +92,7 @@ fn an_unreadable_page_costs_its_own_sectors_and_grooming_goes_on() {
                 destroy(&mut rig.nand, page);
             }
             let mut disk = rig.mount().expect("a volume");
-            let shared = disk.volume().shape().units;
+            let shared = disk.volume().shape().units();
             let found = tally(&mut disk, &model, Legal::CurrentOrRefused, chip);
             assert!((1..=shared).contains(&found.refused), "{chip}: {found:?}");
             assert_eq!(
@@ -138,7 +138,7 @@ fn journal_pages(rig: &mut Rig) -> Vec<PageAddress> {
         if info.state == State::Journal {
             let segment = cuesta::volume::Segment(index);
             blocks.extend(
-                (0..volume.shape().width).map(|column| volume.shape().block(segment, column)),
+                (0..volume.shape().width()).map(|column| volume.shape().block(segment, column)),
             );
         }
     }

@@ -140,11 +140,11 @@ fn format<'t, N: Nand>(
 /// # Errors
 /// There is none, or it does not fit the room.
 pub fn mount<'r, N: Nand>(
-    mut nand: &'r mut N,
+    nand: &'r mut N,
     room: &'r mut Room,
 ) -> Result<Disk<'r, &'r mut N>, Failure<'static>> {
     let geometry = *nand.geometry();
-    let parameters = Volume::probe(&mut nand).map_err(Failure::Mount)?;
+    let parameters = Volume::probe(nand).map_err(Failure::Mount)?;
     let memory = room.lend(&geometry, &parameters).map_err(Failure::Room)?;
     Ok(Disk::new(
         Volume::mount(nand, memory).map_err(Failure::Mount)?,

@@ -64,7 +64,7 @@ pub fn each(mut take: impl FnMut(Subject)) {
             });
             take(Subject {
                 code: const { &$code::<Nibble, $compact>::with(Nibble) },
-                step: "4 bits",
+                step: "2×4 bits",
                 tables: size_of_val(<$compact_generator as NibbleRows<$words>>::rows()),
                 repair_tables: 0,
             });

@@ -97,7 +97,7 @@ fn differs(ecc: Ecc, codes: CodesFn) -> bool {
     }) || given.strength() != own.strength()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "strong-codes"))]
 mod tests {
     use super::*;
 

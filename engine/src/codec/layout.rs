@@ -148,9 +148,9 @@ impl PageLayout {
             layout = layout.with_packed_header(geometry)?;
         }
         let spare = u32::from(room_bytes).saturating_sub(layout.header_unit());
-        layout.header_at = page_bytes + spare * layout.units_before() / layout.units;
+        layout.header_at = page_bytes + spare * layout.units_before() / layout.units();
         let layout = layout.with(ecc)?;
-        if layout.sectors < layout.units {
+        if layout.sectors < layout.units() {
             return Err(layout.too_small());
         }
         Ok(layout)
@@ -165,7 +165,7 @@ impl PageLayout {
             ..self
         };
         // One bit of the header is repaired, which has to be as much as the data sheet asks for.
-        if self.units > 1
+        if self.units() > 1
             || need.bits > 1
             || u32::from(need.per_bytes) < PACKED_BYTES as u32
             || packed.header_unit() > u32::from(self.room_bytes)
@@ -207,7 +207,7 @@ impl PageLayout {
             ecc,
             codeword_bytes,
             parity_bytes,
-            sectors: self.units,
+            sectors: self.units(),
             ..*self
         };
         if !self.sector_bytes.is_multiple_of(codeword_bytes) {
@@ -220,10 +220,10 @@ impl PageLayout {
         let parity = layout.unit_parity();
         let (start, end) = (self.page_bytes, self.end());
         let fits = start + self.units_before() * parity <= self.header_at
-            && self.header_end() + (self.units - self.units_before()) * parity <= end;
+            && self.header_end() + (self.units() - self.units_before()) * parity <= end;
         if !fits {
             // As many sectors as leave their parities the room of the others.
-            while layout.sectors * parity > (self.units - layout.sectors) * self.sector_bytes {
+            while layout.sectors * parity > (self.units() - layout.sectors) * self.sector_bytes {
                 layout.sectors -= 1;
             }
             if layout.sectors == 0 || self.header_end() > end {
@@ -234,7 +234,7 @@ impl PageLayout {
     }
 
     fn too_small(&self) -> LayoutError {
-        let (header, parity, sectors) = (self.header_unit(), self.unit_parity(), self.units);
+        let (header, parity, sectors) = (self.header_unit(), self.unit_parity(), self.units());
         if self.chip_ecc {
             return LayoutError::Free {
                 ecc: self.ecc,
@@ -281,7 +281,11 @@ impl PageLayout {
     /// Slots of a page; sectors of a stronger code may fill fewer.
     #[must_use]
     pub const fn units(&self) -> u32 {
-        self.units
+        if UNITS_MAX > 1 {
+            self.units
+        } else {
+            1
+        }
     }
 
     /// Sectors in a page.
@@ -328,7 +332,7 @@ impl PageLayout {
 
     /// Sectors whose parities lie before the header.
     const fn units_before(&self) -> u32 {
-        self.units / 2
+        self.units() / 2
     }
 
     /// True when the header is packed.
@@ -343,7 +347,7 @@ impl PageLayout {
         if self.packed {
             PACKED_BYTES as u32
         } else {
-            header_bytes(self.units) as u32
+            header_bytes(self.units()) as u32
         }
     }
 
@@ -410,7 +414,7 @@ impl PageLayout {
     #[must_use]
     pub const fn parity_at(&self, unit: u32) -> u32 {
         let before = self.units_before();
-        if self.sectors < self.units {
+        if self.sectors < self.units() {
             self.sectors * self.sector_bytes + unit * self.unit_parity()
         } else if unit < before {
             self.header_at - (before - unit) * self.unit_parity()
@@ -422,13 +426,13 @@ impl PageLayout {
     /// Columns to read for one unit: its payload, its parities and the header.
     #[must_use]
     pub const fn unit_columns(&self, unit: u32) -> Columns {
-        if self.units == 1 {
+        if self.units() == 1 {
             // One transfer: the marker lies between, and costs less than a second command.
             return self.page_columns();
         }
         let parity_at = self.parity_at(unit);
         let parity_end = parity_at + self.unit_parity();
-        if self.sectors < self.units {
+        if self.sectors < self.units() {
             return Columns {
                 main_start: self.payload_at(unit),
                 main_len: parity_end - self.payload_at(unit),

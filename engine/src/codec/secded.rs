@@ -2,14 +2,14 @@
 
 use core::marker::PhantomData;
 
-use super::bch::DefaultDivider;
+use super::bch::RareDivider;
 use super::code::{Code, CodeError, Corrections};
 #[cfg(feature = "small-tables")]
 use super::gf::CompactGf13 as Field13;
 use super::gf::Field;
 #[cfg(not(feature = "small-tables"))]
 use super::gf::Gf13 as Field13;
-use super::remainder::{Divider, EvenRoots, Generator, Remainder, Slicing};
+use super::remainder::{Divider, EvenRoots, Generator, Remainder};
 
 /// Parity bits.
 const BITS: u32 = <EvenRoots<Field13> as Generator<1>>::BITS;
@@ -28,14 +28,14 @@ const PADDING: u8 = 3;
 /// Repairs any one wrong bit, refuses any two, parity included. Of three wrong bits about every second triple in 512
 /// bytes is taken for one.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Secded<D = DefaultDivider, F = Field13> {
+pub struct Secded<D = RareDivider, F = Field13> {
     divider: D,
     field: PhantomData<F>,
 }
 
 impl Secded {
     /// The code with the divider of the crate's features.
-    pub const PORTABLE: Self = Self::with(Slicing);
+    pub const PORTABLE: Self = Self::with(RareDivider {});
 }
 
 impl<D, F> Secded<D, F> {

@@ -84,7 +84,7 @@ impl HeaderSum {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "wide"))]
 mod tests {
     use super::super::header::{FLAG_BATCH, FLAG_RELOCATED};
     use super::super::Kind;

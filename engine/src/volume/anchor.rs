@@ -122,7 +122,7 @@ impl Head {
         out.u64(self.parameters.volume_id);
         out.u32(self.parameters.capacity);
         out.u32(self.parameters.sector_bytes);
-        out.u16(self.parameters.width);
+        out.u16(self.parameters.width());
         out.u8(self.parameters.classes);
         out.u8(self.parameters.places());
         out.u8(self.parameters.redundancy());

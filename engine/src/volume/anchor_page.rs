@@ -85,7 +85,7 @@ impl<N: Nand> Volume<'_, N> {
         sequence: u32,
         flags: u8,
     ) {
-        let place = anchor_place(self.nand.geometry(), page, self.shape.units);
+        let place = anchor_place(self.nand.geometry(), page, self.shape.units());
         let header = Header {
             kind: Kind::Anchor,
             level: 0,
@@ -140,7 +140,7 @@ impl<N: Nand> Volume<'_, N> {
                 .map(|block| self.shape.block_number(block) as u32)
                 .collect()
         };
-        (0..self.parameters.rings(self.shape.dies))
+        (0..self.parameters.rings(self.shape.dies()))
             .map(numbers)
             .collect()
     }

@@ -1,6 +1,6 @@
 //! Finding the newest checkpoint: by looking at the first blocks of the part, then along the rings that an anchor names.
 
-use cuesta_hal::{BlockAddress, Buffer, Geometry, Nand, PageAddress};
+use cuesta_hal::{BlockAddress, Buffer, Geometry, Nand, NandErrorKind, PageAddress};
 use heapless::Vec;
 
 use super::anchor::{anchor_place, Head, CONFIRMING, OPENING};
@@ -55,6 +55,14 @@ pub(super) struct Anchors {
     pub attempts: Vec<Attempt, { RINGS_MAX * RING_BLOCKS_MAX }>,
 }
 
+impl Anchors {
+    fn add(&mut self, start: Start) {
+        let newer = |other: &Start| other.sequence >= start.sequence;
+        let at = self.starts.partition_point(newer);
+        let _ = self.starts.insert(at, start);
+    }
+}
+
 /// Checkpoints that are looked at in all places: two in each.
 const STARTS_MAX: usize = 2 * RINGS_MAX * RING_BLOCKS_MAX;
 
@@ -92,15 +100,14 @@ fn start_at<N: Nand>(
     layout: &PageLayout,
     page: PageAddress,
     times: u8,
-) -> Result<HeaderState, MountError> {
+) -> Result<HeaderState, NandErrorKind> {
     let place = anchor_place(nand.geometry(), page, layout.units());
     let header = |nand: &mut N| io::read(nand, page, layout.header_columns());
     let mut state = HeaderState::Bad;
     io::read_until(nand, times, header, |nand| {
         state = layout.read_header(nand.buffer(page.die(), Buffer::First), 0, place);
         matches!(state, HeaderState::Valid(_)).then_some(())
-    })
-    .map_err(MountError::Nand)?;
+    })?;
     Ok(state)
 }
 
@@ -111,7 +118,7 @@ pub(super) fn read_anchor<N: Nand>(
     page: PageAddress,
     id: u32,
     sequence: Option<u32>,
-) -> Result<bool, MountError> {
+) -> Result<bool, NandErrorKind> {
     let place = anchor_place(nand.geometry(), page, layout.units());
     let is_meant = |header: &Header| {
         header.kind == Kind::Anchor
@@ -132,7 +139,7 @@ pub(super) fn read_anchor<N: Nand>(
         });
         good.then_some(())
     });
-    Ok(read.map_err(MountError::Nand)?.is_some())
+    Ok(read?.is_some())
 }
 
 /// What the probed blocks looked like, if no anchor was found.
@@ -205,7 +212,7 @@ pub(super) fn find<N: Nand>(nand: &mut N) -> Result<Anchors, MountError> {
 }
 
 /// True when a format was begun and not finished.
-pub(super) fn half_formatted<N: Nand>(nand: &mut N) -> Result<bool, MountError> {
+pub(super) fn half_formatted<N: Nand>(nand: &mut N) -> Result<bool, NandErrorKind> {
     let geometry = *nand.geometry();
     let Ok(layout) = PageLayout::new(&geometry, default_sector_bytes(&geometry)) else {
         return Ok(false);
@@ -239,8 +246,8 @@ fn looks_erased<N: Nand>(
     nand: &mut N,
     layout: &PageLayout,
     page: PageAddress,
-) -> Result<bool, MountError> {
-    io::read(nand, page, layout.page_columns()).map_err(MountError::Nand)?;
+) -> Result<bool, NandErrorKind> {
+    io::read(nand, page, layout.page_columns())?;
     let main = &nand.buffer(page.die(), Buffer::First)[..layout.page_bytes() as usize];
     let zeros: u32 = main.iter().map(|byte| byte.count_zeros()).sum();
     Ok(zeros <= layout.page_bytes() / 64)
@@ -259,7 +266,7 @@ fn along_rings<N: Nand>(
         || found.spare_bytes != geometry.spare_bytes
         || found.parameters.sector_bytes != layout.sector_bytes()
         || !found.parameters.are_possible()
-        || !width_fits(geometry, found.parameters.width)
+        || !width_fits(geometry, found.parameters.width())
     {
         return Err(MountError::Geometry);
     }
@@ -281,9 +288,6 @@ fn along_rings<N: Nand>(
     for ring in 0..anchors.head.rings.len() as u8 {
         look_into_ring(nand, layout, &quota, &mut anchors, ring)?;
     }
-    anchors
-        .starts
-        .sort_unstable_by_key(|start| core::cmp::Reverse(start.sequence));
     let newest = anchors.starts.first().map_or(0, |start| start.sequence);
     anchors.sequence = anchors.sequence.max(newest);
     Ok(anchors)
@@ -296,7 +300,7 @@ fn look_into_ring<N: Nand>(
     quota: &Quota,
     anchors: &mut Anchors,
     ring: u8,
-) -> Result<(), MountError> {
+) -> Result<(), NandErrorKind> {
     let geometry = *nand.geometry();
     let blocks = anchors.head.rings[usize::from(ring)].clone();
     // Two rings have traces in the first alone.
@@ -335,10 +339,10 @@ fn look_into_ring<N: Nand>(
                 slot,
                 page,
             };
-            let _ = anchors.starts.push(start);
+            anchors.add(start);
             if page >= ANCHOR_PREFIX + quota.checkpoint_pages {
                 // The one before, in case this one is not complete.
-                let _ = anchors.starts.push(Start {
+                anchors.add(Start {
                     sequence: sequence.wrapping_sub(1),
                     page: page - quota.checkpoint_pages,
                     ..start
@@ -355,7 +359,7 @@ fn newest_start<N: Nand>(
     layout: &PageLayout,
     quota: &Quota,
     page_of: impl Fn(u32) -> Option<PageAddress>,
-) -> Result<Option<(u32, u32)>, MountError> {
+) -> Result<Option<(u32, u32)>, NandErrorKind> {
     let rows = u32::from(nand.geometry().pages_per_block);
     let fit = (quota.blocks_per_slot * rows - ANCHOR_PREFIX) / quota.checkpoint_pages;
     let fit = fit.max(1);
@@ -402,7 +406,7 @@ fn is_confirmed<N: Nand>(
     nand: &mut N,
     layout: &PageLayout,
     page: PageAddress,
-) -> Result<bool, MountError> {
+) -> Result<bool, NandErrorKind> {
     Ok(match start_at(nand, layout, page, HEADER_READS)? {
         HeaderState::Valid(header) => header.kind == Kind::Anchor && header.id == CONFIRMING,
         HeaderState::Erased | HeaderState::Bad => false,

@@ -19,7 +19,7 @@ impl<N: Nand> Volume<'_, N> {
     /// The first usable page of a segment from `offset` on: bad blocks are skipped.
     pub(super) fn usable_from(&self, segment: Segment, offset: u32) -> Option<u32> {
         (offset..self.shape.pages_per_segment()).find(|&at| {
-            let block = self.shape.block(segment, at % self.shape.width);
+            let block = self.shape.block(segment, at % self.shape.width());
             !self.is_bad(self.shape.block_number(block))
         })
     }

@@ -9,7 +9,6 @@ use super::address::Segment;
 use super::anchor::{page_at, Position, CONFIRMING, OPENING};
 use super::credit::PROGRAM_US;
 use super::error::Error;
-use super::flight::Flight;
 use super::job::{Job, Step};
 use super::parameters::RING_BLOCKS_MAX;
 use super::ring::{BEHIND_OPENING, FULL, NO_PLACE};
@@ -177,7 +176,7 @@ impl<N: Nand> Volume<'_, N> {
                 let Some(address) = self.place_block(copy, block) else {
                     return Err(self.fail(Error::NoSpace));
                 };
-                if self.dies[usize::from(address.die.0)].flight != Flight::None {
+                if self.dies[usize::from(address.die.0)].flight.is_some() {
                     return Ok(Step::Wait);
                 }
                 self.start_job_erase(address)?;
@@ -279,23 +278,23 @@ impl<N: Nand> Volume<'_, N> {
     /// Makes a whole checkpoint straight through; a `clean` one says that nothing follows.
     pub(super) fn make_checkpoint(&mut self, clean: bool) -> Result<(), Error> {
         self.checkpoint.hurry = true;
-        self.settle_until(|volume| !volume.checkpoint.active())?;
+        self.settle_until(&|volume| !volume.checkpoint.active())?;
         self.checkpoint.clean = clean;
         self.start_checkpoint(true);
-        self.settle_until(|volume| !volume.checkpoint.active())
+        self.settle_until(&|volume| !volume.checkpoint.active())
     }
 
     /// Runs jobs until `done`, hosts waiting.
-    pub(super) fn settle_until(&mut self, done: impl Fn(&Self) -> bool) -> Result<(), Error> {
+    pub(super) fn settle_until(&mut self, done: &dyn Fn(&Self) -> bool) -> Result<(), Error> {
         let limit = 64 * (self.shape.segments * self.shape.pages_per_segment()).max(1024);
         for _ in 0..limit {
-            if done(self) && self.job == Job::None {
+            if done(self) && !self.job.is_some() {
                 return Ok(());
             }
             self.credit.steps = 1;
             self.redrive()?;
             self.run_job()?;
-            if self.dies.iter().all(|die| die.flight == Flight::None) {
+            if !self.is_in_flight() {
                 self.push_stages()?;
             }
             self.rebuild_for_work()?;
@@ -310,7 +309,7 @@ impl<N: Nand> Volume<'_, N> {
                 Session::ReadOnly => return Err(Error::NoSpace),
                 Session::Mounted { .. } | Session::Active => {}
             }
-            if self.dies.iter().any(|die| die.flight != Flight::None) {
+            if self.is_in_flight() {
                 self.nand.wait();
             }
         }

@@ -425,7 +425,7 @@ impl<N: Nand> Volume<'_, N> {
         self.abort_batch();
         self.groom.let_go();
         self.control.request = Request::Unmount;
-        self.settle_until(|volume| volume.deltas.len() <= volume.record_room().min(96))?;
+        self.settle_until(&|volume| volume.deltas.len() <= volume.record_room().min(96))?;
         self.make_checkpoint(true)
     }
 

@@ -4,7 +4,7 @@ use cuesta_hal::{Nand, PageAddress};
 
 use super::anchor::{page_at, CONFIRMING, OPENING};
 use super::anchor_scan::{self, Anchors};
-use super::error::{reload_failed, Error};
+use super::error::{Error, LoadError};
 use super::parameters::RING_BLOCKS_MAX;
 use super::ring::BEHIND_OPENING;
 use super::Volume;
@@ -24,7 +24,7 @@ impl<N: Nand> Volume<'_, N> {
     /// Writes the mounted checkpoint into a fresh place of every ring in use but the first, straight through and page by page as it stands: of the copies
     /// there are, the cut may have touched one, and those that are left are too few. False when one of its pages cannot be read any more.
     pub(super) fn complete_copies(&mut self, sequence: u32) -> Result<bool, Error> {
-        let anchors = anchor_scan::find(&mut self.nand).map_err(reload_failed)?;
+        let anchors = anchor_scan::find(&mut self.nand).map_err(LoadError::from)?;
         let mut from = self.ring_from(0).map_or(0, |first| first + 1);
         while let Some(ring) = self.ring_from(from) {
             from = ring + 1;
@@ -80,9 +80,7 @@ impl<N: Nand> Volume<'_, N> {
         id: u32,
         to: PageAddress,
     ) -> Result<bool, Error> {
-        let from = self
-            .find_anchor(anchors, sequence, id)
-            .map_err(reload_failed)?;
+        let from = self.find_anchor(anchors, sequence, id)?;
         let Some(from) = from else {
             return Ok(false);
         };

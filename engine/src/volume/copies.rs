@@ -21,7 +21,7 @@ impl<N: Nand> Volume<'_, N> {
     /// Copies of a page of a segment.
     pub(super) fn copies_in(&self, segment: Segment) -> u32 {
         match self.segments.state(segment) {
-            State::Journal => self.parameters.copies.into(),
+            State::Journal => self.parameters.copies().into(),
             _ => self
                 .redundancy_of(self.segments.level(segment))
                 .copies()
@@ -31,9 +31,9 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Offsets among which the pages of any stripe lie, where its level is not known.
     pub(super) fn reach_max(&self) -> u32 {
-        match self.parameters.copies {
+        match self.parameters.copies() {
             1 => 1,
-            _ => self.shape.width,
+            _ => self.shape.width(),
         }
     }
 
@@ -41,7 +41,7 @@ impl<N: Nand> Volume<'_, N> {
     fn reach(&self, segment: Segment) -> u32 {
         match self.copies_in(segment) {
             1 => 1,
-            _ => self.shape.width,
+            _ => self.shape.width(),
         }
     }
 
@@ -59,7 +59,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// The next usable pages of a segment from `first` on: so many at most, no two of them in one block.
     pub(super) fn usable_pages(&self, segment: Segment, first: u32, most: usize) -> Offsets {
-        let end = (first + self.shape.width).min(self.shape.pages_per_segment());
+        let end = (first + self.shape.width()).min(self.shape.pages_per_segment());
         let mut offsets = Offsets::new();
         let mut from = first;
         while offsets.len() < most {
@@ -227,7 +227,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Parity protects journal pages of which there is one copy.
     pub(super) fn has_journal_parity(&self) -> bool {
-        self.parameters.copies == 1
+        self.parameters.copies() == 1
     }
 
     /// Pages that the journal programs at a time.

@@ -107,7 +107,7 @@ impl Credit {
 impl<N: Nand> Volume<'_, N> {
     /// Segments that hosts may not open: what a recovery can need, one for sector data of each level, and those of groomer and journal.
     pub(super) fn host_reserve(&self) -> u32 {
-        RECOVERY_RESERVE + GROOM_RESERVE + u32::from(self.parameters.levels) - 1
+        RECOVERY_RESERVE + GROOM_RESERVE + u32::from(self.parameters.levels()) - 1
     }
 
     /// Free segments that a recovery could open after a cut at this moment: what was freed since the last record page is not free for
@@ -155,7 +155,7 @@ impl<N: Nand> Volume<'_, N> {
             .zip(self.appends.iter())
             .filter(|&(stream, _)| !matches!(stream, JOURNAL | LEVELING))
             .filter_map(|(_, append)| append.map(|append| append.next))
-            .map(|next| (self.shape.pages_per_segment() - next) * self.shape.units)
+            .map(|next| (self.shape.pages_per_segment() - next) * self.shape.units())
             .sum()
     }
 
@@ -195,8 +195,8 @@ impl<N: Nand> Volume<'_, N> {
             0
         };
         let pages = self.shape.pages_per_segment() - self.groom.looked_at();
-        let work = pages * (HEADER_US + lookup * self.shape.units)
-            + valid * (READ_US + PROGRAM_US / self.shape.units)
+        let work = pages * (HEADER_US + lookup * self.shape.units())
+            + valid * (READ_US + PROGRAM_US / self.shape.units())
             + ERASE_US;
         let writes = self.headroom() + self.slots() - valid as i32 - self.headroom_wanted();
         work / writes.max(1) as u32

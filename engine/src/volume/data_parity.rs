@@ -41,7 +41,7 @@ pub(super) fn time_of(offset: u32, parity: u32, header: &Header) -> u64 {
 impl<N: Nand> Volume<'_, N> {
     /// Pages of data to one of parity, at a level; 0 where there is no parity.
     pub(super) fn parity_of(&self, level: u8) -> u32 {
-        match self.parameters.parity {
+        match self.parameters.parity() {
             0 => 0,
             _ => self.redundancy_of(level).parity().into(),
         }
@@ -57,7 +57,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Offsets among which the pages of any stripe with parity lie.
     pub(super) fn parity_reach(&self) -> u32 {
-        self.shape.width.min(REACH + 1)
+        self.shape.width().min(REACH + 1)
     }
 
     /// Pages of data in a stripe that begins at a usable page: as many as its level has, fewer at both ends of a segment. The first stripe is shorter by the
@@ -106,7 +106,7 @@ impl<N: Nand> Volume<'_, N> {
             let units = &self.stages[at].units;
             let headers = super::write::headers_of(units, &common);
             let filled = units.len() * self.sector_bytes();
-            self.stats.padding += self.shape.units - units.len() as u32;
+            self.stats.padding += self.shape.units() - units.len() as u32;
             let staged = &self.stage_pages[at * bytes..at * bytes + filled];
             add(self.nand.buffer_mut(parity_die, Buffer::First), staged);
             for (unit, header) in (0..).zip(&headers) {
@@ -243,7 +243,7 @@ impl<N: Nand> Volume<'_, N> {
                 }
             }
             if member.progress == (Progress::Settled { good: false }) {
-                self.block_failed(member.segment, member.offset % self.shape.width);
+                self.block_failed(member.segment, member.offset % self.shape.width());
             }
         }
         self.cancel_waiting_job();

@@ -140,11 +140,48 @@ impl core::fmt::Display for MountError {
 
 impl core::error::Error for MountError {}
 
+impl From<NandErrorKind> for MountError {
+    fn from(kind: NandErrorKind) -> Self {
+        Self::Nand(kind)
+    }
+}
+
+/// Why the state of a volume that was found cannot be read: what fits a register, since it passes through everything that reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LoadError {
+    /// [`MountError::Damaged`].
+    Damaged,
+    /// [`MountError::HalfFormatted`].
+    HalfFormatted,
+    /// The delta table is too small.
+    Deltas,
+    /// The NAND itself failed.
+    Nand(NandErrorKind),
+}
+
+impl From<NandErrorKind> for LoadError {
+    fn from(kind: NandErrorKind) -> Self {
+        Self::Nand(kind)
+    }
+}
+
+/// What a volume that was there says when it is not found again.
+impl From<MountError> for LoadError {
+    fn from(error: MountError) -> Self {
+        match error {
+            MountError::Nand(kind) => Self::Nand(kind),
+            _ => Self::Damaged,
+        }
+    }
+}
+
 /// What a volume in use says when its state cannot be read again.
-pub(super) fn reload_failed(error: MountError) -> Error {
-    match error {
-        MountError::Nand(kind) => Error::Nand(kind),
-        _ => Error::ReadOnly,
+impl From<LoadError> for Error {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Nand(kind) => Self::Nand(kind),
+            _ => Self::ReadOnly,
+        }
     }
 }
 

@@ -75,7 +75,7 @@ pub struct Member {
 }
 
 /// An operation in flight, and what is to be done when it settles.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub enum Flight {
     /// Nothing in flight.
     #[default]
@@ -121,8 +121,15 @@ pub enum Flight {
     Job,
 }
 
+impl Flight {
+    /// True when the die has something to do, or holds something that has not been dealt with.
+    pub(super) const fn is_some(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+}
+
 /// State of a die.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct DieState {
     /// What is in flight.
     pub flight: Flight,

@@ -66,9 +66,9 @@ impl<'m, N: Nand> Volume<'m, N> {
         // Blocks that failed under an earlier volume stay out of use, if it can still be read.
         if let Some(anchors) = known_bad.filter(|anchors| {
             let old = anchors.head.parameters;
-            old.width == parameters.width
+            old.width == parameters.width()
                 && old.capacity == parameters.capacity
-                && old.levels == parameters.levels
+                && old.levels == parameters.levels()
                 && old.system == parameters.system
         }) {
             volume.adopt_bad_blocks(&anchors);
@@ -249,7 +249,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         else {
             return Err(Error::NoSpace);
         };
-        for column in 0..self.shape.width {
+        for column in 0..self.shape.width() {
             let block = self.shape.block(first, column);
             if !self.is_bad(self.shape.block_number(block)) {
                 let good = io::erase(&mut self.nand, block).map_err(Error::Nand)?;

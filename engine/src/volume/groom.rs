@@ -237,7 +237,7 @@ impl<N: Nand> Volume<'_, N> {
             }
         }
         let mut bad = false;
-        for unit in 0..self.shape.units {
+        for unit in 0..self.shape.units() {
             let location = self.shape.location(victim, self.groom.offset, unit);
             let page = self.nand.buffer(die, Buffer::First);
             match self.shape.layout.read_header(page, unit, location.0) {
@@ -518,7 +518,7 @@ impl<N: Nand> Volume<'_, N> {
         if more {
             self.groom.holds = Some(die);
         }
-        self.pay(PROGRAM_US / self.shape.units);
+        self.pay(PROGRAM_US / self.shape.units());
         self.credit.moves += 1;
         self.count_relocation(class, victim);
         self.stats.leveling_relocations += u32::from(class == LEVELING);
@@ -557,7 +557,7 @@ impl<N: Nand> Volume<'_, N> {
                 let here = if self.groom.unaccounted {
                     at.is_mapped() && self.shape.segment(at) == victim
                 } else {
-                    at.0 >= first.0 && at.0 < first.0 + self.shape.units
+                    at.0 >= first.0 && at.0 < first.0 + self.shape.units()
                 };
                 if here && !self.sector_busy(sector) && !self.lose(sector, at) {
                     return Step::Wait;

@@ -61,7 +61,7 @@ impl<N: Nand> Volume<'_, N> {
         let (page, _) = self.shape.address(location);
         let page = self.attempt(location, self.map_tries).unwrap_or(page);
         let die = usize::from(page.die().0);
-        if self.dies[die].flight != Flight::None || self.groom.holds_buffer(page.die()) {
+        if self.dies[die].flight.is_some() || self.groom.holds_buffer(page.die()) {
             return false;
         }
         let columns = self.shape.layout.page_columns();

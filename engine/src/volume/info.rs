@@ -102,7 +102,7 @@ impl<N: Nand> Volume<'_, N> {
             deltas: self.deltas.len() as u32,
             deltas_max: self.deltas.limit() as u32,
             checkpoint: self.checkpoint.sequence,
-            clean: self.session == Session::Mounted { clean: true },
+            clean: matches!(self.session, Session::Mounted { clean: true }),
             scanned: self.scanned,
             read_only: self.is_read_only(),
             life: self.life(),

@@ -18,7 +18,7 @@ use crate::codec::Kind;
 const STEPS_MAX: u32 = 8;
 
 /// What is being worked on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) enum Job {
     /// Nothing.
     #[default]
@@ -70,6 +70,11 @@ pub(super) enum Job {
 }
 
 impl Job {
+    /// True when something is being worked on.
+    pub(super) const fn is_some(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+
     /// True when the buffer of the die holds what the job still needs.
     pub(super) fn holds_buffer(&self, die: Die) -> bool {
         matches!(self, Self::Retry { die: held, .. } if *held == die)
@@ -88,7 +93,9 @@ pub(super) enum Step {
 impl<N: Nand> Volume<'_, N> {
     /// True while an operation of the job is in flight.
     fn job_in_flight(&self) -> bool {
-        self.dies.iter().any(|die| die.flight == Flight::Job)
+        self.dies
+            .iter()
+            .any(|die| matches!(die.flight, Flight::Job))
     }
 
     /// Moves the job on as far as it goes without waiting.
@@ -144,7 +151,7 @@ impl<N: Nand> Volume<'_, N> {
     fn choose_job(&mut self) -> Step {
         if self.groom.holding() {
             let step = self.groom_step();
-            if step == Step::Again || self.job != Job::None || !self.groom.holding() {
+            if step == Step::Again || self.job.is_some() || !self.groom.holding() {
                 return step;
             }
         }
@@ -257,7 +264,7 @@ impl<N: Nand> Volume<'_, N> {
             || matches!(self.job, Job::Record | Job::Retry { .. })
             || self.record_is_full()
             // One program in flight may still need an entry, and so does the write that asks.
-            || self.deltas.room() <= self.deltas_promised() + self.shape.units as usize
+            || self.deltas.room() <= self.deltas_promised() + self.shape.units() as usize
             || (self.groom.urgent() && !self.groom.exhausted)
     }
 
@@ -267,7 +274,7 @@ impl<N: Nand> Volume<'_, N> {
         if self.hosts_are_blocked() {
             return true;
         }
-        if self.job != Job::None {
+        if self.job.is_some() {
             // On other dies there may be room.
             return self.dies.len() == 1 || self.headroom_is_gone();
         }
@@ -277,7 +284,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Entries of the delta table that must stay free for what is in flight.
     fn delta_margin(&self) -> usize {
-        self.deltas_promised() + 2 * self.shape.units as usize
+        self.deltas_promised() + 2 * self.shape.units() as usize
     }
 
     /// True when a record page has to be written before anything else goes on.
@@ -339,7 +346,7 @@ impl<N: Nand> Volume<'_, N> {
 
     fn open_step(&mut self, stream: u8, segment: Segment, column: u32) -> Result<Step, Error> {
         let mut column = column;
-        while column < self.shape.width {
+        while column < self.shape.width() {
             let block = self.shape.block(segment, column);
             if self.is_bad(self.shape.block_number(block)) {
                 column += 1;

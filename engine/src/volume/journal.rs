@@ -48,7 +48,7 @@ impl<N: Nand> Volume<'_, N> {
     /// Deltas that fit into a record page whose lists are full.
     pub(super) fn record_room(&self) -> usize {
         let width = delta_bits(&self.shape);
-        let levels = self.parameters.levels;
+        let levels = self.parameters.levels();
         record_room(
             self.shape.layout.page_bytes(),
             &self.shape.streams,
@@ -59,14 +59,14 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Deltas after which a record page is due: what is in flight by then must fit into it too.
     pub(super) fn record_interval(&self) -> usize {
-        let in_flight = self.dies.len() * self.shape.units as usize;
+        let in_flight = self.dies.len() * self.shape.units() as usize;
         self.record_room().saturating_sub(in_flight).clamp(8, 192)
     }
 
     /// True when one more delta might not fit into the next record page: but for the dump of a checkpoint, one page holds all of
     /// them (invariant I2).
     pub(super) fn record_is_full(&self) -> bool {
-        let promised = self.deltas_promised() + self.shape.units as usize;
+        let promised = self.deltas_promised() + self.shape.units() as usize;
         self.deltas.unjournaled() + promised > self.record_room()
     }
 
@@ -201,7 +201,7 @@ impl<N: Nand> Volume<'_, N> {
         out.u32(MAGIC);
         out.u64(self.parameters.volume_id);
         out.u32(self.parameters.capacity);
-        out.u16(self.parameters.width);
+        out.u16(self.parameters.width());
         out.u8(self.parameters.classes);
         out.u8(self.parameters.places());
         out.u8(self.parameters.redundancy());
@@ -422,7 +422,7 @@ impl Record {
         let mut bad_blocks = heapless::Vec::new();
         for _ in 0..input.u8()? {
             let block = input.u32()?;
-            if block >= u32::from(shape.dies) * shape.blocks_per_die {
+            if block >= u32::from(shape.dies()) * shape.blocks_per_die {
                 return None;
             }
             bad_blocks.push(block).ok()?;

@@ -115,7 +115,7 @@ impl<N: Nand> Volume<'_, N> {
             let Some(segment) = self.named_for(JOURNAL) else {
                 return Err(self.fail(Error::NoSpace));
             };
-            for column in 0..self.shape.width {
+            for column in 0..self.shape.width() {
                 let block = self.shape.block(segment, column);
                 // Data of a failed program waits in the buffer, which an erase leaves alone.
                 let flight = &self.dies[usize::from(block.die.0)].flight;
@@ -124,7 +124,7 @@ impl<N: Nand> Volume<'_, N> {
                 }
             }
             self.take_name(segment);
-            for column in 0..self.shape.width {
+            for column in 0..self.shape.width() {
                 let block = self.shape.block(segment, column);
                 let number = self.shape.block_number(block);
                 if self.is_bad(number) {
@@ -144,7 +144,7 @@ impl<N: Nand> Volume<'_, N> {
             self.wear(segment);
             self.install(JOURNAL, segment);
         }
-        if self.dies[usize::from(die.0)].flight != Flight::None {
+        if self.dies[usize::from(die.0)].flight.is_some() {
             return Ok(Step::Wait);
         }
         let Some(to) = self.ready_die(JOURNAL, Some(die)) else {
@@ -200,7 +200,7 @@ impl<N: Nand> Volume<'_, N> {
             }
             Next::Failed(offset) => {
                 self.dies[at].flight = Flight::None;
-                self.block_failed(segment, offset % self.shape.width);
+                self.block_failed(segment, offset % self.shape.width());
                 self.stats.redriven += 1;
                 self.checkpoint.page_failed(segment, now.first);
                 self.job = Job::Retry {

@@ -8,7 +8,7 @@ use cuesta_hal::Nand;
 use super::error::Error;
 use super::level::{Level, LevelIndex};
 use super::parameter_error::ParameterError;
-use super::parameters::{level_cost, Parameters};
+use super::parameters::level_cost;
 use super::segment_table::State;
 use super::{Session, Volume};
 
@@ -67,7 +67,7 @@ impl<N: Nand> Volume<'_, N> {
     /// # Errors
     /// [`LevelChangeError`]; nothing was changed unless it is [`LevelChangeError::Volume`].
     pub fn set_level(&mut self, at: LevelIndex, level: &Level) -> Result<(), LevelChangeError> {
-        let places = self.parameters.levels;
+        let places = self.parameters.levels();
         if at.0 >= places {
             return Err(LevelChangeError::NoPlace { level: at, places });
         }
@@ -75,10 +75,10 @@ impl<N: Nand> Volume<'_, N> {
             .map_err(LevelChangeError::Parameters)?;
         self.check_idle().map_err(LevelChangeError::Volume)?;
         // After an unclean end recovery may find that nothing is left in them.
-        if self.session != (Session::Mounted { clean: false }) {
+        if !matches!(self.session, Session::Mounted { clean: false }) {
             self.is_unused(at)?;
         }
-        if self.session != Session::Active {
+        if !matches!(self.session, Session::Active) {
             self.begin_session().map_err(LevelChangeError::Volume)?;
         }
         self.is_unused(at)?;
@@ -89,7 +89,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Whether a level fits the part and this volume, and has a name of its own.
     fn may_have(&self, at: LevelIndex, level: &Level) -> Result<(), ParameterError> {
-        let Parameters { copies, parity, .. } = self.parameters;
+        let (copies, parity) = (self.parameters.copies(), self.parameters.parity());
         let redundancy = level.redundancy;
         if !redundancy.is_possible() || redundancy.copies() > copies || redundancy.parity() > parity
         {
@@ -100,7 +100,7 @@ impl<N: Nand> Volume<'_, N> {
             });
         }
         level_cost(&self.shape.layout, level)?;
-        let named = (0..self.parameters.levels)
+        let named = (0..self.parameters.levels())
             .filter(|&other| other != at.0)
             .filter_map(|other| self.levels.get(other))
             .any(|other| other.name() == level.name());

@@ -90,7 +90,7 @@ impl<N: Nand> Volume<'_, N> {
             spare_blocks: self.good_blocks().saturating_sub(self.blocks_needed()),
             bad_blocks_max: geometry.bad_blocks_max_per_die * u32::from(geometry.dies),
             places: self.sound_places(),
-            over: self.session == Session::ReadOnly || self.out_of_space(),
+            over: matches!(self.session, Session::ReadOnly) || self.out_of_space(),
         }
     }
 
@@ -118,8 +118,8 @@ impl<N: Nand> Volume<'_, N> {
         let own = self.quota.journal_segments
             + self.shape.streams.of_data()
             + RESERVE_SEGMENTS
-            + u32::from(self.parameters.levels)
+            + u32::from(self.parameters.levels())
             - 1;
-        (data + own) * self.shape.width
+        (data + own) * self.shape.width()
     }
 }

@@ -98,7 +98,7 @@ fn deltas_most(shape: &Shape, parameters: &Parameters, quota: &Quota) -> usize {
     let page = record_room(
         page_bytes,
         &shape.streams,
-        parameters.levels,
+        parameters.levels(),
         delta_bits(shape),
     );
     page * (quota.checkpoint_interval / 2) as usize
@@ -128,15 +128,16 @@ impl Plan {
         let table = |entries: usize| table_bytes(&shape, entries);
         let dies = usize::from(geometry.dies);
         let streams = shape.streams.count();
-        let stages = match usize::from(parameters.parity) {
-            0 if shape.units == 1 => 0,
+        let stages = match usize::from(parameters.parity()) {
+            0 if shape.units() == 1 => 0,
             pages => streams * pages.max(1),
         };
-        let deltas_min =
-            DELTAS_MIN + 4 * dies * shape.units as usize + staged_beyond(parameters, shape.units);
+        let deltas_min = DELTAS_MIN
+            + 4 * dies * shape.units() as usize
+            + staged_beyond(parameters, shape.units());
         let mut plan = Self {
-            level_bytes: level::ENTRY_BYTES * usize::from(parameters.levels),
-            segment_bytes: segment_table::stride(shape.slots_per_segment(), parameters.levels)
+            level_bytes: level::ENTRY_BYTES * usize::from(parameters.levels()),
+            segment_bytes: segment_table::stride(shape.slots_per_segment(), parameters.levels())
                 * shape.segments as usize,
             append_points: streams,
             directory_entries: shape.map_pages as usize,
@@ -147,7 +148,7 @@ impl Plan {
             dies,
             stages,
             stage_bytes: geometry.page_bytes as usize,
-            sum_bytes: match (parameters.copies, parameters.parity) {
+            sum_bytes: match (parameters.copies(), parameters.parity()) {
                 // A majority takes two pages.
                 (3.., _) => 2 * geometry.raw_page_bytes() as usize,
                 (_, 0) => 0,

@@ -117,7 +117,7 @@ impl<N: Nand> Volume<'_, N> {
         let page = self.nand.buffer_mut(die, Buffer::First);
         self.shape
             .layout
-            .encode(page, &headers[..self.shape.units as usize], seed);
+            .encode(page, &headers[..self.shape.units() as usize], seed);
     }
 
     /// True when a journal segment holds nothing that counts: no live map page, nothing that mounting would replay, no append point.

@@ -112,6 +112,7 @@ use refresh::Refresh;
 use ring::Ring;
 use segment_table::SegmentTable;
 use silence::Attended;
+use stage::Stages;
 use stream::JOURNAL;
 use victim::Victims;
 use write::Intent;
@@ -178,7 +179,7 @@ pub struct Volume<'m, N: Nand> {
     frames: Frames<'m>,
     slots: &'m mut [Slot],
     dies: &'m mut [DieState],
-    stages: &'m mut [Stage],
+    stages: Stages<'m>,
     stage_pages: &'m mut [u8],
     /// The sum of the pages from which one is being made again.
     sum: &'m mut [u8],
@@ -324,7 +325,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Good blocks of a segment.
     fn good_columns(&self, segment: Segment) -> u32 {
-        (0..self.shape.width)
+        (0..self.shape.width())
             .filter(|&column| {
                 let block = self.shape.block(segment, column);
                 !self.is_bad(self.shape.block_number(block))
@@ -334,7 +335,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// True when a segment has too few good blocks for the copies of a page, or for a page and its parity.
     fn is_used_up(&self, segment: Segment) -> bool {
-        self.good_columns(segment) < u32::from(self.parameters.copies)
+        self.good_columns(segment) < u32::from(self.parameters.copies())
     }
 
     /// The level of a number, if the volume has it.

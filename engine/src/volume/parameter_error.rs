@@ -20,6 +20,8 @@ pub enum ParameterError {
         /// Dies there are.
         dies: u16,
     },
+    /// The part has several dies, or pages of several sectors, or the volume several levels, copies or parity, and this build serves none of these.
+    NotBuilt,
     /// The part has paired pages: a power cut during a program could destroy pages that were acknowledged before.
     PairedPages,
     /// No or too many levels, or fewer places for them than there are.
@@ -122,6 +124,9 @@ impl core::fmt::Display for ParameterError {
             Self::Width { width, dies } => write!(
                 f,
                 "segments of {width} blocks do not divide {dies} dies evenly"
+            ),
+            Self::NotBuilt => f.write_str(
+                "this build was made for one die, one sector in a page, one level and one copy (without the feature `wide`)",
             ),
             Self::PairedPages => f.write_str(
                 "the part has paired pages (MLC, TLC), which are not supported: a power cut could destroy acknowledged data; use it in SLC mode",

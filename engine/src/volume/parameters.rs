@@ -5,6 +5,7 @@ use cuesta_hal::{Geometry, Pairing};
 use super::bits;
 use super::level::{Level, Redundancy, COPIES_MAX, ENTRY_BYTES, LEVELS_MAX, PARITY_MAX};
 use super::parameter_error::ParameterError;
+use super::shape::WIDE;
 use super::stream::{Streams, CLASSES_MAX};
 use crate::codec::{LayoutError, PageLayout};
 
@@ -49,16 +50,12 @@ pub struct Parameters {
     pub capacity: u32,
     /// Bytes of a sector.
     pub sector_bytes: u32,
-    /// Blocks of a segment.
-    pub width: u16,
+    pub(super) width: u16,
     /// Data classes of the first level.
     pub classes: u8,
-    /// Places of the level table.
-    pub levels: u8,
-    /// Copies of a page of the journal: one more than the dies whose loss a level may survive.
-    pub copies: u8,
-    /// Pages of data to one of parity that a level may have at most; 0 if none has parity.
-    pub parity: u8,
+    pub(super) levels: u8,
+    pub(super) copies: u8,
+    pub(super) parity: u8,
     /// Sectors behind those of hosts, for what belongs to the volume as a whole: its policy. 0 to 7.
     pub system: u8,
 }
@@ -321,11 +318,61 @@ pub(super) const fn record_room(
 
 /// Sectors that may wait in memory beyond a page for each stream.
 pub(super) fn staged_beyond(parameters: &Parameters, units: u32) -> usize {
-    let streams = Streams::new(parameters.classes, parameters.levels);
-    streams.count() * usize::from(parameters.parity.saturating_sub(1)) * units as usize
+    let streams = Streams::new(parameters.classes, parameters.levels());
+    streams.count() * usize::from(parameters.parity().saturating_sub(1)) * units as usize
 }
 
 impl Parameters {
+    /// Blocks of a segment.
+    #[must_use]
+    pub const fn width(&self) -> u16 {
+        if WIDE {
+            self.width
+        } else {
+            1
+        }
+    }
+
+    /// Places of the level table.
+    #[must_use]
+    pub const fn levels(&self) -> u8 {
+        if WIDE {
+            self.levels
+        } else {
+            1
+        }
+    }
+
+    /// Copies of a page of the journal: one more than the dies whose loss a level may survive.
+    #[must_use]
+    pub const fn copies(&self) -> u8 {
+        if WIDE {
+            self.copies
+        } else {
+            1
+        }
+    }
+
+    /// Pages of data to one of parity that a level may have at most; 0 if none has parity.
+    #[must_use]
+    pub const fn parity(&self) -> u8 {
+        if WIDE {
+            self.parity
+        } else {
+            0
+        }
+    }
+
+    /// True when this build serves such a volume on such a part: see [`WIDE`].
+    const fn are_served(&self, geometry: &Geometry) -> bool {
+        WIDE || (geometry.dies == 1
+            && self.sector_bytes == geometry.page_bytes
+            && self.width == 1
+            && self.levels == 1
+            && self.copies == 1
+            && self.parity == 0)
+    }
+
     /// Copies of a checkpoint, each in a ring of anchor blocks on a die of its own where there are several: one more than a page may have, so that two are
     /// left when as many dies are lost as a page survives; but two at least, and no more than there are dies.
     #[must_use]
@@ -414,7 +461,10 @@ impl Quota {
     pub fn new(geometry: &Geometry, parameters: &Parameters) -> Result<Self, ParameterError> {
         let layout =
             PageLayout::new(geometry, parameters.sector_bytes).map_err(ParameterError::Layout)?;
-        let width = u32::from(parameters.width);
+        if !parameters.are_served(geometry) {
+            return Err(ParameterError::NotBuilt);
+        }
+        let width = u32::from(parameters.width());
         let rows = u32::from(geometry.pages_per_block);
         if rows < ANCHOR_PREFIX {
             return Err(ParameterError::BlockPages {
@@ -428,9 +478,10 @@ impl Quota {
         let location_bits = bits::width(slots + 1);
         let map_pages = slots.div_ceil(geometry.page_bytes * 8 / location_bits);
 
-        let levels = u32::from(parameters.levels);
+        let levels = u32::from(parameters.levels());
         let stride =
-            super::segment_table::stride(segment_pages * layout.units(), parameters.levels) as u32;
+            super::segment_table::stride(segment_pages * layout.units(), parameters.levels())
+                as u32;
         let checkpoint_bytes = u64::from(HEAD_BYTES + levels * ENTRY_BYTES as u32)
             + 4 * u64::from(map_pages)
             + u64::from(stride) * u64::from(segments)
@@ -447,7 +498,7 @@ impl Quota {
         let checkpoint_pages = checkpoint_pages as u32;
         let blocks_per_slot = (checkpoint_pages + ANCHOR_PREFIX).div_ceil(rows);
         // Where pages have copies, the journal's have them instead.
-        let copies = u32::from(parameters.copies);
+        let copies = u32::from(parameters.copies());
         let journal_group = if copies > 1 {
             segment_pages
         } else if width > 1 {
@@ -486,19 +537,24 @@ impl Quota {
                 bad_blocks / (width - copies + 1),
             ),
         };
-        let streams = Streams::new(parameters.classes, parameters.levels);
+        let streams = Streams::new(parameters.classes, parameters.levels());
         // With margin for what is in flight on every die.
         let delta_bits = 2 * location_bits;
-        let deltas = record_room(geometry.page_bytes, &streams, parameters.levels, delta_bits);
+        let deltas = record_room(
+            geometry.page_bytes,
+            &streams,
+            parameters.levels(),
+            delta_bits,
+        );
         let in_flight = usize::from(geometry.dies) * layout.units() as usize;
         if deltas < in_flight + staged_beyond(parameters, layout.units()) + RECORD_DELTAS_MIN {
             return Err(ParameterError::RecordPage {
-                levels: parameters.levels,
+                levels: parameters.levels(),
                 page_bytes: geometry.page_bytes,
             });
         }
         // The first stripe of a segment is shorter than the others, and the last one may be.
-        let short_segments = match parameters.parity {
+        let short_segments = match parameters.parity() {
             0 => 0,
             _ => (2 * segments).div_ceil(segment_pages),
         };
@@ -533,7 +589,7 @@ impl Quota {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "wide"))]
 mod tests {
     use super::*;
     use crate::codec::Ecc;
@@ -661,7 +717,7 @@ mod tests {
         assert!(parameters.capacity > 0 && parameters.capacity <= quota.capacity_max);
         let shape = Shape::new(geometry, parameters).unwrap();
         assert!(quota.capacity_max <= shape.slots());
-        assert_eq!(shape.segments, geometry.blocks() / shape.width);
+        assert_eq!(shape.segments, geometry.blocks() / shape.width());
         let plan = |budget| Plan::new(geometry, parameters, budget, 1, 4096).unwrap();
         let least = plan(Budget::Minimum).unwrap();
         let most = plan(Budget::Full).unwrap();

@@ -8,7 +8,6 @@ use cuesta_hal::{Buffer, Die, Nand};
 use super::address::{MapIndex, Segment};
 use super::credit::READ_US;
 use super::error::Error;
-use super::flight::Flight;
 use super::job::{Job, Step};
 use super::map_page::FrameState;
 use super::stream::JOURNAL;
@@ -109,7 +108,7 @@ impl<N: Nand> Volume<'_, N> {
         if !self.has_journal_parity() {
             return Ok(Some(false));
         }
-        let busy = self.dies.iter().any(|die| die.flight != Flight::None);
+        let busy = self.is_in_flight();
         let frame_free = matches!(
             self.frames.state(FRAME),
             FrameState::Empty | FrameState::Holds(_)
@@ -192,7 +191,7 @@ impl<N: Nand> Volume<'_, N> {
     fn map_by_vote(&mut self, map: MapIndex, frame: usize) {
         let location = self.directory[map.0 as usize].location;
         let (segment, offset, _) = self.shape.split(location);
-        if self.dies.iter().any(|die| die.flight != Flight::None) || self.groom.holding() {
+        if self.is_in_flight() || self.groom.holding() {
             // Whoever waits for it asks again.
             return;
         }

@@ -141,7 +141,7 @@ impl<N: Nand> Volume<'_, N> {
     /// The array reads `page` for a host.
     pub(super) fn patrol_for_read(&mut self, page: PageAddress) {
         self.refresh.requested();
-        if self.ailing && self.session == Session::Active && self.credit.debt_us <= 0 {
+        if self.ailing && matches!(self.session, Session::Active) && self.credit.debt_us <= 0 {
             self.credit.debt_us += READ_PAYS_US;
         }
         self.patrol_through();
@@ -160,7 +160,7 @@ impl<N: Nand> Volume<'_, N> {
         if let Some((segment, column)) = self.column_of(page.block) {
             // Row after row: a block that is read again and again is looked at from end to end.
             let row = looks % rows;
-            let offset = row * self.shape.width + column;
+            let offset = row * self.shape.width() + column;
             self.patrol.beside = self.shape.location(segment, offset, 0);
         }
     }
@@ -175,7 +175,7 @@ impl<N: Nand> Volume<'_, N> {
             return;
         }
         let (segment, offset, _) = self.shape.split(location);
-        self.patrol.through = self.shape.location(segment, offset % self.shape.width, 0);
+        self.patrol.through = self.shape.location(segment, offset % self.shape.width(), 0);
         let gap = u16::try_from(self.shape.rows / 2)
             .unwrap_or(u16::MAX)
             .max(1);
@@ -195,7 +195,7 @@ impl<N: Nand> Volume<'_, N> {
         self.patrol.reads = 0;
         self.patrol.beside = self.patrol.through;
         let (segment, offset, _) = self.shape.split(self.patrol.through);
-        let next = offset + self.shape.width;
+        let next = offset + self.shape.width();
         self.patrol.through = match next < self.shape.pages_per_segment() {
             true => self.shape.location(segment, next, 0),
             false => Location::UNMAPPED,
@@ -246,7 +246,7 @@ impl<N: Nand> Volume<'_, N> {
 
     fn column_of(&self, block: BlockAddress) -> Option<(Segment, u32)> {
         let segment = self.shape.segment_of(block);
-        let column = (0..self.shape.width).find(|&at| self.shape.block(segment, at) == block)?;
+        let column = (0..self.shape.width()).find(|&at| self.shape.block(segment, at) == block)?;
         (segment.0 < self.shape.segments).then_some((segment, column))
     }
 
@@ -261,7 +261,7 @@ impl<N: Nand> Volume<'_, N> {
     /// Looks at pages before the first change, when there is no other work.
     pub(super) fn patrol_before_changes(&mut self) {
         for _ in 0..PASSED_MAX {
-            let goes_on = self.job == Job::None && self.patrol_due();
+            let goes_on = !self.job.is_some() && self.patrol_due();
             if !goes_on || self.patrol_step() == Step::Wait {
                 return;
             }
@@ -362,9 +362,9 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     fn look_at_anchor(&mut self, die: Die, page: PageAddress) {
-        let place = anchor_place(self.nand.geometry(), page, self.shape.units);
+        let place = anchor_place(self.nand.geometry(), page, self.shape.units());
         let layout = self.shape.layout;
-        for unit in 0..self.shape.units {
+        for unit in 0..self.shape.units() {
             let seed = Seed {
                 volume: 0,
                 place: place + unit,

@@ -225,7 +225,10 @@ impl<N: Nand> Volume<'_, N> {
     /// dies, where open segments are what is written at the same time.
     pub(super) fn filling(&self, level: u8, class: u8) -> u8 {
         let top = self.top(level);
-        if self.shape.dies > 1 || level != 0 || i32::from(class) > top || self.placement.writes == 0
+        if self.shape.dies() > 1
+            || level != 0
+            || i32::from(class) > top
+            || self.placement.writes == 0
         {
             return class;
         }

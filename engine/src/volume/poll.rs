@@ -5,7 +5,6 @@ use cuesta_hal::{Buffer, Die, Nand};
 use super::error::Error;
 use super::event::Event;
 use super::event::Outcome;
-use super::flight::Flight;
 use super::{Session, Volume};
 
 impl<N: Nand> Volume<'_, N> {
@@ -43,7 +42,7 @@ impl<N: Nand> Volume<'_, N> {
                 .or_else(|| self.fail_writes(error))
                 .or_else(|| self.fail_control(error));
         }
-        if self.session == Session::ReadOnly {
+        if matches!(self.session, Session::ReadOnly) {
             if let Some(outcome) = self.fail_redriven() {
                 return Some(outcome);
             }
@@ -84,8 +83,13 @@ impl<N: Nand> Volume<'_, N> {
     fn work(&mut self) -> Result<(), Error> {
         self.redrive()?;
         self.run_job()?;
-        let idle = self.dies.iter().all(|die| die.flight == Flight::None);
+        let idle = !self.is_in_flight();
         self.age_stages(idle)
+    }
+
+    /// True while a die has something to do, or holds something that has not been dealt with.
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.dies.iter().any(|die| die.flight.is_some())
     }
 
     /// True while something is in flight or asked for.
@@ -93,10 +97,10 @@ impl<N: Nand> Volume<'_, N> {
         if matches!(self.session, Session::Failed(_)) {
             return self.reads_waiting() || !self.control.is_idle();
         }
-        self.dies.iter().any(|die| die.flight != Flight::None)
+        self.is_in_flight()
             || self.reads_waiting()
             || self.stages.iter().any(|stage| !stage.units.is_empty())
-            || (self.session == Session::Active && !self.control.is_idle())
+            || (matches!(self.session, Session::Active) && !self.control.is_idle())
     }
 
     /// Tells that there is time: from now until the next write, polling brings the free segments up to `free`, and looks at all pages, to write anew what

@@ -171,7 +171,7 @@ impl<N: Nand> Volume<'_, N> {
         {
             // What the last cut touched is copied before anyone relies on it. A volume that cannot be recovered can be read all the same.
             match self.ready_to_write() {
-                Err(nb::Error::Other(_)) if self.session == Session::ReadOnly => {}
+                Err(nb::Error::Other(_)) if matches!(self.session, Session::ReadOnly) => {}
                 other => other?,
             }
         }

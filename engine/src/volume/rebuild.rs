@@ -16,6 +16,7 @@ use super::flight::Flight;
 use super::io;
 use super::job::Job;
 use super::parameters::UNITS_MAX;
+use super::shape::WIDE;
 use super::Volume;
 use crate::codec::{Header, HeaderState, HeaderSum, Kind, PageError};
 
@@ -106,7 +107,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Moves the page that is being made again on, or begins with the next one that a read waits for.
     pub(super) fn rebuild_step(&mut self) -> Result<(), Error> {
-        if self.rebuild.is_none() && !self.sum.is_empty() {
+        if WIDE && self.rebuild.is_none() && !self.sum.is_empty() {
             self.rebuild = self.next_rebuild();
         }
         self.rebuild_reads()
@@ -122,7 +123,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Starts the reads whose dies are free.
     fn rebuild_reads(&mut self) -> Result<(), Error> {
-        let Some(rebuild) = self.rebuild else {
+        let Some(rebuild) = self.rebuild.filter(|_| WIDE) else {
             return Ok(());
         };
         let number = rebuild.number;
@@ -185,7 +186,7 @@ impl<N: Nand> Volume<'_, N> {
     /// The page that is being made again is given up: whoever wants it begins again.
     pub(super) fn give_up_rebuild(&mut self) {
         self.rebuild = None;
-        if self.job == Job::GroomRebuild {
+        if matches!(self.job, Job::GroomRebuild) {
             self.job = Job::None;
         }
     }
@@ -386,7 +387,7 @@ impl<N: Nand> Volume<'_, N> {
     fn rebuild_finish(&mut self, rebuild: &Rebuild, die: Die, parity: u32, header: &Header) {
         let time = time_of(rebuild.offset, parity, header);
         let common = self.data_header(rebuild.segment, 0, time);
-        let headers: Vec<Header, UNITS_MAX> = (0..self.shape.units)
+        let headers: Vec<Header, UNITS_MAX> = (0..self.shape.units())
             .map_while(|unit| rebuild.sum.left(unit, &common))
             .collect();
         let bytes = self.shape.layout.page_bytes() as usize;

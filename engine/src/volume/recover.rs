@@ -4,8 +4,8 @@ use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{Location, MapIndex, Sector, Segment};
 use super::anchor::TIME_END;
-use super::error::{reload_failed, Error};
-use super::flight::{Flight, Origin, Unit};
+use super::error::Error;
+use super::flight::{Origin, Unit};
 use super::index::Lookup;
 use super::io;
 use super::job::Job;
@@ -96,7 +96,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             let result = match self.recover(clean, &mut opened) {
                 Ok(None) => return Ok(()),
                 // The state that is left may be an older one, which did not end cleanly.
-                Ok(Some(decayed)) => self.load_without(decayed).map_err(reload_failed),
+                Ok(Some(decayed)) => self.load_without(decayed).map_err(Error::from),
                 Err(error) => Err(error),
             };
             result.map_err(|error| self.fail(error))?;
@@ -160,7 +160,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         if !clean {
             self.recount()?;
             self.credit.idle_free = self.host_reserve() + 2;
-            self.settle_until(|volume| {
+            self.settle_until(&|volume| {
                 volume.free + volume.journal_freed_by_commit() >= volume.credit.idle_free
                     || volume.groom.exhausted
                     || (volume.want_open.is_some() && volume.pending.named.is_empty())
@@ -190,12 +190,12 @@ impl<'m, N: Nand> Volume<'m, N> {
                 .min_by_key(|&segment| self.segments.wear(segment));
             match next {
                 Some(segment) => {
-                    let _ = free.push(segment);
+                    let at = free.partition_point(|&other| other < segment);
+                    let _ = free.insert(at, segment);
                 }
                 None => break,
             }
         }
-        free.sort_unstable();
         if !free.is_empty() {
             let by = (self.time / TIME_JUMP) % free.len() as u64;
             free.rotate_left(by as usize);
@@ -208,7 +208,7 @@ impl<'m, N: Nand> Volume<'m, N> {
     /// Erases the next fresh segment and makes it a stream's append point.
     pub(super) fn open_fresh(&mut self, stream: u8) -> Result<(), Error> {
         while let Some(segment) = self.take_named(stream) {
-            for column in 0..self.shape.width {
+            for column in 0..self.shape.width() {
                 let block = self.shape.block(segment, column);
                 if self.is_bad(self.shape.block_number(block)) {
                     continue;
@@ -237,7 +237,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             Held::Map(map) => {
                 // The bytes just checked are the ones programmed: the page may read differently the next time.
                 self.job = Job::Merge(map);
-                self.settle_until(|_| true)?;
+                self.settle_until(&|_| true)?;
                 Ok(true)
             }
             Held::NoMap => Ok(true),
@@ -286,7 +286,7 @@ impl<'m, N: Nand> Volume<'m, N> {
 
     /// Copies what is valid in a suspect page of sector data into a fresh segment; false when it cannot be read any more.
     fn copy_suspect(&mut self, segment: Segment, offset: u32) -> Result<bool, Error> {
-        for unit in 0..self.shape.units {
+        for unit in 0..self.shape.units() {
             loop {
                 match self.copy_suspect_unit(segment, offset, unit)? {
                     Renewed::Nothing => break,
@@ -401,7 +401,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             }
             self.check_alive()?;
             self.redrive()?;
-            if self.dies.iter().all(|die| die.flight == Flight::None) {
+            if !self.is_in_flight() {
                 return Ok(());
             }
             self.nand.wait();

@@ -9,7 +9,6 @@
 use cuesta_hal::{Completion, Geometry, Nand, ReadStatus};
 
 use super::address::{Location, MapIndex, Segment};
-use super::flight::Flight;
 use super::job::{Job, Step};
 use super::segment_table::State;
 use super::stream::JOURNAL;
@@ -190,7 +189,7 @@ impl<N: Nand> Volume<'_, N> {
                 self.ailing = true;
                 self.stats.refreshed += 1;
             }
-            State::Open | State::Closed if self.session == Session::Active => {
+            State::Open | State::Closed if matches!(self.session, Session::Active) => {
                 self.ails(location);
                 self.stats.refreshed += 1;
             }
@@ -204,7 +203,7 @@ impl<N: Nand> Volume<'_, N> {
         if !self.refresh.session {
             return false;
         }
-        if self.dies.iter().any(|die| die.flight != Flight::None) {
+        if self.is_in_flight() {
             return true;
         }
         self.refresh.session = false;

@@ -109,7 +109,7 @@ impl<N: Nand> Volume<'_, N> {
         let blocks = &self.rings[usize::from(ring)].blocks;
         let block = *blocks.get(index as usize)?;
         Some(BlockAddress::new(
-            ring_die(self.shape.dies, ring),
+            ring_die(self.shape.dies(), ring),
             u32::from(block),
         ))
     }
@@ -156,10 +156,11 @@ impl<N: Nand> Volume<'_, N> {
             if of.in_use() {
                 let slots = of.blocks.len() as u32 / self.quota.blocks_per_slot;
                 let sound = (0..slots).filter(|&slot| self.is_sound(ring, slot as u8));
-                let _ = places.push(sound.count() as u32);
+                let sound = sound.count() as u32;
+                let at = places.partition_point(|&other| other < sound);
+                let _ = places.insert(at, sound);
             }
         }
-        places.sort_unstable();
         let spare = places.len().saturating_sub(RINGS_LEAST);
         places.get(spare).copied().unwrap_or(0)
     }

@@ -18,7 +18,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// What there is of a page of a level beside the page itself.
     pub(super) fn redundancy_of(&self, level: u8) -> Redundancy {
-        match self.parameters.copies {
+        match self.parameters.copies() {
             1 => Redundancy::Single,
             _ => self.levels.redundancy(level),
         }
@@ -45,7 +45,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Sectors that a segment has room for, at the level that it has.
     pub(super) fn slots_of(&self, segment: Segment) -> u32 {
-        let columns = match self.shape.width {
+        let columns = match self.shape.width() {
             1 => 1,
             _ => self.good_columns(segment),
         };

@@ -1,6 +1,7 @@
 //! What is known of each segment: 5 bytes, or 7 where a segment has more than 255 slots; one more where there are several levels.
 
 use super::address::Segment;
+use super::shape::WIDE;
 
 /// What a segment is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,6 +209,9 @@ impl<'m> SegmentTable<'m> {
     /// Level of what is in a segment.
     #[must_use]
     pub fn level(&self, segment: Segment) -> u8 {
+        if !WIDE {
+            return 0;
+        }
         let entry = self.at(segment);
         entry.get(4 + self.valid_bytes).copied().unwrap_or(0)
     }
@@ -215,7 +219,7 @@ impl<'m> SegmentTable<'m> {
     /// Sets the level of what is in a segment.
     pub fn set_level(&mut self, segment: Segment, level: u8) {
         let at = 4 + self.valid_bytes;
-        if let Some(byte) = self.at_mut(segment).get_mut(at) {
+        if let Some(byte) = self.at_mut(segment).get_mut(at).filter(|_| WIDE) {
             *byte = level;
         }
     }
@@ -259,7 +263,7 @@ impl<'m> SegmentTable<'m> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "wide"))]
 mod tests {
     use super::*;
 

@@ -11,6 +11,7 @@ use super::index::Lookup;
 use super::job::Job;
 use super::map_page::FrameState;
 use super::segment_table::State;
+use super::shape::WIDE;
 use super::stripe::Next;
 use super::Volume;
 use crate::codec::crc::Seed;
@@ -34,7 +35,7 @@ impl<N: Nand> Volume<'_, N> {
             }
         };
         self.refresh.part_says(&completion);
-        if completion == Completion::Programmed && self.parameters.copies == 1 {
+        if completion == Completion::Programmed && self.parameters.copies() == 1 {
             self.pending.doubted.programmed(die);
         }
         let outcome = match core::mem::take(&mut self.dies[at].flight) {
@@ -53,16 +54,16 @@ impl<N: Nand> Volume<'_, N> {
                 };
                 self.stripe_settled(die, next)
             }
-            Flight::Copy { of, offset } => self.copy_settled(of, offset, completion),
-            Flight::Member(member) => {
+            Flight::Copy { of, offset } if WIDE => self.copy_settled(of, offset, completion),
+            Flight::Member(member) if WIDE => {
                 self.member_settled(die, member, completion == Completion::Programmed)
             }
-            Flight::Rebuild { number, offset } => self.rebuild_read(die, number, offset),
+            Flight::Rebuild { number, offset } if WIDE => self.rebuild_read(die, number, offset),
             Flight::Job => {
                 self.settle_job(die, completion);
                 None
             }
-            Flight::None | Flight::Settled(_) | Flight::Redrive(..) => None,
+            _ => None,
         };
         self.refresh.part_said_nothing();
         (true, outcome)
@@ -189,7 +190,7 @@ impl<N: Nand> Volume<'_, N> {
         id: u32,
     ) -> bool {
         let layout = self.shape.layout;
-        for unit in 0..self.shape.units {
+        for unit in 0..self.shape.units() {
             let seed = Seed {
                 volume: if kind == Kind::Record {
                     0
@@ -304,7 +305,7 @@ impl<N: Nand> Volume<'_, N> {
             let location = self.shape.location(segment, offset, index as u32);
             self.invalidate(location);
         }
-        self.block_failed(segment, failed % self.shape.width);
+        self.block_failed(segment, failed % self.shape.width());
         self.cancel_waiting_job();
         self.stats.redriven += 1;
         // Relocations can be made again from their source; host data is only here.
@@ -318,7 +319,7 @@ impl<N: Nand> Volume<'_, N> {
             }
         }
         if !kept.is_empty() {
-            if self.shape.units > 1 {
+            if self.shape.units() > 1 {
                 // The payloads lie at fixed places of the page: keep them all.
                 kept = units;
             }
@@ -403,7 +404,7 @@ impl<N: Nand> Volume<'_, N> {
             return None;
         }
         if self.named_for(wanted).is_some() {
-            if self.job == Job::None {
+            if !self.job.is_some() {
                 return None;
             }
             if self.open_fresh(wanted).is_ok() {
@@ -429,7 +430,7 @@ impl<N: Nand> Volume<'_, N> {
         let Some((segment, next)) = self.append_page(stream) else {
             return Ok(());
         };
-        for _ in 0..self.shape.width {
+        for _ in 0..self.shape.width() {
             if self.ready_die(stream, Some(from)).is_some() {
                 return Ok(());
             }

@@ -8,6 +8,10 @@ use super::parameters::Parameters;
 use super::stream::Streams;
 use crate::codec::{LayoutError, PageLayout};
 
+/// Whether this build serves what a small part has one of in any number: dies, sectors of a page, levels, copies. Where it does not, the numbers are constants, and what is for
+/// others is not compiled.
+pub(super) const WIDE: bool = cfg!(feature = "wide");
+
 /// Everything that follows from the geometry and the parameters stored with the volume.
 ///
 /// Segment `s` is block `s / groups` on the `width` dies of group `s % groups`; on a part of one die it is `width` blocks one behind the other. Its pages are
@@ -18,16 +22,12 @@ pub struct Shape {
     pub layout: PageLayout,
     /// How streams are numbered.
     pub streams: Streams,
-    /// Dies.
-    pub dies: u16,
+    dies: u16,
     /// Blocks of a die.
     pub blocks_per_die: u32,
     /// Pages of a block.
     pub rows: u32,
-    /// Blocks of a segment, each on a die of its own where there are several.
-    pub width: u32,
-    /// Slots of a page.
-    pub units: u32,
+    width: u32,
     /// Segments of the part.
     pub segments: u32,
     /// Sectors hosts can address.
@@ -47,7 +47,7 @@ impl Shape {
     /// The layout's sum, when pages cannot hold the sectors.
     pub fn new(geometry: &Geometry, parameters: &Parameters) -> Result<Self, LayoutError> {
         let layout = PageLayout::new(geometry, parameters.sector_bytes)?;
-        let width = u32::from(parameters.width).max(1);
+        let width = u32::from(parameters.width()).max(1);
         let segments = geometry.blocks() / width;
         let units = layout.units();
         let slots = segments * width * u32::from(geometry.pages_per_block) * units;
@@ -55,12 +55,11 @@ impl Shape {
         let map_entries = geometry.page_bytes * 8 / location_bits;
         Ok(Self {
             layout,
-            streams: Streams::new(parameters.classes, parameters.levels),
+            streams: Streams::new(parameters.classes, parameters.levels()),
             dies: geometry.dies,
             blocks_per_die: geometry.blocks_per_die,
             rows: u32::from(geometry.pages_per_block),
             width,
-            units,
             segments,
             capacity: parameters.sectors(),
             location_bits,
@@ -69,16 +68,42 @@ impl Shape {
         })
     }
 
+    /// Dies.
+    #[must_use]
+    pub const fn dies(&self) -> u16 {
+        if WIDE {
+            self.dies
+        } else {
+            1
+        }
+    }
+
+    /// Blocks of a segment, each on a die of its own where there are several.
+    #[must_use]
+    pub const fn width(&self) -> u32 {
+        if WIDE {
+            self.width
+        } else {
+            1
+        }
+    }
+
+    /// Slots of a page.
+    #[must_use]
+    pub const fn units(&self) -> u32 {
+        self.layout.units()
+    }
+
     /// Pages of a segment, holes of bad blocks included.
     #[must_use]
     pub const fn pages_per_segment(&self) -> u32 {
-        self.rows * self.width
+        self.rows * self.width()
     }
 
     /// Slots of a segment, holes of bad blocks included.
     #[must_use]
     pub const fn slots_per_segment(&self) -> u32 {
-        self.pages_per_segment() * self.units
+        self.pages_per_segment() * self.units()
     }
 
     /// Slots of the part.
@@ -90,31 +115,31 @@ impl Shape {
     /// The block of a segment in a column.
     #[must_use]
     pub const fn block(&self, segment: Segment, column: u32) -> BlockAddress {
-        if self.dies == 1 {
-            return BlockAddress::new(0, segment.0 * self.width + column);
+        if self.dies() == 1 {
+            return BlockAddress::new(0, segment.0 * self.width() + column);
         }
         let groups = self.groups();
-        let die = (segment.0 % groups) * self.width + column;
+        let die = (segment.0 % groups) * self.width() + column;
         BlockAddress::new(die as u16, segment.0 / groups)
     }
 
     /// Groups of dies that segments lie on.
     #[must_use]
     pub const fn groups(&self) -> u32 {
-        if self.dies == 1 {
+        if self.dies() == 1 {
             1
         } else {
-            self.dies as u32 / self.width
+            self.dies() as u32 / self.width()
         }
     }
 
     /// The segment that a block belongs to; one beyond the last for blocks that are left over.
     #[must_use]
     pub const fn segment_of(&self, block: BlockAddress) -> Segment {
-        if self.dies == 1 {
-            return Segment(block.block.0 / self.width);
+        if self.dies() == 1 {
+            return Segment(block.block.0 / self.width());
         }
-        Segment(block.block.0 * self.groups() + block.die.0 as u32 / self.width)
+        Segment(block.block.0 * self.groups() + block.die.0 as u32 / self.width())
     }
 
     /// Number of a block among all: die by die.
@@ -126,24 +151,24 @@ impl Shape {
     /// The page at an offset of a segment.
     #[must_use]
     pub const fn page(&self, segment: Segment, offset: u32) -> PageAddress {
-        self.block(segment, offset % self.width)
-            .page((offset / self.width) as u16)
+        self.block(segment, offset % self.width())
+            .page((offset / self.width()) as u16)
     }
 
     /// The location of a unit.
     #[must_use]
     pub const fn location(&self, segment: Segment, offset: u32, unit: u32) -> Location {
-        Location((segment.0 * self.pages_per_segment() + offset) * self.units + unit)
+        Location((segment.0 * self.pages_per_segment() + offset) * self.units() + unit)
     }
 
     /// Segment, offset and unit of a location.
     #[must_use]
     pub const fn split(&self, location: Location) -> (Segment, u32, u32) {
-        let page = location.0 / self.units;
+        let page = location.0 / self.units();
         (
             Segment(page / self.pages_per_segment()),
             page % self.pages_per_segment(),
-            location.0 % self.units,
+            location.0 % self.units(),
         )
     }
 

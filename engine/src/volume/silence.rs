@@ -5,6 +5,8 @@ use cuesta_hal::{
     PageAddress, ReadStatus,
 };
 
+use super::shape::WIDE;
+
 /// Operations in a row that a die may leave without an end before it is not asked any more.
 const PATIENCE: u8 = 3;
 /// Dies of which is known what they do; silence of any other is an error.
@@ -106,7 +108,7 @@ impl<N: Nand> Attended<N> {
     /// What is known of a die; `None` where its silence is an error.
     fn watched(&self, die: Die) -> Option<Watched> {
         let at = usize::from(die.0);
-        if self.strict || self.nand.geometry().dies < 2 {
+        if !WIDE || self.strict || self.nand.geometry().dies < 2 {
             return None;
         }
         let pair = *self.watched.get(at / 2)?;
@@ -127,7 +129,7 @@ impl<N: Nand> Attended<N> {
             self.watched(die)
                 .is_some_and(|die| die.silences >= PATIENCE)
         };
-        silent(die) && !(0..self.nand.geometry().dies).all(|die| silent(Die(die)))
+        WIDE && silent(die) && !(0..self.nand.geometry().dies).all(|die| silent(Die(die)))
     }
 
     /// Notes what was started on a die, or tells what starting it has failed with.

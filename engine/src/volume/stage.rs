@@ -1,9 +1,12 @@
 //! Stages: pages of a stream that are being filled in memory, where a page holds several sectors or a stripe several pages of them.
 
+use core::ops::{Deref, DerefMut};
+
 use cuesta_hal::{Buffer, Die, Nand};
 
 use super::error::Error;
 use super::flight::{Origin, Unit, Units};
+use super::shape::WIDE;
 use super::stream::LEVELING;
 use super::write::Source;
 use super::Volume;
@@ -28,10 +31,36 @@ pub struct Stage {
     pub(super) failed: bool,
 }
 
+/// The stages of a volume; none where each page is programmed as soon as a sector is there for it.
+#[derive(Debug)]
+pub(super) struct Stages<'m>(pub &'m mut [Stage]);
+
+impl Deref for Stages<'_> {
+    type Target = [Stage];
+
+    fn deref(&self) -> &[Stage] {
+        if WIDE {
+            self.0
+        } else {
+            &[]
+        }
+    }
+}
+
+impl DerefMut for Stages<'_> {
+    fn deref_mut(&mut self) -> &mut [Stage] {
+        if WIDE {
+            self.0
+        } else {
+            &mut []
+        }
+    }
+}
+
 impl<N: Nand> Volume<'_, N> {
     /// Staging pages of each stream.
     pub(super) fn stage_depth(&self) -> usize {
-        usize::from(self.parameters.parity).max(1)
+        usize::from(self.parameters.parity()).max(1)
     }
 
     /// The number of a stream's first staging page.
@@ -164,7 +193,7 @@ impl<N: Nand> Volume<'_, N> {
         let stage = &mut self.stages[at];
         stage.push = false;
         let units = core::mem::take(&mut stage.units);
-        self.stats.padding += self.shape.units - units.len() as u32;
+        self.stats.padding += self.shape.units() - units.len() as u32;
         self.program_units(stream, die, units)
     }
 

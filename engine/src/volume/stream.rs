@@ -3,6 +3,8 @@
 //! In memory every stream has a number: first the classes of the first level, then wear leveling and the journal, then the classes of the other levels. On
 //! flash a stream is a class (8 for wear leveling, 9 for the journal) and a level.
 
+use super::shape::WIDE;
+
 /// Data classes at most.
 pub const CLASSES_MAX: usize = 8;
 
@@ -13,7 +15,7 @@ pub const JOURNAL: u8 = LEVELING + 1;
 /// The first stream of the second level.
 const OTHERS: u8 = JOURNAL + 1;
 /// Streams that all levels but the first have together, at most.
-const OTHERS_MAX: u8 = 15;
+const OTHERS_MAX: u8 = if WIDE { 15 } else { 0 };
 /// Streams at most.
 pub const STREAMS_MAX: usize = (OTHERS + OTHERS_MAX) as usize;
 
@@ -44,25 +46,33 @@ impl Streams {
         }
     }
 
+    const fn other(&self) -> u8 {
+        if WIDE {
+            self.other
+        } else {
+            0
+        }
+    }
+
     /// How many numbers there are, unused ones included.
     #[must_use]
     pub const fn count(&self) -> usize {
-        OTHERS as usize + (self.levels as usize - 1) * self.other as usize
+        OTHERS as usize + (self.levels as usize - 1) * self.other() as usize
     }
 
     /// How many streams of sector data there are, wear leveling included.
     #[must_use]
     pub const fn of_data(&self) -> u32 {
-        self.first as u32 + (self.levels as u32 - 1) * self.other as u32 + 1
+        self.first as u32 + (self.levels as u32 - 1) * self.other() as u32 + 1
     }
 
     /// Classes of a level.
     #[must_use]
     pub const fn classes(&self, level: u8) -> u8 {
-        if level == 0 {
+        if level == 0 || !WIDE {
             self.first
         } else {
-            self.other
+            self.other()
         }
     }
 
@@ -70,7 +80,7 @@ impl Streams {
     pub fn of_level(&self, level: u8) -> core::ops::Range<u8> {
         let start = match level {
             0 => 0,
-            level => OTHERS + (level - 1) * self.other,
+            level => OTHERS + (level - 1) * self.other(),
         };
         start..start + self.classes(level)
     }
@@ -79,7 +89,7 @@ impl Streams {
     #[must_use]
     pub const fn level(&self, stream: u8) -> u8 {
         match stream.checked_sub(OTHERS) {
-            Some(beyond) if self.other > 0 => 1 + beyond / self.other,
+            Some(beyond) if self.other() > 0 => 1 + beyond / self.other(),
             _ => 0,
         }
     }
@@ -88,7 +98,7 @@ impl Streams {
     #[must_use]
     pub const fn class(&self, stream: u8) -> u8 {
         match stream.checked_sub(OTHERS) {
-            Some(beyond) if self.other > 0 => beyond % self.other,
+            Some(beyond) if self.other() > 0 => beyond % self.other(),
             _ => stream,
         }
     }
@@ -111,22 +121,22 @@ impl Streams {
         if level == 0 {
             class
         } else {
-            (class as u16 * self.other as u16 / self.first as u16) as u8
+            (class as u16 * self.other() as u16 / self.first as u16) as u8
         }
     }
 
     /// The first class of the first level for which a class of a level stands.
     #[must_use]
     pub const fn unscaled(&self, level: u8, class: u8) -> u8 {
-        if level == 0 || self.other == 0 {
+        if level == 0 || self.other() == 0 {
             class
         } else {
-            (class as u16 * self.first as u16).div_ceil(self.other as u16) as u8
+            (class as u16 * self.first as u16).div_ceil(self.other() as u16) as u8
         }
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "wide"))]
 mod tests {
     use super::*;
 

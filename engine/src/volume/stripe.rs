@@ -3,9 +3,12 @@
 use heapless::Vec;
 
 use super::level::{COPIES_MAX, PARITY_MAX};
+use super::shape::WIDE;
 
 /// Pages of a stripe at most.
-const PAGES_MAX: usize = PARITY_MAX as usize + 1;
+const PAGES_MAX: usize = if WIDE { PARITY_MAX as usize + 1 } else { 1 };
+/// Copies at most that wait for the program of another page.
+const WAITING_MAX: usize = if WIDE { COPIES_MAX as usize - 1 } else { 0 };
 
 /// Offsets of the pages of a stripe, in the order of their programs.
 pub(super) type Offsets = Vec<u32, PAGES_MAX>;
@@ -21,7 +24,7 @@ pub struct Stripe {
     /// The page in flight, or the last one that was, on the die of the first page.
     own: u32,
     /// Pages to be programmed on that die behind it.
-    waiting: [Option<u32>; COPIES_MAX as usize - 1],
+    waiting: [Option<u32>; WAITING_MAX],
     /// Pages in flight on other dies.
     elsewhere: u8,
     own_settled: bool,
@@ -48,7 +51,7 @@ impl Stripe {
         Self {
             first,
             own: first,
-            waiting: [None; COPIES_MAX as usize - 1],
+            waiting: [None; WAITING_MAX],
             elsewhere: 0,
             own_settled: false,
             failed: None,

@@ -3,8 +3,7 @@
 use cuesta_hal::{Buffer, Die, Nand};
 
 use super::address::{Location, MapIndex, Sector, Segment};
-use super::error::{reload_failed, Error};
-use super::flight::Flight;
+use super::error::Error;
 use super::index::Lookup;
 use super::io;
 use super::job::Job;
@@ -118,13 +117,13 @@ impl<N: Nand> Volume<'_, N> {
 
     /// True when valid counts are exact: always, but between an unclean end and the recovery that counts anew.
     fn counts_are_exact(&self) -> bool {
-        self.session != Session::Mounted { clean: false }
+        !matches!(self.session, Session::Mounted { clean: false })
     }
 
     /// A map page that the last cut may have touched is read once, and kept in its frame; what was read is what counts. One that has
     /// decayed was never written.
     fn settle_suspect_map(&mut self) -> Result<(), Error> {
-        if self.session != (Session::Mounted { clean: false }) {
+        if !matches!(self.session, Session::Mounted { clean: false }) {
             return Ok(());
         }
         for _ in 0..self.void.capacity() {
@@ -138,7 +137,7 @@ impl<N: Nand> Volume<'_, N> {
             match decayed {
                 Some(page) => self
                     .load_without(Decayed::Page(page))
-                    .map_err(|error| self.fail(reload_failed(error)))?,
+                    .map_err(|error| self.fail(error.into()))?,
                 None => break,
             }
         }
@@ -169,7 +168,7 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn check_idle(&mut self) -> Result<(), Error> {
         self.finish_look();
         self.check_alive()?;
-        let busy = self.dies.iter().any(|die| die.flight != Flight::None);
+        let busy = self.is_in_flight();
         if busy || matches!(self.job, Job::Retry { .. }) {
             return Err(Error::Nand(cuesta_hal::NandErrorKind::Busy));
         }
@@ -294,7 +293,7 @@ impl<N: Nand> Volume<'_, N> {
         };
         let mut found = 0;
         for offset in 0..self.shape.pages_per_segment() {
-            for unit in 0..self.shape.units {
+            for unit in 0..self.shape.units() {
                 // Looking a sector up may use the buffer.
                 let location = self.shape.location(segment, offset, unit);
                 if let Some(header) = self.verify_header(segment, offset, unit)? {

@@ -102,7 +102,7 @@ impl<N: Nand> Volume<'_, N> {
     /// A page of a segment could not be read at once, though it could in the end: its segment is to be emptied soon.
     pub(super) fn ails(&mut self, location: Location) {
         let segment = self.shape.segment(location);
-        if self.session != Session::Active {
+        if !matches!(self.session, Session::Active) {
             return;
         }
         for stream in 0..self.appends.len() {

@@ -161,7 +161,7 @@ impl<N: Nand> Volume<'_, N> {
             Session::ReadOnly => Err(nb::Error::Other(Error::ReadOnly)),
             Session::Failed(error) => Err(nb::Error::Other(error)),
             Session::Mounted { .. } => {
-                if self.dies.iter().any(|die| die.flight != Flight::None) {
+                if self.is_in_flight() {
                     self.patrol_waits();
                     return Err(nb::Error::WouldBlock);
                 }
@@ -220,7 +220,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// True when nothing is in flight on the die and nobody needs what is in its buffer.
     pub(super) fn die_free(&self, die: Die) -> bool {
-        self.dies[usize::from(die.0)].flight == Flight::None
+        !self.dies[usize::from(die.0)].flight.is_some()
             && !self.groom.holds_buffer(die)
             && !self.job.holds_buffer(die)
     }

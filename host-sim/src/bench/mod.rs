@@ -330,7 +330,7 @@ fn report(workload: Workload, options: &Options, rig: &Rig, figures: &Figures) -
         latencies,
         ..
     } = figures;
-    let units = u64::from(rig.shape.units);
+    let units = u64::from(rig.shape.units());
     // Where pages hold several sectors, data pages are divided by what is in their slots.
     let data_pages = u64::from(stats.data_pages);
     let slots = (data_pages * units).max(1);
@@ -343,7 +343,7 @@ fn report(workload: Workload, options: &Options, rig: &Rig, figures: &Figures) -
     let wear = rig.nand.wear();
     let measured = !figures.mount;
     let writes = measured && figures.writes > 0;
-    let bound = WriteBound::of(rig.shape.units);
+    let bound = WriteBound::of(rig.shape.units());
     Report {
         workload: workload.name(),
         chip: options.chip.name,

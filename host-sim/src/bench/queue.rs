@@ -169,7 +169,7 @@ pub fn run_queue(
     let busy: u64 = read.die_busy_ns.iter().sum();
     let die_busy = busy as f64 / (read.now_ns as f64 * f64::from(geometry.dies));
     let die_busy_bound = theory::queue_busy(geometry.dies, depth, 1);
-    let units = f64::from(rig.shape.units);
+    let units = f64::from(rig.shape.units());
     Ok(QueueReport {
         workload: "queue",
         chip: options.chip.name,

@@ -135,7 +135,7 @@ impl<'d, 'r, N: Nand> Driver<'d, 'r, N> {
 
     /// Levels are taken in turn.
     fn level(&self, version: Version) -> LevelIndex {
-        let levels = self.volume.info().parameters.levels;
+        let levels = self.volume.info().parameters.levels();
         LevelIndex((version % u64::from(levels)) as u8)
     }
 

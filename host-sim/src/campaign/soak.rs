@@ -219,7 +219,7 @@ fn session(rig: &mut Rig, model: &mut Model, random: &mut SplitMix64, diary: &mu
     disk.volume_mut().time_passed();
     let capacity = disk.volume().capacity();
     let mut data = vec![0; disk.volume().sector_bytes()];
-    let levels = u64::from(disk.volume().info().parameters.levels);
+    let levels = u64::from(disk.volume().info().parameters.levels());
     let count = 1 + random.below(u64::from(capacity) * 2);
     for _ in 0..count {
         let hot = random.chance(3, 4);

@@ -6,10 +6,7 @@ use crate::codec::gf::{roots_of_quadratic, Field};
 /// Solves for one error, then for two. `odd` are the syndromes S1, S3, S5, …; the answer explains all of them.
 ///
 /// `None` if there is no such answer: then there are more errors than two.
-pub(super) fn solve<F: Field, const T: usize>(
-    odd: &[u16; T],
-    degrees: &mut Degrees<T>,
-) -> Option<()> {
+pub(super) fn solve<F: Field, const T: usize>(odd: &[u16], degrees: &mut Degrees<T>) -> Option<()> {
     let (&s1, higher) = odd.split_first()?;
     let &s3 = higher.first()?;
     if s1 == 0 {

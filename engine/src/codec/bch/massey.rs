@@ -23,17 +23,18 @@ impl<const T: usize> Locator<T> {
 
 /// Berlekamp–Massey without inversions, for a binary code: the polynomial that vanishes at the locators of all errors.
 ///
-/// `odd` are the syndromes S1, S3, S5, …. In a binary code every second discrepancy is 0, so that a round does two
-/// steps of the general algorithm. `None` if no set of at most `T` errors has these syndromes.
-pub(super) fn locator<F: Field, const T: usize>(odd: &[u16; T]) -> Option<Locator<T>> {
-    // reversed[2T - j] is Sj, with S2j = Sj²: the last first, as a discrepancy takes them.
+/// `odd` are the syndromes S1, S3, S5, …, as many as errors are repaired, at most `T`. In a binary code every second discrepancy is 0, so that a round does two
+/// steps of the general algorithm. `None` if no set of so many errors has these syndromes.
+pub(super) fn locator<F: Field, const T: usize>(odd: &[u16]) -> Option<Locator<T>> {
+    let most = odd.len();
+    // reversed[2 most - j] is Sj, with S2j = Sj²: the last first, as a discrepancy takes them.
     let mut reversed: Elements<T> = [[0; 2]; T];
-    let reversed = reversed.as_flattened_mut();
+    let reversed = reversed.as_flattened_mut().get_mut(..2 * most)?;
     for (j, &syndrome) in odd.iter().enumerate() {
-        reversed[2 * T - 1 - 2 * j] = syndrome;
+        reversed[2 * most - 1 - 2 * j] = syndrome;
     }
-    for j in 1..=T {
-        reversed[2 * T - 2 * j] = F::square(reversed[2 * T - j]);
+    for j in 1..=most {
+        reversed[2 * most - 2 * j] = F::square(reversed[2 * most - j]);
     }
 
     F::prepare(reversed);
@@ -46,10 +47,10 @@ pub(super) fn locator<F: Field, const T: usize>(odd: &[u16; T]) -> Option<Locato
     let mut previous_discrepancy = 1;
     let mut shift = 1;
     let mut errors = 0;
-    for round in 0..T {
+    for round in 0..most {
         let discrepancy = F::dot_prepared(
             &locator.as_flattened()[..=errors],
-            &reversed[2 * T - 1 - 2 * round..],
+            &reversed[2 * most - 1 - 2 * round..],
         );
         if discrepancy == 0 {
             shift += 2;
@@ -71,7 +72,7 @@ pub(super) fn locator<F: Field, const T: usize>(odd: &[u16; T]) -> Option<Locato
         if errors <= round {
             previous_length = errors + 1;
             errors = 2 * round + 1 - errors;
-            if errors > T {
+            if errors > most {
                 return None;
             }
             previous = current;

@@ -13,7 +13,7 @@
 //! # Cost
 //!
 //! Encoding is a division, done by a [`Divider`]: [`Slicing`] by 8 through 16 KiB of constants for [`Bch4`] as it
-//! comes, bytewise through 2 KiB with the feature `small-tables`; any other can be named in the type. The clean path
+//! comes, bytewise through 2 KiB with the feature `small-tables`, and by halves of a byte from [`Bch16`] on; any other can be named in the type. The clean path
 //! of decoding encodes what was read and compares. When that differs, the difference alone gives the syndromes (its
 //! bits, not those of the data). One and two errors are solved in closed form. More go through Berlekamp–Massey
 //! without inversions; up to four roots are solved for, more are first split by Berlekamp's trace algorithm, which
@@ -38,12 +38,14 @@ mod tests;
 
 use core::marker::PhantomData;
 
-use super::code::{Code, CodeError, Corrections};
+use super::code::{Code, CodeError, Corrections, STRENGTH_MAX};
 use super::gf::Field;
 #[cfg(feature = "small-tables")]
 use super::gf::{CompactGf13 as Field13, CompactGf14 as Field14};
 #[cfg(not(feature = "small-tables"))]
 use super::gf::{Gf13 as Field13, Gf14 as Field14};
+#[cfg(feature = "small-tables")]
+use super::remainder::Nibble;
 use super::remainder::{Divider, Generator, OddRoots, Remainder, Slicing};
 pub use syndrome::Syndromes;
 
@@ -58,18 +60,25 @@ pub type DefaultDivider = Slicing<
     },
 >;
 
+/// The divider of codes that name none and that few parts ask for: the same, but half a byte at a time with the feature `small-tables`.
+#[cfg(feature = "small-tables")]
+pub type RareDivider = Nibble;
+/// The divider of codes that name none and that few parts ask for: the same, but half a byte at a time with the feature `small-tables`.
+#[cfg(not(feature = "small-tables"))]
+pub type RareDivider = DefaultDivider;
+
 /// Four bits, m = 13, 512 bytes: 7 bytes of parity.
 pub type Bch4<D = DefaultDivider, F = Field13> = Bch<F, 4, 1, 7, D>;
 /// Eight bits, m = 13, 512 bytes: 13 bytes of parity. Its tables take twice the room of those of [`Bch4`].
 pub type Bch8<D = DefaultDivider, F = Field13> = Bch<F, 8, 2, 13, D>;
 /// Sixteen bits, m = 13, 512 bytes: 26 bytes of parity. Its tables take four times the room of those of [`Bch4`].
-pub type Bch16<D = DefaultDivider, F = Field13> = Bch<F, 16, 4, 26, D>;
+pub type Bch16<D = RareDivider, F = Field13> = Bch<F, 16, 4, 26, D>;
 /// Twenty-four bits, m = 13, 512 bytes: 39 bytes of parity. Its tables take five times the room of those of [`Bch4`].
-pub type Bch24<D = DefaultDivider, F = Field13> = Bch<F, 24, 5, 39, D>;
+pub type Bch24<D = RareDivider, F = Field13> = Bch<F, 24, 5, 39, D>;
 /// Forty bits, m = 14, 1 KiB: 70 bytes of parity. Its tables take nine times the room of those of [`Bch4`].
-pub type Bch40<D = DefaultDivider, F = Field14> = Bch<F, 40, 9, 70, D>;
+pub type Bch40<D = RareDivider, F = Field14> = Bch<F, 40, 9, 70, D>;
 /// Sixty-four bits, m = 14, 1 KiB: 112 bytes of parity. Its tables take fourteen times the room of those of [`Bch4`].
-pub type Bch64<D = DefaultDivider, F = Field14> = Bch<F, 64, 14, 112, D>;
+pub type Bch64<D = RareDivider, F = Field14> = Bch<F, 64, 14, 112, D>;
 
 /// The code over the field `F` that repairs `T` bits, its divisions done by `D`. Its remainders fill `WORDS` words and
 /// its parity `PARITY` bytes: use one of the aliases.
@@ -84,6 +93,12 @@ impl<F, const T: usize, const WORDS: usize, const PARITY: usize>
 {
     /// The code with the divider of the crate's features.
     pub const PORTABLE: Self = Self::with(Slicing);
+}
+
+#[cfg(feature = "small-tables")]
+impl<F, const T: usize, const WORDS: usize, const PARITY: usize> Bch<F, T, WORDS, PARITY, Nibble> {
+    /// The code with the divider of the crate's features.
+    pub const PORTABLE: Self = Self::with(Nibble);
 }
 
 impl<F, const T: usize, const WORDS: usize, const PARITY: usize, D> Bch<F, T, WORDS, PARITY, D> {
@@ -160,13 +175,7 @@ where
         }
         // At most the order of the field: the data was found short enough.
         let bits = (8 * data.len() + Self::PARITY_BITS) as u32;
-        let degrees = Self::locate(&difference, bits).ok_or(CodeError::Uncorrectable)?;
-        let mut corrections = Corrections::none();
-        for &degree in degrees.as_slice() {
-            corrections
-                .push((bits - 1 - degree) as u16)
-                .ok_or(CodeError::Uncorrectable)?;
-        }
+        let corrections = Self::locate(&difference, bits).ok_or(CodeError::Uncorrectable)?;
         corrections.apply(data, parity);
         parity[PARITY - 1] |= Self::PADDING;
         Ok(corrections)
@@ -189,16 +198,15 @@ where
 
     /// Finds the at most `T` wrong bits that explain `difference`, all of a degree below `bits`.
     #[inline(never)]
-    fn locate(difference: &Remainder<WORDS>, bits: u32) -> Option<Degrees<T>> {
+    fn locate(difference: &Remainder<WORDS>, bits: u32) -> Option<Corrections> {
         let mut odd = [0u16; T];
         <OddRoots<F, T> as Syndromes<T>>::add(difference, &mut odd);
-        let mut degrees = Degrees::none(bits);
-        if few::solve::<F, T>(&odd, &mut degrees).is_none() {
-            degrees = Degrees::none(bits);
-            let mut locator = massey::locator::<F, T>(&odd)?;
-            trace::roots::<F, T>(locator.as_mut_slice(), &mut degrees)?;
+        // Where each product is a loop, codes share what they can: little time is lost, and much room won.
+        match T {
+            5..=24 if !F::HAS_TABLES => find::<F, 24>(&odd, bits),
+            25.. if !F::HAS_TABLES => find::<F, STRENGTH_MAX>(&odd, bits),
+            _ => find::<F, T>(&odd, bits),
         }
-        Some(degrees)
     }
 }
 
@@ -259,6 +267,21 @@ where
         let parity = parity.try_into().map_err(|_| CodeError::Length)?;
         self.repair(data, parity)
     }
+}
+
+/// Finds the wrong bits, at most as many as there are syndromes, in a codeword of so many `bits`. There is room for `T` of them.
+fn find<F: Field, const T: usize>(odd: &[u16], bits: u32) -> Option<Corrections> {
+    let mut degrees = Degrees::<T>::none(bits);
+    if few::solve::<F, T>(odd, &mut degrees).is_none() {
+        degrees = Degrees::none(bits);
+        let mut locator = massey::locator::<F, T>(odd)?;
+        trace::roots::<F, T>(locator.as_mut_slice(), &mut degrees)?;
+    }
+    let mut corrections = Corrections::none();
+    for &degree in degrees.as_slice() {
+        corrections.push((bits - 1 - degree) as u16)?;
+    }
+    Some(corrections)
 }
 
 /// Wrong bits of a codeword, each by the power of x that it is the coefficient of.

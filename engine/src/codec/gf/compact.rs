@@ -15,6 +15,7 @@ macro_rules! compact {
         impl Field for $field {
             const M: u32 = $m;
             const POLY: u32 = $poly;
+            const HAS_TABLES: bool = false;
 
             fn exp(power: u32) -> u16 {
                 let power = power % Self::ORDER;

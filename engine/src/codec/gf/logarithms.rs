@@ -153,6 +153,7 @@ macro_rules! tabulated {
         impl Field for $field {
             const M: u32 = $m;
             const POLY: u32 = $poly;
+            const HAS_TABLES: bool = true;
 
             #[inline]
             fn exp(power: u32) -> u16 {

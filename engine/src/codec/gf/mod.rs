@@ -22,6 +22,8 @@ pub trait Field: Copy + Send + Sync + 'static {
     const M: u32;
     /// The primitive polynomial, leading term included.
     const POLY: u32;
+    /// Whether products are looked up.
+    const HAS_TABLES: bool;
     /// The number of elements other than 0, which is the order of α.
     const ORDER: u32 = (1 << Self::M) - 1;
     /// The images of 1, x, x², … under a linear map that sends c to a root y of y² + y = c, wherever there is one.

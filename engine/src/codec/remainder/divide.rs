@@ -8,7 +8,7 @@ use super::{shifted, sum, Divider, Generator, NibbleRows, Remainder, SliceRows};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bitwise;
 
-/// Half a byte a step, through a table of 128 bytes for each word of the remainder.
+/// A byte a step in two halves, each through a table of 128 bytes for each word of the remainder.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Nibble;
 
@@ -29,12 +29,11 @@ impl<G: Generator<WORDS>, const WORDS: usize> Divider<G, WORDS> for Bitwise {
 
 impl<G: NibbleRows<WORDS>, const WORDS: usize> Divider<G, WORDS> for Nibble {
     fn feed(&self, remainder: &mut Remainder<WORDS>, data: &[u8]) {
-        let rows = G::rows();
+        let [upper, lower] = G::rows();
         for &byte in data {
-            for nibble in [byte >> 4, byte & 15] {
-                let top = (remainder[0] >> 60) as u8 ^ nibble;
-                *remainder = sum(shifted(*remainder, 4), &rows[usize::from(top & 15)]);
-            }
+            let top = (remainder[0] >> 56) as u8 ^ byte;
+            let (upper, lower) = (&upper[usize::from(top >> 4)], &lower[usize::from(top & 15)]);
+            *remainder = sum(sum(shifted(*remainder, 8), upper), lower);
         }
     }
 }

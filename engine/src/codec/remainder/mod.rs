@@ -23,7 +23,7 @@ mod tests;
 
 pub use divide::{Bitwise, Nibble, Slicing};
 pub use generator::{EvenRoots, Generator, OddRoots};
-pub use tables::{NibbleRows, Rows, SliceRows};
+pub use tables::{HalfRows, NibbleRows, Rows, SliceRows};
 
 /// A remainder, the coefficient of its highest power in the highest bit of the first word.
 ///

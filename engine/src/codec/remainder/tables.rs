@@ -1,6 +1,6 @@
 //! The tables of the dividers, each in a `static` of its own: what is not used is not linked.
 
-use super::generator::remainder_of;
+use super::generator::{remainder_of, step};
 use super::{shifted, sum, EvenRoots, Generator, OddRoots, Remainder};
 use crate::codec::gf::{CompactGf13, CompactGf14, Gf13, Gf14};
 
@@ -41,10 +41,13 @@ const fn place(slice: usize, byte: usize) -> (usize, usize) {
     }
 }
 
-/// A generator with a table for half a byte a step.
+/// The rows of the two halves of a byte, the upper one first.
+pub type HalfRows<const WORDS: usize> = [[Remainder<WORDS>; 16]; 2];
+
+/// A generator with a table for each half of a byte.
 pub trait NibbleRows<const WORDS: usize>: Generator<WORDS> {
-    /// The remainder of the four bits `!n` at `n`.
-    fn rows() -> &'static [Remainder<WORDS>; 16];
+    /// The remainder of the four bits `!n` at `n`: of the upper half, which four zero bits follow, and of the lower one.
+    fn rows() -> &'static HalfRows<WORDS>;
 }
 
 const fn slice_rows<const WORDS: usize, const SLICES: usize>(
@@ -76,11 +79,19 @@ const fn slice_rows<const WORDS: usize, const SLICES: usize>(
     rows
 }
 
-const fn nibble_rows<const WORDS: usize>(generator: &Remainder<WORDS>) -> [Remainder<WORDS>; 16] {
-    let mut rows = [[0u64; WORDS]; 16];
+const fn nibble_rows<const WORDS: usize>(generator: &Remainder<WORDS>) -> HalfRows<WORDS> {
+    let mut rows = [[[0u64; WORDS]; 16]; 2];
     let mut nibble = 0;
     while nibble < 16 {
-        rows[nibble] = remainder_of(generator, nibble as u8, 4);
+        let lower = remainder_of(generator, nibble as u8, 4);
+        let mut upper = lower;
+        let mut zero = 0;
+        while zero < 4 {
+            upper = step(upper, generator);
+            zero += 1;
+        }
+        rows[0][nibble] = upper;
+        rows[1][nibble] = lower;
         nibble += 1;
     }
     rows
@@ -103,8 +114,8 @@ macro_rules! tabled {
         slices!($generator, $words, 1 4 8 16);
 
         impl NibbleRows<$words> for $generator {
-            fn rows() -> &'static [Remainder<$words>; 16] {
-                static ROWS: [Remainder<$words>; 16] =
+            fn rows() -> &'static HalfRows<$words> {
+                static ROWS: HalfRows<$words> =
                     nibble_rows(&<$generator as Generator<$words>>::FRACTION);
                 &ROWS
             }
@@ -121,7 +132,7 @@ macro_rules! tabled {
         }
 
         impl NibbleRows<$words> for $compact {
-            fn rows() -> &'static [Remainder<$words>; 16] {
+            fn rows() -> &'static HalfRows<$words> {
                 <$generator as NibbleRows<$words>>::rows()
             }
         }

@@ -7,7 +7,7 @@ use crate::codec::{Header, HeaderState};
 use crate::volume::address::Location;
 use crate::volume::anchor::{anchor_place, Head, OPENING};
 use crate::volume::anchor_scan::{self, Anchors, Start};
-use crate::volume::error::MountError;
+use crate::volume::error::LoadError;
 use crate::volume::parameters::{HEAD_BYTES, RINGS_MAX};
 use crate::volume::ring::{ring_die, NO_PLACE, RINGS_LEAST};
 use crate::volume::segment_table::State;
@@ -20,7 +20,7 @@ impl<N: Nand> Volume<'_, N> {
     pub(in crate::volume) fn load_checkpoint(
         &mut self,
         anchors: &Anchors,
-    ) -> Result<Head, MountError> {
+    ) -> Result<Head, LoadError> {
         self.take_rings(anchors);
         let mut tried = None;
         for start in &anchors.starts {
@@ -48,7 +48,7 @@ impl<N: Nand> Volume<'_, N> {
             self.void_from = self.void_since(anchors, start.sequence)?;
             return Ok(head);
         }
-        Err(MountError::Damaged)
+        Err(LoadError::Damaged)
     }
 
     /// Takes over the rings that a head names. What its places hold is not known yet.
@@ -95,7 +95,7 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Rings that the volume was made with.
     fn rings_expected(&self) -> usize {
-        self.parameters.rings(self.shape.dies).into()
+        self.parameters.rings(self.shape.dies()).into()
     }
 
     /// True when nothing can be read of a ring that is in use.
@@ -110,7 +110,7 @@ impl<N: Nand> Volume<'_, N> {
         &mut self,
         anchors: &Anchors,
         sequence: u32,
-    ) -> Result<Option<Head>, MountError> {
+    ) -> Result<Option<Head>, LoadError> {
         let mut head = None;
         for id in 0..self.quota.checkpoint_pages {
             let Some(page) = self.find_anchor(anchors, sequence, id)? else {
@@ -129,7 +129,7 @@ impl<N: Nand> Volume<'_, N> {
         anchors: &Anchors,
         sequence: u32,
         id: u32,
-    ) -> Result<Option<PageAddress>, MountError> {
+    ) -> Result<Option<PageAddress>, LoadError> {
         let layout = self.shape.layout;
         for start in &anchors.starts {
             let page = match self.anchor_address(start, id) {
@@ -146,7 +146,7 @@ impl<N: Nand> Volume<'_, N> {
     /// True when so many copies of a checkpoint are known to be finished that one of them is left when all rings in use but two are lost: all but one of those that
     /// can be read. Of the copies written with it the last one may be what the cut has hit, the others were finished before that was begun; one that a later session has
     /// made was finished if there is something behind it.
-    fn is_settled(&mut self, anchors: &Anchors, sequence: u32) -> Result<bool, MountError> {
+    fn is_settled(&mut self, anchors: &Anchors, sequence: u32) -> Result<bool, LoadError> {
         let rings = self.rings.iter().zip(&anchors.opened);
         let there = rings
             .filter(|(ring, opened)| ring.in_use() && opened.is_some())
@@ -175,7 +175,7 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// The header of the last page of a copy of a checkpoint, if it is there. Pages are programmed in order.
-    fn last_anchor(&mut self, start: &Start) -> Result<Option<Header>, MountError> {
+    fn last_anchor(&mut self, start: &Start) -> Result<Option<Header>, LoadError> {
         let id = self.quota.checkpoint_pages - 1;
         let layout = self.shape.layout;
         let Some(page) = self.anchor_address(start, id) else {
@@ -184,7 +184,7 @@ impl<N: Nand> Volume<'_, N> {
         if !anchor_scan::read_anchor(&mut self.nand, &layout, page, id, Some(start.sequence))? {
             return Ok(None);
         }
-        let place = anchor_place(self.nand.geometry(), page, self.shape.units);
+        let place = anchor_place(self.nand.geometry(), page, self.shape.units());
         let buffer = self.nand.buffer(page.die(), Buffer::First);
         Ok(match layout.read_header(buffer, 0, place) {
             HeaderState::Valid(header) => Some(header),
@@ -197,7 +197,7 @@ impl<N: Nand> Volume<'_, N> {
         &mut self,
         anchors: &Anchors,
         sequence: u32,
-    ) -> Result<u64, MountError> {
+    ) -> Result<u64, LoadError> {
         let layout = self.shape.layout;
         let bytes = layout.page_bytes() as usize;
         let mut since = u64::MAX;
@@ -274,7 +274,7 @@ impl<N: Nand> Volume<'_, N> {
             }
         }
         for segment in self.segments.iter() {
-            if self.segments.level(segment) >= self.parameters.levels {
+            if self.segments.level(segment) >= self.parameters.levels() {
                 self.segments.set_level(segment, 0);
             }
             let valid = self.segments.valid(segment);

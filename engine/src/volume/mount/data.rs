@@ -8,7 +8,7 @@ use super::{erases_told, insert_delta};
 use crate::codec::header::FLAG_BATCH;
 use crate::codec::{Header, HeaderState, Kind, PageError};
 use crate::volume::address::{MapIndex, Sector, Segment};
-use crate::volume::error::MountError;
+use crate::volume::error::LoadError;
 use crate::volume::parameters::UNITS_MAX;
 use crate::volume::segment_table::State;
 use crate::volume::stream::{JOURNAL, STREAMS_MAX};
@@ -78,7 +78,7 @@ impl<N: Nand> Volume<'_, N> {
         &mut self,
         replayed: &Replayed,
         covers: &Covers,
-    ) -> Result<bool, MountError> {
+    ) -> Result<bool, LoadError> {
         let record_time = replayed.record_time;
         let mut cursors: Vec<Cursor, CURSORS_MAX> = Vec::new();
         let unsettled = core::mem::replace(&mut self.unsettled, false);
@@ -131,7 +131,7 @@ impl<N: Nand> Volume<'_, N> {
             let behind = self.behind(cursor.first, &cursor.header);
             let next = self.cursor(cursor.segment, behind, cursor.header.time, 0)?;
             // Behind a page of the same block it was finished; the last one may be torn.
-            if next.is_none() || self.shape.width > 1 {
+            if next.is_none() || self.shape.width() > 1 {
                 self.check_data(&mut cursor, &starts)?;
             }
             self.take_data(&cursor, covers)?;
@@ -156,7 +156,7 @@ impl<N: Nand> Volume<'_, N> {
         }
         let followed = |(die, time): (Die, u64)| self.dies[usize::from(die.0)].suspect_time > time;
         if replayed.torn.is_some_and(followed) {
-            return Err(MountError::Damaged);
+            return Err(LoadError::Damaged);
         }
         Ok(found)
     }
@@ -168,11 +168,11 @@ impl<N: Nand> Volume<'_, N> {
         offset: u32,
         after: u64,
         mut missed: u32,
-    ) -> Result<Option<Cursor>, MountError> {
+    ) -> Result<Option<Cursor>, LoadError> {
         let layout = self.shape.layout;
         for offset in offset..self.shape.pages_per_segment() {
             // A torn page on one die does not hide the pages of the others; one page beyond is looked at as well.
-            if missed > self.shape.width {
+            if missed > self.shape.width() {
                 break;
             }
             let page = self.shape.page(segment, offset);
@@ -188,7 +188,7 @@ impl<N: Nand> Volume<'_, N> {
                     let place = self.shape.location(segment, first, 0);
                     let buffer = self.nand.buffer(page.die(), Buffer::First);
                     let mut units = Vec::new();
-                    for unit in 0..self.shape.units {
+                    for unit in 0..self.shape.units() {
                         let header = match layout.read_header(buffer, unit, place.0 + unit) {
                             HeaderState::Valid(header) => Some(header),
                             HeaderState::Erased | HeaderState::Bad => None,
@@ -207,7 +207,7 @@ impl<N: Nand> Volume<'_, N> {
                     }));
                 }
                 // The block has not been erased since.
-                Ok((_, header)) if self.shape.width == 1 && header.time <= after => break,
+                Ok((_, header)) if self.shape.width() == 1 && header.time <= after => break,
                 state if !self.in_bad_block(segment, offset) => {
                     self.unsettled |= state == Err(HeaderState::Bad);
                     missed += 1;
@@ -224,7 +224,7 @@ impl<N: Nand> Volume<'_, N> {
         &mut self,
         cursor: &mut Cursor,
         starts: &[(Segment, u32)],
-    ) -> Result<(), MountError> {
+    ) -> Result<(), LoadError> {
         let page = self.shape.page(cursor.segment, cursor.offset);
         let mut units = Vec::new();
         let read = self.read_page_until(page, |volume| {
@@ -238,7 +238,7 @@ impl<N: Nand> Volume<'_, N> {
             }
             readable.then_some(())
         });
-        let readable = read.map_err(MountError::Nand)?.is_some();
+        let readable = read?.is_some();
         cursor.intact = readable;
         if readable || !self.is_followed(page.die(), cursor.header.time, starts)? {
             self.unsettled |= !readable;
@@ -255,7 +255,7 @@ impl<N: Nand> Volume<'_, N> {
         die: Die,
         time: u64,
         starts: &[(Segment, u32)],
-    ) -> Result<bool, MountError> {
+    ) -> Result<bool, LoadError> {
         if self.dies[usize::from(die.0)].suspect_time > time {
             return Ok(true);
         }
@@ -274,7 +274,7 @@ impl<N: Nand> Volume<'_, N> {
         Ok(false)
     }
 
-    fn take_data(&mut self, cursor: &Cursor, covers: &Covers) -> Result<(), MountError> {
+    fn take_data(&mut self, cursor: &Cursor, covers: &Covers) -> Result<(), LoadError> {
         let shape = self.shape;
         let mut readable = false;
         for (unit, header) in cursor.units.iter().enumerate() {
@@ -315,7 +315,7 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// Removes deltas that say what their map page says: pages behind the last record page that a later map page covers.
-    fn drop_redundant(&mut self) -> Result<(), MountError> {
+    fn drop_redundant(&mut self) -> Result<(), LoadError> {
         for map in 0..self.shape.map_pages {
             let map = MapIndex(map);
             let entry = self.directory[map.0 as usize];
@@ -328,7 +328,7 @@ impl<N: Nand> Volume<'_, N> {
                     .decode_journal_page(page.die(), entry.location, Kind::Map, map.0)
                     .then_some(())
             });
-            if decoded.map_err(MountError::Nand)?.is_none() {
+            if decoded?.is_none() {
                 continue;
             }
             let (first, end) = self.shape.map_range(map);

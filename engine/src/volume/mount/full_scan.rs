@@ -3,7 +3,7 @@
 //! For a volume that has lost all its anchors. Every record page says where replaying starts, and carries a check of the directory: the state
 //! found is exact, or the mount fails.
 
-use cuesta_hal::{Buffer, Geometry, Nand};
+use cuesta_hal::{Buffer, Geometry, Nand, NandErrorKind};
 use heapless::Vec;
 
 use super::erases_told;
@@ -14,7 +14,7 @@ use crate::codec::{Header, HeaderState, Kind, PageLayout};
 use crate::volume::address::Segment;
 use crate::volume::anchor::Head;
 use crate::volume::anchor_scan::Anchors;
-use crate::volume::error::MountError;
+use crate::volume::error::LoadError;
 use crate::volume::journal::Identity;
 use crate::volume::level::COPIES_MAX;
 use crate::volume::parameters::{
@@ -29,7 +29,7 @@ use crate::volume::{io, Session, Volume};
 /// Finds a record page, which says what a volume without anchors was made with.
 pub(in crate::volume) fn find_parameters<N: Nand>(
     nand: &mut N,
-) -> Result<Option<Parameters>, MountError> {
+) -> Result<Option<Parameters>, NandErrorKind> {
     let geometry = *nand.geometry();
     let Ok(layout) = PageLayout::new(&geometry, default_sector_bytes(&geometry)) else {
         return Ok(None);
@@ -71,22 +71,22 @@ fn identity_in<N: Nand>(
     geometry: &Geometry,
     shape: &Shape,
     segment: Segment,
-) -> Result<Option<(u64, Parameters)>, MountError> {
+) -> Result<Option<(u64, Parameters)>, NandErrorKind> {
     let layout = shape.layout;
     for offset in 0..shape.pages_per_segment() {
         let page = shape.page(segment, offset);
         let place = shape.location(segment, offset, 0);
-        io::read(nand, page, layout.header_columns()).map_err(MountError::Nand)?;
+        io::read(nand, page, layout.header_columns())?;
         let header = match layout.read_header(nand.buffer(page.die(), Buffer::First), 0, place.0) {
             HeaderState::Valid(header) if header.stream == JOURNAL => header,
             // One unreadable page, or a row of bad blocks, may come first.
-            _ if offset <= shape.width => continue,
+            _ if offset <= shape.width() => continue,
             _ => return Ok(None),
         };
         if header.kind != Kind::Record {
             continue;
         }
-        io::read(nand, page, layout.page_columns()).map_err(MountError::Nand)?;
+        io::read(nand, page, layout.page_columns())?;
         let seed = Seed {
             volume: 0,
             place: place.0,
@@ -110,7 +110,7 @@ fn identity_in<N: Nand>(
             copies,
             parity,
         };
-        let fits = u32::from(identity.width) == shape.width
+        let fits = u32::from(identity.width) == shape.width()
             && parameters.are_possible()
             && Quota::new(geometry, &parameters).is_ok_and(|quota| parameters.fit(&quota));
         if fits {
@@ -125,8 +125,8 @@ impl<N: Nand> Volume<'_, N> {
     ///
     /// The newest record page says where replaying starts. A first replay finds the last record page that counts; what map pages there were
     /// then is the directory, and the check in that page tells whether none of them is missing. The second replay is the one of any mount.
-    pub(super) fn load_by_scan(&mut self, anchors: &Anchors) -> Result<(), MountError> {
-        let identity = self.newest_record()?.ok_or(MountError::Damaged)?;
+    pub(super) fn load_by_scan(&mut self, anchors: &Anchors) -> Result<(), LoadError> {
+        let identity = self.newest_record()?.ok_or(LoadError::Damaged)?;
         let mut head = Head::lost(self.nand.geometry(), self.parameters);
         head.from = identity.from;
         self.prepare(anchors, &identity, u64::MAX)?;
@@ -136,7 +136,7 @@ impl<N: Nand> Volume<'_, N> {
         let mut covers = Covers::new();
         let replayed = self.replay_journal(&head, &mut covers)?;
         if !replayed.exact {
-            return Err(MountError::Damaged);
+            return Err(LoadError::Damaged);
         }
         self.scan_data(&replayed, &covers)?;
         self.scanned = true;
@@ -155,9 +155,9 @@ impl<N: Nand> Volume<'_, N> {
         anchors: &Anchors,
         identity: &Identity,
         until: u64,
-    ) -> Result<bool, MountError> {
+    ) -> Result<bool, LoadError> {
         let geometry = *self.nand.geometry();
-        self.find_bad_blocks(&geometry).map_err(MountError::Nand)?;
+        self.find_bad_blocks(&geometry)?;
         self.void_from = self.void_since(anchors, identity.sequence)?;
         self.checkpoint.from = identity.from;
         self.checkpoint.sequence = anchors
@@ -170,7 +170,7 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// What the newest record page says about the volume.
-    fn newest_record(&mut self) -> Result<Option<Identity>, MountError> {
+    fn newest_record(&mut self) -> Result<Option<Identity>, LoadError> {
         self.void_from = u64::MAX;
         let mut newest: Option<(u64, Identity)> = None;
         for segment in self.segments.iter() {
@@ -210,7 +210,7 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// What each segment holds, and the newest map page of each range before log time `until`.
-    fn classify_segments(&mut self, until: u64) -> Result<(), MountError> {
+    fn classify_segments(&mut self, until: u64) -> Result<(), LoadError> {
         self.wear_base = u32::MAX;
         for segment in self.segments.iter() {
             if let Some((_, header)) = self.first_header(segment)? {
@@ -258,10 +258,10 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// The first page of a segment that holds something of a log, looking no further than past one torn page on each die.
-    fn first_header(&mut self, segment: Segment) -> Result<Option<(u32, Header)>, MountError> {
+    fn first_header(&mut self, segment: Segment) -> Result<Option<(u32, Header)>, LoadError> {
         let mut missed = 0;
         for offset in 0..self.shape.pages_per_segment() {
-            if missed > self.shape.width {
+            if missed > self.shape.width() {
                 break;
             }
             if let Some((_, header)) = self.log_header(segment, offset)? {
@@ -277,7 +277,7 @@ impl<N: Nand> Volume<'_, N> {
         &mut self,
         segment: Segment,
         offset: u32,
-    ) -> Result<Option<(u32, Header)>, MountError> {
+    ) -> Result<Option<(u32, Header)>, LoadError> {
         if self.is_void(segment, offset) {
             return Ok(None);
         }
@@ -288,12 +288,7 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// Takes the map pages of a journal segment into the directory, where they are newer than what it names.
-    fn take_map_pages(
-        &mut self,
-        segment: Segment,
-        from: u32,
-        until: u64,
-    ) -> Result<(), MountError> {
+    fn take_map_pages(&mut self, segment: Segment, from: u32, until: u64) -> Result<(), LoadError> {
         for at in from..self.shape.pages_per_segment() {
             let Some((offset, header)) = self.log_header(segment, at)? else {
                 continue;

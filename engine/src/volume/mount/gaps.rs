@@ -10,7 +10,7 @@ use cuesta_hal::{Buffer, Die, Nand};
 use crate::codec::{HeaderState, Kind};
 use crate::volume::address::Segment;
 use crate::volume::anchor::Position;
-use crate::volume::error::MountError;
+use crate::volume::error::LoadError;
 use crate::volume::stream::JOURNAL;
 use crate::volume::{io, Volume};
 
@@ -48,7 +48,7 @@ impl<N: Nand> Volume<'_, N> {
         segment: Segment,
         offsets: Range<u32>,
         gaps: &mut Gaps,
-    ) -> Result<(), MountError> {
+    ) -> Result<(), LoadError> {
         for offset in offsets {
             let place = self.shape.location(segment, offset, 0);
             let is_known_map = self.directory.iter().any(|entry| entry.location == place);
@@ -67,7 +67,7 @@ impl<N: Nand> Volume<'_, N> {
                 }
                 // A block whose erase has failed when the segment was opened has none; which blocks are bad stands further on.
                 None if self.is_journal_block(segment, offset, gaps.since)? => {
-                    return Err(MountError::Damaged);
+                    return Err(LoadError::Damaged);
                 }
                 None => {}
             }
@@ -80,11 +80,11 @@ impl<N: Nand> Volume<'_, N> {
         &mut self,
         segment: Segment,
         offset: u32,
-    ) -> Result<Option<Die>, MountError> {
+    ) -> Result<Option<Die>, LoadError> {
         match self.rebuild_journal_page(segment, offset) {
             Ok(Some(true)) => {}
             Ok(_) => return Ok(None),
-            Err(_) => return Err(MountError::Damaged),
+            Err(_) => return Err(LoadError::Damaged),
         }
         let frame = 0;
         let bytes = self.shape.layout.page_bytes() as usize;
@@ -95,11 +95,11 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// True when the page behind the last one that was found was programmed, though nothing can have torn it: the volume was ended cleanly.
-    pub(super) fn is_cut_short(&mut self, end: &Position, gaps: &Gaps) -> Result<bool, MountError> {
+    pub(super) fn is_cut_short(&mut self, end: &Position, gaps: &Gaps) -> Result<bool, LoadError> {
         let Some(next) = self.usable_from(end.segment, end.offset + 1) else {
             return Ok(false);
         };
-        if self.parameters.copies > 1 || self.is_void(end.segment, next) {
+        if self.parameters.copies() > 1 || self.is_void(end.segment, next) {
             return Ok(false);
         }
         Ok(self.owner_at(end.segment, next)? == Err(HeaderState::Bad)
@@ -108,10 +108,9 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// True when so many bits of a page are 0 that no erased one could have them.
-    fn is_written(&mut self, segment: Segment, offset: u32) -> Result<bool, MountError> {
+    fn is_written(&mut self, segment: Segment, offset: u32) -> Result<bool, LoadError> {
         let page = self.shape.page(segment, offset);
-        io::read(&mut self.nand, page, self.shape.layout.page_columns())
-            .map_err(MountError::Nand)?;
+        io::read(&mut self.nand, page, self.shape.layout.page_columns())?;
         let bytes = self.shape.layout.page_bytes() as usize;
         let main = &self.nand.buffer(page.die(), Buffer::First)[..bytes];
         let zeros: u32 = main.iter().map(|byte| byte.count_zeros()).sum();
@@ -124,9 +123,9 @@ impl<N: Nand> Volume<'_, N> {
         segment: Segment,
         offset: u32,
         since: u64,
-    ) -> Result<bool, MountError> {
-        let width = self.shape.width as usize;
-        for at in (offset % self.shape.width..self.shape.pages_per_segment()).step_by(width) {
+    ) -> Result<bool, LoadError> {
+        let width = self.shape.width() as usize;
+        for at in (offset % self.shape.width()..self.shape.pages_per_segment()).step_by(width) {
             if let Ok((_, header)) = self.owner_at(segment, at)? {
                 if header.stream == JOURNAL && header.time >= since {
                     return Ok(true);

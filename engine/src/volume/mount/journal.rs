@@ -10,7 +10,7 @@ use crate::volume::address::{MapIndex, Sector, Segment};
 use crate::volume::anchor::{Head, Position};
 use crate::volume::anchor_scan;
 use crate::volume::append_point::AppendPoint;
-use crate::volume::error::MountError;
+use crate::volume::error::LoadError;
 use crate::volume::journal::{Identity, Record};
 use crate::volume::segment_table::State;
 use crate::volume::stream::JOURNAL;
@@ -60,7 +60,7 @@ impl<N: Nand> Volume<'_, N> {
         segment: Segment,
         offset: u32,
         header: &Header,
-    ) -> Result<Option<Die>, MountError> {
+    ) -> Result<Option<Die>, LoadError> {
         let place = self.shape.location(segment, offset, 0);
         for at in offset..self.behind(offset, header) {
             if self.is_void(segment, at) {
@@ -72,7 +72,7 @@ impl<N: Nand> Volume<'_, N> {
                     .decode_journal_page(page.die(), place, header.kind, header.id)
                     .then_some(page.die())
             });
-            if let Some(die) = decoded.map_err(MountError::Nand)? {
+            if let Some(die) = decoded? {
                 return Ok(Some(die));
             }
         }
@@ -85,7 +85,7 @@ impl<N: Nand> Volume<'_, N> {
         segment: Segment,
         offset: u32,
         after: u64,
-    ) -> Result<Slot, MountError> {
+    ) -> Result<Slot, LoadError> {
         let mut slot = Slot::Empty;
         let end = (offset + self.reach_max()).min(self.shape.pages_per_segment());
         for at in offset..end {
@@ -120,7 +120,7 @@ impl<N: Nand> Volume<'_, N> {
         segment: Segment,
         behind: u32,
         after: u64,
-    ) -> Result<Option<Found>, MountError> {
+    ) -> Result<Option<Found>, LoadError> {
         // Pages that cannot be read do not end the journal in this segment, nor do the dies that stripes survive: more that are erased do, and a failed program ends it
         // too.
         let mut missed = 0;
@@ -137,7 +137,7 @@ impl<N: Nand> Volume<'_, N> {
                 Slot::Unreadable => {}
                 Slot::Empty => missed += u32::from(!self.in_bad_block(segment, offset)),
             }
-            if missed > u32::from(self.parameters.copies) {
+            if missed > u32::from(self.parameters.copies()) {
                 break;
             }
         }
@@ -148,7 +148,7 @@ impl<N: Nand> Volume<'_, N> {
                 continue;
             }
             // Blocks whose erase has failed when it was opened may come first: that they are bad stands behind.
-            for at in 0..self.shape.width {
+            for at in 0..self.shape.width() {
                 if self.is_void(candidate, at) {
                     continue;
                 }
@@ -178,16 +178,16 @@ impl<N: Nand> Volume<'_, N> {
         &mut self,
         head: &Head,
         covers: &mut Covers,
-    ) -> Result<Replayed, MountError> {
+    ) -> Result<Replayed, LoadError> {
         let from = head.from;
         if from.segment.0 >= self.shape.segments || from.offset >= self.shape.pages_per_segment() {
-            return Err(MountError::Damaged);
+            return Err(LoadError::Damaged);
         }
         self.journal_sequence = from.sequence;
         self.next_record = from.record;
         self.enter_journal(from.segment, from.sequence, None);
         let Slot::Page(at, header) = self.journal_header(from.segment, from.offset, 0)? else {
-            return Err(MountError::Damaged);
+            return Err(LoadError::Damaged);
         };
         let mut replayed = Replayed {
             record_time: 0,
@@ -236,10 +236,10 @@ impl<N: Nand> Volume<'_, N> {
             match header.kind {
                 Kind::Record if !good && finished => {
                     let made = self.make_record(segment, offset)?;
-                    let die = made.ok_or(MountError::Damaged)?;
+                    let die = made.ok_or(LoadError::Damaged)?;
                     good = self.replay_record(die, &page, &mut replayed, covers)?;
                     if !good {
-                        return Err(MountError::Damaged);
+                        return Err(LoadError::Damaged);
                     }
                 }
                 Kind::Record => {}
@@ -271,7 +271,7 @@ impl<N: Nand> Volume<'_, N> {
             found = next;
         }
         if gaps.untimed || (head.clean && self.is_cut_short(&end, &gaps)?) {
-            return Err(MountError::Damaged);
+            return Err(LoadError::Damaged);
         }
         let next = self.usable_from(end.segment, end.offset + 1);
         self.appends[usize::from(JOURNAL)] = next.map(|next| AppendPoint {
@@ -288,7 +288,7 @@ impl<N: Nand> Volume<'_, N> {
         found: &Found,
         replayed: &mut Replayed,
         covers: &mut Covers,
-    ) -> Result<bool, MountError> {
+    ) -> Result<bool, LoadError> {
         let exact = self.directory_checks(die);
         if !self.take_record(die)? {
             return Ok(false);
@@ -319,7 +319,7 @@ impl<N: Nand> Volume<'_, N> {
 
     fn set_stream(&mut self, segment: Segment, class: u8, level: u8) {
         self.segments.set_class(segment, class);
-        let level = if level < self.parameters.levels {
+        let level = if level < self.parameters.levels() {
             level
         } else {
             0
@@ -372,7 +372,7 @@ impl<N: Nand> Volume<'_, N> {
     }
 
     /// Takes the record page in the buffer of a die; false when it is none of this volume.
-    pub(super) fn take_record(&mut self, die: Die) -> Result<bool, MountError> {
+    pub(super) fn take_record(&mut self, die: Die) -> Result<bool, LoadError> {
         let shape = self.shape;
         let bytes = shape.layout.page_bytes() as usize;
         let payload = &self.nand.buffer(die, Buffer::First)[..bytes];
@@ -385,7 +385,7 @@ impl<N: Nand> Volume<'_, N> {
         // One that was programmed anew bears the number of the page whose program had failed.
         let next = record.identity.number.wrapping_add(1);
         if next != self.next_record && record.identity.number != self.next_record {
-            return Err(MountError::Damaged);
+            return Err(LoadError::Damaged);
         }
         self.next_record = next;
         self.host_writes = record.host_writes;

@@ -15,7 +15,7 @@ use super::anchor_scan::{self, Anchors};
 use super::append_point::AppendPoint;
 use super::checkpoint::Checkpoint;
 use super::delta::{Delta, DeltaTable};
-use super::error::MountError;
+use super::error::{LoadError, MountError};
 use super::flight::DieState;
 use super::level::LevelTable;
 use super::map_page::{DirectoryEntry, Frames};
@@ -28,7 +28,7 @@ use super::ring::Ring;
 use super::segment_table::{SegmentTable, State};
 use super::shape::Shape;
 use super::silence::Attended;
-use super::stage::Stage;
+use super::stage::{Stage, Stages};
 use super::stream::JOURNAL;
 use super::{Budget, Pending, Session, Volume};
 use crate::codec::{Header, HeaderState, Kind};
@@ -71,20 +71,36 @@ impl<'m, N: Nand> Volume<'m, N> {
         let mut nand = Attended::new(nand);
         let anchors = locate(&mut nand)?;
         let parameters = anchors.head.parameters;
-        if parameters.copies == 1 {
-            nand.be_strict().map_err(MountError::Nand)?;
+        if parameters.copies() == 1 {
+            nand.be_strict()?;
         }
         let mut volume = Self::assemble(nand, memory, parameters)?;
-        volume.load(&anchors)?;
-        Ok(volume)
+        match volume.load(&anchors) {
+            Ok(()) => Ok(volume),
+            Err(error) => Err(volume.not_loaded(error)),
+        }
+    }
+
+    /// What a mount says when the state cannot be read.
+    fn not_loaded(&self, error: LoadError) -> MountError {
+        match error {
+            LoadError::Damaged => MountError::Damaged,
+            LoadError::HalfFormatted => MountError::HalfFormatted,
+            LoadError::Deltas => MountError::Memory {
+                what: "the delta table (entries; the volume was last used with a larger one)",
+                found: self.deltas.limit(),
+                needed: self.deltas.limit() + 1,
+            },
+            LoadError::Nand(kind) => MountError::Nand(kind),
+        }
     }
 
     /// Reads the state of the volume into its memory: from the newest checkpoint, or from the journal alone where there is none.
-    fn load(&mut self, anchors: &Anchors) -> Result<(), MountError> {
+    fn load(&mut self, anchors: &Anchors) -> Result<(), LoadError> {
         let head = match self.load_checkpoint(anchors) {
-            Err(MountError::Damaged) => {
+            Err(LoadError::Damaged) => {
                 if anchor_scan::half_formatted(&mut self.nand)? {
-                    return Err(MountError::HalfFormatted);
+                    return Err(LoadError::HalfFormatted);
                 }
                 self.forget();
                 return self.load_by_scan(anchors);
@@ -101,9 +117,9 @@ impl<'m, N: Nand> Volume<'m, N> {
     }
 
     /// Reads the state of the volume again, as if what has decayed had never been written.
-    pub(super) fn load_without(&mut self, decayed: Decayed) -> Result<(), MountError> {
+    pub(super) fn load_without(&mut self, decayed: Decayed) -> Result<(), LoadError> {
         if let Decayed::Page(page) = decayed {
-            self.void.push(page).map_err(|_| MountError::Damaged)?;
+            self.void.push(page).map_err(|_| LoadError::Damaged)?;
         }
         let anchors = locate(&mut self.nand)?;
         self.forget();
@@ -157,7 +173,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         let mut segments = SegmentTable::new(
             &mut memory.segments[..least.segment_bytes],
             shape.slots_per_segment(),
-            parameters.levels,
+            parameters.levels(),
         );
         segments.clear();
         let appends = &mut memory.appends[..least.append_points];
@@ -191,7 +207,7 @@ impl<'m, N: Nand> Volume<'m, N> {
             ),
             slots: memory.slots,
             dies,
-            stages,
+            stages: Stages(stages),
             stage_pages: memory.stage_pages,
             sum: &mut memory.sum[..least.sum_bytes],
             bad_blocks,
@@ -240,7 +256,7 @@ impl<'m, N: Nand> Volume<'m, N> {
 
     /// Counts, and decides what of the state can be trusted.
     fn conclude(&mut self, clean: bool) {
-        for ring in 0..self.parameters.rings(self.shape.dies) {
+        for ring in 0..self.parameters.rings(self.shape.dies()) {
             let mut index = 0;
             while let Some(block) = self.ring_block(ring, index) {
                 index += 1;
@@ -332,8 +348,8 @@ impl<'m, N: Nand> Volume<'m, N> {
         &mut self,
         segment: Segment,
         offset: u32,
-    ) -> Result<Result<(u32, Header), HeaderState>, MountError> {
-        self.read_headers(segment, offset).map_err(MountError::Nand)
+    ) -> Result<Result<(u32, Header), HeaderState>, LoadError> {
+        Ok(self.read_headers(segment, offset)?)
     }
 
     /// True when the page lies in a block that is known to be bad: what was written before it failed counts all the same.
@@ -383,7 +399,7 @@ fn insert_delta(
     sector: Sector,
     location: Location,
     journaled: bool,
-) -> Result<(), MountError> {
+) -> Result<(), LoadError> {
     let delta = Delta {
         sector,
         location,
@@ -397,10 +413,6 @@ fn insert_delta(
             }
             Ok(())
         }
-        Err(_) => Err(MountError::Memory {
-            what: "the delta table (entries; the volume was last used with a larger one)",
-            found: deltas.limit(),
-            needed: deltas.limit() + 1,
-        }),
+        Err(_) => Err(LoadError::Deltas),
     }
 }

@@ -7,7 +7,7 @@ use super::data::Cursor;
 use crate::codec::{Header, HeaderState, HeaderSum, Kind};
 use crate::volume::address::Segment;
 use crate::volume::data_parity::{bit_of, summed, time_of};
-use crate::volume::error::MountError;
+use crate::volume::error::LoadError;
 use crate::volume::parameters::UNITS_MAX;
 use crate::volume::{io, Volume};
 
@@ -16,7 +16,7 @@ type Headers = Vec<Header, UNITS_MAX>;
 
 impl<N: Nand> Volume<'_, N> {
     /// The one page of a stripe that could not be read, if the cursor is at the parity page of the stripe: what its units hold follows from the others.
-    pub(super) fn made_by_parity(&mut self, cursor: &Cursor) -> Result<Option<Cursor>, MountError> {
+    pub(super) fn made_by_parity(&mut self, cursor: &Cursor) -> Result<Option<Cursor>, LoadError> {
         let header = cursor.header;
         if header.kind != Kind::Parity || !cursor.was_read() {
             return Ok(None);
@@ -48,7 +48,7 @@ impl<N: Nand> Volume<'_, N> {
             time: time_of(offset, parity, &header),
             ..header
         };
-        let units = (0..self.shape.units)
+        let units = (0..self.shape.units())
             .map(|unit| sum.left(unit, &common))
             .collect();
         Ok(Some(Cursor::made(segment, offset, common, units)))
@@ -60,13 +60,13 @@ impl<N: Nand> Volume<'_, N> {
         segment: Segment,
         offset: u32,
         time: u64,
-    ) -> Result<Option<Headers>, MountError> {
+    ) -> Result<Option<Headers>, LoadError> {
         let layout = self.shape.layout;
         let page = self.shape.page(segment, offset);
-        io::read(&mut self.nand, page, layout.header_columns()).map_err(MountError::Nand)?;
+        io::read(&mut self.nand, page, layout.header_columns())?;
         let buffer = self.nand.buffer(page.die(), Buffer::First);
         let place = self.shape.location(segment, offset, 0);
-        let headers: Headers = (0..self.shape.units)
+        let headers: Headers = (0..self.shape.units())
             .map_while(
                 |unit| match layout.read_header(buffer, unit, place.0 + unit) {
                     HeaderState::Valid(header)

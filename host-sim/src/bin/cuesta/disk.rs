@@ -89,7 +89,7 @@ pub fn failed(path: &Path, error: Error) -> Failure {
 
 /// The level of a volume that has this name.
 pub fn level_named<N: Nand>(volume: &Volume<'_, N>, name: &str) -> Result<LevelIndex, Failure> {
-    let levels = (0..volume.info().parameters.levels)
+    let levels = (0..volume.info().parameters.levels())
         .map(LevelIndex)
         .filter_map(|index| Some((index, volume.level(index)?)));
     let mut names = Vec::new();

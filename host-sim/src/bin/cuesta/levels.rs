@@ -56,7 +56,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         .filter_map(|index| volume.segment_info(index))
         .filter(|segment| segment.holds_data())
         .collect();
-    let levels = (0..info.parameters.levels).map(LevelIndex).map(|index| {
+    let levels = (0..info.parameters.levels()).map(LevelIndex).map(|index| {
         let own = segments.iter().filter(|segment| segment.level == index);
         let (count, sectors) = own.fold((0u32, 0u32), |(count, sectors), segment| {
             (count + 1, sectors + segment.valid)

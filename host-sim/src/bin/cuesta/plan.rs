@@ -102,7 +102,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             "metadata_repaired_in_bytes": metadata.codeword_bytes(),
             "levels": pages.iter().map(|page| page.json(&quota)).collect::<Vec<_>>(),
             "segments": shape.segments,
-            "segment_blocks": parameters.width,
+            "segment_blocks": parameters.width(),
             "classes": parameters.classes,
             "map_pages": shape.map_pages,
             "anchor_blocks": anchor_blocks,
@@ -158,7 +158,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             "segments",
             format!(
                 "{} of {} block(s), {} classes of lifetime",
-                shape.segments, parameters.width, parameters.classes
+                shape.segments, parameters.width(), parameters.classes
             ),
         ),
         (
@@ -185,7 +185,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             format!(
                 "{} segments, {}, a checkpoint after {}",
                 quota.journal_segments,
-                match parameters.copies {
+                match parameters.copies() {
                     1 => format!("a parity page in every {} pages", quota.journal_group),
                     copies => format!("{copies} copies of every page"),
                 },

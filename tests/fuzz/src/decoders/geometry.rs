@@ -158,7 +158,7 @@ fn follows(geometry: &Geometry, parameters: &Parameters, levels: &[Level]) {
     let quota = Quota::new(geometry, parameters).expect("chosen parameters");
     assert!(parameters.capacity > 0 && parameters.capacity <= quota.capacity_max);
     let shape = Shape::new(geometry, parameters).expect("chosen parameters");
-    assert!(u64::from(shape.slots()) <= geometry.pages() * u64::from(shape.units));
+    assert!(u64::from(shape.slots()) <= geometry.pages() * u64::from(shape.units()));
     assert!(u64::from(quota.capacity_max) <= u64::from(shape.slots()));
     for level in levels {
         assert!(level.redundancy.is_possible());
@@ -168,7 +168,7 @@ fn follows(geometry: &Geometry, parameters: &Parameters, levels: &[Level]) {
     }
     for segment in [0, shape.segments - 1] {
         for offset in [0, shape.pages_per_segment() - 1] {
-            let at = shape.location(Segment(segment), offset, shape.units - 1);
+            let at = shape.location(Segment(segment), offset, shape.units() - 1);
             assert_eq!(shape.split(at).0, Segment(segment));
             assert!(geometry.has_page(shape.page(Segment(segment), offset)));
             assert_eq!(shape.from_code(shape.to_code(at)), at);

@@ -205,7 +205,7 @@ fn number(image: &Image, input: &mut Input<'_>) -> u32 {
         4 => shape.slots(),
         5 => shape.capacity,
         6 => shape.pages_per_segment(),
-        7 => u32::from(shape.dies) * shape.blocks_per_die,
+        7 => u32::from(shape.dies()) * shape.blocks_per_die,
         8 => 1 << (input.u8() % 32),
         9 => u32::from(input.u8()),
         10 => u32::from(input.u16()),

@@ -218,7 +218,7 @@ impl<'v> Visit<'v> {
     }
 
     fn options(version: Version, parameters: &Parameters) -> WriteOptions {
-        LevelIndex((version % u64::from(parameters.levels)) as u8).into()
+        LevelIndex((version % u64::from(parameters.levels())) as u8).into()
     }
 
     fn write(&mut self, sector: u32) {

@@ -211,12 +211,12 @@ impl Image {
             let number = block_number(&self.rig.nand, page.block);
             return Some(Seed {
                 volume: 0,
-                place: (number * shape.rows + u32::from(page.page.0)) * shape.units,
+                place: (number * shape.rows + u32::from(page.page.0)) * shape.units(),
             });
         }
         let segment = shape.segment_of(page.block);
-        let column = (0..shape.width).find(|&column| shape.block(segment, column) == page.block)?;
-        let offset = (u32::from(page.page.0) * shape.width + column).checked_sub(before)?;
+        let column = (0..shape.width()).find(|&column| shape.block(segment, column) == page.block)?;
+        let offset = (u32::from(page.page.0) * shape.width() + column).checked_sub(before)?;
         let volume = match kind {
             Kind::Record => 0,
             _ => self.rig.parameters.volume_id,
@@ -232,7 +232,7 @@ impl Image {
         let raw = self.rig.nand.true_bytes(address);
         let seeds = [Kind::Anchor, Kind::Record, Kind::Data]
             .into_iter()
-            .flat_map(|kind| (0..self.shape.width).map(move |before| (kind, before)))
+            .flat_map(|kind| (0..self.shape.width()).map(move |before| (kind, before)))
             .filter_map(|(kind, before)| self.seed(kind, address, before));
         seeds.into_iter().find_map(|seed| {
             let headers = self.decode(&mut raw.clone(), seed)?;
@@ -262,7 +262,7 @@ impl Image {
     fn before(&self, page: &Page) -> u32 {
         let own = self.seed(page.header.kind, page.address, 0);
         own.map_or(0, |own| {
-            own.place.saturating_sub(page.seed.place) / self.shape.units
+            own.place.saturating_sub(page.seed.place) / self.shape.units()
         })
     }
 
@@ -272,7 +272,7 @@ impl Image {
             return None;
         };
         let of_level = |_| Some(self.layout(&first));
-        let headers: Vec<Header> = (0..self.shape.units)
+        let headers: Vec<Header> = (0..self.shape.units())
             .map_while(|unit| {
                 let decoded = layout.decode_unit_with(bytes, unit, seed.of_unit(unit), of_level);
                 decoded.ok().map(|(header, _)| header)
@@ -304,5 +304,5 @@ pub fn is_of_data(header: &Header) -> bool {
 }
 
 fn rig_levels(disk: &cuesta_sim::campaign::rig::RigDisk<'_>) -> u8 {
-    disk.volume().info().parameters.levels
+    disk.volume().info().parameters.levels()
 }

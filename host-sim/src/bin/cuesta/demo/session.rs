@@ -187,7 +187,7 @@ impl<'d> Session<'d> {
         }
         self.flush()?;
         let counters = self.disk.volume().nand().counters().since(&before);
-        let units = f64::from(self.disk.volume().shape().units);
+        let units = f64::from(self.disk.volume().shape().units());
         self.report.write_amplification = counters.programs as f64 * units / all as f64;
         self.report.write_mb_s =
             (all * self.data.len() as u64) as f64 * 1000.0 / counters.now_ns as f64;
