@@ -97,7 +97,8 @@ fn differs(ecc: Ecc, codes: CodesFn) -> bool {
     }) || given.strength() != own.strength()
 }
 
-#[cfg(all(test, feature = "strong-codes"))]
+#[cfg(test)]
+#[cfg(feature = "strong-codes")]
 mod tests {
     use super::*;
 

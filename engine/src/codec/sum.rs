@@ -84,7 +84,8 @@ impl HeaderSum {
     }
 }
 
-#[cfg(all(test, feature = "wide"))]
+#[cfg(test)]
+#[cfg(feature = "wide")]
 mod tests {
     use super::super::header::{FLAG_BATCH, FLAG_RELOCATED};
     use super::super::Kind;

@@ -589,7 +589,8 @@ impl Quota {
     }
 }
 
-#[cfg(all(test, feature = "wide"))]
+#[cfg(test)]
+#[cfg(feature = "wide")]
 mod tests {
     use super::*;
     use crate::codec::Ecc;

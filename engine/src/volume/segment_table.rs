@@ -263,7 +263,8 @@ impl<'m> SegmentTable<'m> {
     }
 }
 
-#[cfg(all(test, feature = "wide"))]
+#[cfg(test)]
+#[cfg(feature = "wide")]
 mod tests {
     use super::*;
 

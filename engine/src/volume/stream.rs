@@ -136,7 +136,8 @@ impl Streams {
     }
 }
 
-#[cfg(all(test, feature = "wide"))]
+#[cfg(test)]
+#[cfg(feature = "wide")]
 mod tests {
     use super::*;
 
