@@ -4,6 +4,8 @@
 //! * A virtual clock ([`Clock`]) counts what dies and channels take; [`Counters`] and [`Wear`] are what benches print.
 //! * A referee writes down every operation that the array forbids ([`Violation`]).
 //! * [`spi_chip`] puts the pins of a serial part on it.
+//! * [`resource`] has sectors in files, and on disks that others serve.
+//! * `agent`, on Linux, is in the path of files.
 //! * [`ImageNand`] is the same part in a file, where it outlives the process.
 //! * [`CutPlan`] cuts the power at any operation or moment and leaves what real cuts leave; [`Moments`] are all that one run has.
 //! * [`AgingModel`] lets bit errors and failures come with wear, time and reads.
@@ -45,6 +47,8 @@
 //! ```
 
 mod access;
+#[cfg(target_os = "linux")]
+pub mod agent;
 mod aging;
 mod arrivals;
 pub mod bench;
@@ -76,6 +80,7 @@ mod prng;
 mod referee;
 pub mod reference;
 mod region;
+pub mod resource;
 mod settle;
 mod shard;
 pub mod spi_chip;

@@ -5,3 +5,6 @@ pub mod full;
 pub mod gate;
 pub mod host;
 pub mod nor_part;
+pub mod program;
+pub mod resource_contract;
+pub mod tools;

@@ -1,5 +1,7 @@
 //! `cuesta`: disks on emulated raw NAND, made, filled, served, measured and cut.
 
+#[cfg(target_os = "linux")]
+mod agent;
 mod arguments;
 mod bench;
 mod budgets;
@@ -69,6 +71,9 @@ enum Command {
     Export(export::Arguments),
     /// Serve the disk to NBD clients, until SIGTERM or SIGINT ends the session cleanly
     Serve(serve::Arguments),
+    /// Mount a directory over, and pass every call through to the files in it, until SIGTERM or SIGINT
+    #[cfg(target_os = "linux")]
+    Agent(agent::Arguments),
     /// Be a serial NAND part for firmware in an emulated microcontroller, over a pair of pipes
     Chip(chip::Arguments),
     /// Measure the engine on an emulated part, in operations and virtual time
@@ -114,6 +119,8 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Export(arguments) => export::run(&arguments, out)?,
         // Its output is for whoever happens to look.
         Command::Serve(arguments) => return serve::run(&arguments, out),
+        #[cfg(target_os = "linux")]
+        Command::Agent(arguments) => return agent::run(&arguments, out),
         Command::Chip(arguments) => chip::run(&arguments)?,
         Command::Bench(arguments) => bench::run(&arguments, out)?,
         Command::Crash(arguments) => crash::run(&arguments, out)?,

@@ -8,15 +8,20 @@ use std::process::{Command, Output, Stdio};
 /// Longest run of a client: one that needs more hangs.
 const CLIENT_SECONDS_MAX: &str = "300";
 /// The tools that tests use, each with the Debian package it is in.
-const PACKAGES: [(&str, &str); 8] = [
+const PACKAGES: [(&str, &str); 13] = [
     ("fio", "fio"),
     ("qemu-io", "qemu-utils"),
+    ("qemu-nbd", "qemu-utils"),
+    ("nbdkit", "nbdkit"),
     ("nbdcopy", "libnbd-bin"),
     ("nbdinfo", "libnbd-bin"),
     ("mke2fs", "e2fsprogs"),
     ("e2fsck", "e2fsprogs"),
     ("debugfs", "e2fsprogs"),
     ("diff", "diffutils"),
+    ("gcc", "gcc"),
+    ("git", "git"),
+    ("python3", "python3"),
 ];
 
 /// Where programs are: some users have no `sbin` in their path.
@@ -47,7 +52,15 @@ pub fn are_missing(test: &str, tools: &[&str]) -> bool {
     if missing.is_empty() {
         return false;
     }
-    let line = format!("NOT RUN: {test}: missing {}", missing.join(", "));
+    left_out(test, &format!("missing {}", missing.join(", ")))
+}
+
+/// Says that a test is left out, and why; true.
+///
+/// # Panics
+/// When `CI` is set: there, none may be.
+pub fn left_out(test: &str, why: &str) -> bool {
+    let line = format!("NOT RUN: {test}: {why}");
     let in_ci = env::var("CI").is_ok_and(|value| !["", "0", "false"].contains(&value.as_str()));
     assert!(!in_ci, "{line}");
     // Past the test harness, which shows what a test printed only if it fails.
