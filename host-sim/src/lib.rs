@@ -49,6 +49,7 @@ mod aging;
 mod arrivals;
 pub mod bench;
 mod bit_flips;
+pub mod cache_memory;
 pub mod campaign;
 mod chips;
 mod clock;

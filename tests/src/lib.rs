@@ -5,3 +5,4 @@ pub mod full;
 pub mod gate;
 pub mod host;
 pub mod nor_part;
+pub mod recorded;

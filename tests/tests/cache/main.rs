@@ -1,0 +1,5 @@
+//! The cache and the execution of requests at persistence levels, through the doors. Names carry the number of the feature that they show.
+
+mod levels;
+mod rig;
+mod writes;
