@@ -265,12 +265,11 @@ impl Desk<'_> {
             let slot = &self.slots[at];
             let page = self.tags.get(slot.tag);
             let set = self.set_of(slot.key.source, slot.level);
-            let first = page.dirty & (1 << slot.unit) == 0;
-            let on_loss = self.level(slot.level).on_loss;
+            let trimmed = page.dirty & (1 << slot.unit) != 0 && self.leaves_nothing(page.level());
             // From here on it counts as ephemeral: the quota must hold for those that come now.
             self.tags
                 .set_units(slot.tag, page.valid, page.dirty, State::Ephemeral);
-            if first && on_loss == OnLoss::Unwritten && set != 0 {
+            if self.leaves_nothing(slot.level) && !trimmed && set != 0 {
                 return self.ask_primaries(at, Work::Trim, set, Phase::LossTrim);
             }
             self.invalidate_clean(at);
@@ -387,6 +386,11 @@ impl Desk<'_> {
 
     // Tags
 
+    /// True when a loss of what is ephemeral at a level leaves nothing.
+    fn leaves_nothing(&self, level: u8) -> bool {
+        self.level(level).on_loss == OnLoss::Unwritten
+    }
+
     /// Makes sure that the request's page has a tag. False when none can be given up for it.
     fn take_tag(&mut self, at: usize) -> bool {
         let slot = self.slots[at];
@@ -463,8 +467,10 @@ impl Desk<'_> {
             _ => State::Dirty,
         };
         self.tags.set_units(slot.tag, valid, dirty, state);
-        // What is newer keeps its level; a page that is clean takes the one it was last used at.
-        if newer || (dirty == 0 && slot.kind == Kind::Write) {
+        // A page takes the level at which it was last written, but for one that promises what was not done for its other units.
+        let others = page.dirty & !bit != 0;
+        let promises = self.leaves_nothing(slot.level) && !self.leaves_nothing(page.level());
+        if (newer && !(others && promises)) || (dirty == 0 && slot.kind == Kind::Write) {
             self.tags.set_level(slot.tag, slot.level);
         }
     }

@@ -138,7 +138,7 @@ pub struct Slot {
     pub(super) brought: bool,
     /// Units of the page that were written to the primary.
     pub(super) cleaned: u8,
-    /// Of a fetch: primaries that may be asked if this one fails.
+    /// Of a fetch: primaries that may be asked if this one fails. Of settling: those that were written to.
     pub(super) others: u8,
     /// Of a trim: it is not only about an overlay.
     pub(super) permanent: bool,

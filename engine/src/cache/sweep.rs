@@ -175,17 +175,21 @@ impl Desk<'_> {
         if let Some(error) = self.slots[at].error {
             return self.end(at, Outcome::Failed(error));
         }
-        let set = self.touched & self.primaries;
+        let set = match self.slots[at].kind {
+            Kind::Flush => self.touched,
+            _ => self.slots[at].others,
+        };
         if set == 0 {
             return self.end(at, Outcome::Flushed);
         }
-        self.touched = 0;
+        self.touched &= !set;
         self.ask_primaries(at, Work::Flush, set, Phase::FlushPrimaries);
     }
 
     fn after_flush(&mut self, at: usize) {
         match self.slots[at].error {
             Some(error) => {
+                // Which of them have done it is not known.
                 self.touched = self.primaries;
                 self.end(at, Outcome::Failed(error));
             }
@@ -202,7 +206,9 @@ impl Desk<'_> {
         let slot = self.slots[at];
         let found = self.tags.get(slot.tag);
         let gone = found.generation != slot.generation || found.state() == State::Free;
-        if gone || found.key() != slot.key {
+        // While it waited, the page may have been cleaned, and have become ephemeral.
+        let concerns = found.state() == State::Dirty || matches!(slot.kind, Kind::Settle(_));
+        if gone || !concerns || found.key() != slot.key {
             self.slots[at].tag = NONE;
             return self.page_done(at);
         }
@@ -247,6 +253,7 @@ impl Desk<'_> {
                 self.clean_failed(at, ResourceError::NoPlace);
             }
             None => {
+                self.slots[at].others |= set;
                 let work = if slot.brought {
                     Work::Write
                 } else {
