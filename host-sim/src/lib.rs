@@ -53,6 +53,7 @@ mod aging;
 mod arrivals;
 pub mod bench;
 mod bit_flips;
+pub mod cache_memory;
 pub mod campaign;
 mod chips;
 mod clock;
