@@ -1,5 +1,7 @@
 //! Cuesta: a log-structured storage engine over raw NAND, without an allocator, without `unsafe`.
 //!
+//! * [`request`] — requests, the sources they belong to, and their levels.
+//! * [`policy`] — rules that give each request a persistence level.
 //! * [`exec`] — serves a request as its persistence level says.
 //! * [`cache`] — which data is in a fast resource, and what of it may be lost.
 //! * [`resource`] — whatever holds sectors, by one interface: RAM, a volume, and what callers bring.
@@ -15,6 +17,8 @@ pub mod cache;
 pub mod codec;
 pub mod door;
 pub mod exec;
+pub mod policy;
+pub mod request;
 pub mod resource;
 pub mod volume;
 

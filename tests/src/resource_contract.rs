@@ -105,6 +105,15 @@ pub fn all(resource: &mut dyn Resource, asks: &[Ask]) -> Vec<End> {
         .collect()
 }
 
+/// Ends without their bytes.
+fn brief(ends: &[End]) -> Vec<String> {
+    let one = |end: &End| match end {
+        End::Read(Some(bytes)) => format!("read {:02x?}", &bytes[..bytes.len().min(4)]),
+        other => format!("{other:?}"),
+    };
+    ends.iter().map(one).collect()
+}
+
 /// Whether a read gave this version of a sector. Version 0 is none.
 pub fn is(end: &End, sector: u32, version: u32) -> bool {
     match end {
@@ -141,7 +150,8 @@ fn what_was_not_written_reads_as_nothing(resource: &mut dyn Resource) {
         ],
     );
     assert!(is(&ends[0], 0, 0) && is(&ends[1], last, 0));
-    assert!(is(&ends[3], last, 1) && is(&ends[5], last, 0));
+    assert!(is(&ends[3], last, 1), "{:?}", brief(&ends));
+    assert!(is(&ends[5], last, 0), "{:?}", brief(&ends));
 }
 
 fn the_same_sector_in_order(resource: &mut dyn Resource) {

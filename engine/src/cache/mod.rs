@@ -33,7 +33,7 @@ pub use counters::{Bypass, Counters, BYPASSES};
 pub use index::PAGES_MAX;
 pub use key::Source;
 pub use mode::{Mode, OnLoss};
-pub use persistence::{Persistence, ResourceSet, RESOURCES_MAX};
+pub use persistence::{LevelNumber, Persistence, ResourceSet, RESOURCES_MAX};
 pub use plan::{CacheMemory, CachePlan, CacheShapeError, Replacement};
 pub use settle::Then;
 pub use slot::Slot;

@@ -57,3 +57,8 @@ pub struct Persistence {
     /// How ephemeral data reads when it is lost.
     pub on_loss: OnLoss,
 }
+
+/// Names one of a policy's levels: its place in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct LevelNumber(pub u8);

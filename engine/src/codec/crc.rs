@@ -43,6 +43,16 @@ pub fn payload_crc(seed: Seed, common: &[u8], own: &[u8], payload: &[u8]) -> u32
     digest.finalize()
 }
 
+/// CRC-32C of bytes in parts.
+#[must_use]
+pub fn bytes_crc(parts: &[&[u8]]) -> u32 {
+    let mut digest = CRC32C.digest();
+    for part in parts {
+        digest.update(part);
+    }
+    digest.finalize()
+}
+
 /// CRC-32C of a sequence of words, little-endian.
 #[must_use]
 pub fn words_crc(words: impl Iterator<Item = u32>) -> u32 {

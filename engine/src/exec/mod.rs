@@ -5,6 +5,6 @@
 mod executor;
 mod refusal;
 
-pub use crate::cache::{Persistence, ResourceSet, RESOURCES_MAX};
+pub use crate::cache::{LevelNumber, Persistence, ResourceSet, RESOURCES_MAX};
 pub use executor::{Context, Executor, Operation, Order};
 pub use refusal::{Advice, ExecError, Refusal};

@@ -4,9 +4,12 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use cuesta::cache::Mode as CacheMode;
+use cuesta::exec::{Context, Persistence};
+use cuesta::policy::{Flags as PolicyFlags, Operation};
 use fuser::{
     AccessFlags, BsdFileFlags, CopyFileRangeFlags, FileAttr, FileHandle, Filesystem, FopenFlags,
     Generation, INodeNo, InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr,
@@ -16,20 +19,29 @@ use fuser::{
 use rustix::fs::{openat, FallocateFlags, Mode, OFlags, SeekFrom};
 use rustix::io::{Errno, Result};
 
+use super::caller;
 use super::handles::{Handles, Open, OpenFile};
 use super::metadata::{self, attributes, told, Owner};
 use super::nodes::{Node, Nodes};
+use super::served::Served;
+use super::serving::{rule_path, Opener, Range, Serving, Verdict};
 
 /// How long the kernel believes names and attributes. Whoever changes the source behind the mount may see the old ones for so long.
 const BELIEF: Duration = Duration::from_secs(1);
+/// What attributes count in.
+const BLOCK_BYTES: u64 = 512;
+/// Linux's numbers.
+const SEEK_DATA: i32 = 3;
+const SEEK_HOLE: i32 = 4;
 /// Bytes of one write of the kernel.
 const WRITE_BYTES_MAX: u32 = 1 << 20;
 
-/// Everything as the source has it.
+/// Everything as the source has it, but for the data of files that the engine serves.
 #[derive(Debug)]
 pub(super) struct Passthrough {
     nodes: Nodes,
     handles: Handles,
+    serving: Option<Serving>,
 }
 
 /// The kernel's number of an error.
@@ -50,13 +62,22 @@ fn source_flags(flags: i32) -> OFlags {
         .difference(OFlags::APPEND | OFlags::DIRECT | OFlags::CREATE | OFlags::EXCL)
 }
 
-fn is_direct(flags: i32) -> bool {
-    OFlags::from_bits_retain(flags.cast_unsigned()).contains(OFlags::DIRECT)
+fn has(flags: i32, flag: OFlags) -> bool {
+    OFlags::from_bits_retain(flags.cast_unsigned()).contains(flag)
+}
+
+/// What is known of a request beside its level.
+fn context_of(open: &OpenFile) -> Context {
+    Context {
+        direct: open.direct,
+        ..Context::default()
+    }
 }
 
 impl Passthrough {
-    pub fn new(source: &Path) -> std::io::Result<Self> {
+    pub fn new(source: &Path, serving: Option<Serving>) -> std::io::Result<Self> {
         Ok(Self {
+            serving,
             nodes: Nodes::new(source)?,
             handles: Handles::default(),
         })
@@ -69,23 +90,152 @@ impl Passthrough {
     /// Tells the kernel of the file of this name.
     fn entry(&self, parent: &Node, name: &OsStr) -> Result<(Arc<Node>, FileAttr)> {
         let (node, stat) = self.nodes.look_up(parent, name)?;
-        let attributes = attributes(&node, &stat);
+        let mut attributes = attributes(&node, &stat);
+        self.as_seen(&mut attributes);
         Ok((node, attributes))
     }
 
     fn attributes(&self, node: &Node) -> Result<FileAttr> {
-        Ok(attributes(node, &node.stat()?))
+        let mut attributes = attributes(node, &node.stat()?);
+        self.as_seen(&mut attributes);
+        Ok(attributes)
     }
 
-    fn open_file(&self, source: File, flags: i32) -> (FileHandle, FopenFlags) {
-        let direct = is_direct(flags);
-        let handle = self.handles.add(Open::File(Arc::new(OpenFile { source })));
+    /// What programs see of a file that the source does not have.
+    fn as_seen(&self, attributes: &mut FileAttr) {
+        let serving = self.serving.as_ref();
+        if let Some(seen) = serving.and_then(|serving| serving.seen(attributes.ino.0)) {
+            attributes.size = seen.size;
+            attributes.blocks = seen.size.div_ceil(BLOCK_BYTES);
+            attributes.mtime = seen.modified;
+        }
+    }
+
+    /// Makes the context of a file that a program opens.
+    fn opened(
+        &self,
+        request: &Request,
+        node: &Node,
+        flags: i32,
+    ) -> Result<Option<(Opener, Mutex<Verdict>)>> {
+        let Some(serving) = self
+            .serving
+            .as_ref()
+            .filter(|_| Nodes::is_lasting(node.number))
+        else {
+            return Ok(None);
+        };
+        let mut said = PolicyFlags::NONE;
+        for (flag, meaning) in [
+            (OFlags::DIRECT, PolicyFlags::DIRECT),
+            (OFlags::DSYNC, PolicyFlags::SYNC),
+        ] {
+            if has(flags, flag) {
+                said = said.with(meaning);
+            }
+        }
+        let opener = Opener {
+            application: caller::name_of(request.pid()),
+            path: rule_path(&self.nodes.path_of(node)),
+            flags: said,
+        };
+        let verdict = serving.open(node.number, &opener)?;
+        Ok(Some((opener, Mutex::new(verdict))))
+    }
+
+    /// The engine's file and the level, if this request is the engine's: it serves the file already, or a rule names it.
+    fn of_engine(
+        &self,
+        open: &OpenFile,
+        range: Range,
+    ) -> Result<Option<(Arc<Served>, Persistence)>> {
+        let (Some(serving), Some((opener, verdict))) = (&self.serving, &open.opened) else {
+            return Ok(None);
+        };
+        let number = open.node.number;
+        let level = serving.level(number, verdict, range)?;
+        let passes = level.is_none_or(|level| level.mode == CacheMode::Bypass) || open.direct;
+        let served = match serving.find(number) {
+            Some(served) => served,
+            None if passes => return Ok(None),
+            None => serving.serve(&open.node, opener)?,
+        };
+        let mut level = level.unwrap_or_default();
+        if open.direct && range.operation == Operation::Write {
+            level.mode = CacheMode::Bypass;
+        }
+        Ok(Some((served, level)))
+    }
+
+    /// The engine's file of this number.
+    fn served(&self, number: u64) -> Option<Arc<Served>> {
+        self.serving.as_ref()?.find(number)
+    }
+
+    /// A file has lost a name, or was closed.
+    fn settle(&self, number: Option<u64>) {
+        if let (Some(serving), Some(number)) = (&self.serving, number) {
+            if !self.handles.has(number) {
+                serving.settle(number);
+            }
+        }
+    }
+
+    fn rename_file(
+        &self,
+        from: (&Node, &OsStr),
+        to: (&Node, &OsStr),
+        flags: RenameFlags,
+    ) -> Result<()> {
+        let Some(serving) = &self.serving else {
+            return metadata::rename(from, to, flags);
+        };
+        let moved = self.nodes.number_of(from.0, from.1);
+        let replaced = self.nodes.number_of(to.0, to.1);
+        let path = |(parent, name): (&Node, &OsStr)| self.nodes.path_of(parent).join(name);
+        // What comes to a place where it is durable is on the source before it is there.
+        if let Some(moved) = moved {
+            serving.moved(moved, &path(to))?;
+        }
+        if let Some(replaced) = replaced.filter(|_| flags.contains(RenameFlags::RENAME_EXCHANGE)) {
+            serving.moved(replaced, &path(from))?;
+        }
+        metadata::rename(from, to, flags)?;
+        self.settle(replaced);
+        let directory = moved.is_some_and(|moved| serving.find(moved).is_none());
+        if directory {
+            // With it, files may have come to other places.
+            for number in serving.all() {
+                if let Ok(node) = self.nodes.get(number) {
+                    serving.moved(number, &self.nodes.path_of(&node))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn open_file(
+        &self,
+        request: &Request,
+        node: Arc<Node>,
+        source: File,
+        flags: i32,
+    ) -> Result<(FileHandle, FopenFlags)> {
+        let direct = has(flags, OFlags::DIRECT);
+        let opened = self.opened(request, &node, flags)?;
+        let handle = self.handles.add(Open::File(Arc::new(OpenFile {
+            source,
+            node,
+            direct,
+            sync: has(flags, OFlags::DSYNC),
+            opened,
+        })));
         let how = if direct {
             FopenFlags::FOPEN_DIRECT_IO
         } else {
             FopenFlags::empty()
         };
-        (FileHandle(handle), how)
+        Ok((FileHandle(handle), how))
     }
 
     fn create_file(
@@ -94,7 +244,7 @@ impl Passthrough {
         name: &OsStr,
         mode: u32,
         flags: i32,
-        owner: Owner,
+        request: &Request,
     ) -> Result<(FileAttr, FileHandle, FopenFlags)> {
         // Whether it was there: only what is new belongs to who asks.
         let flags_new = source_flags(flags)
@@ -103,10 +253,10 @@ impl Passthrough {
             | OFlags::NOFOLLOW
             | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(mode);
-        let wants_new = OFlags::from_bits_retain(flags.cast_unsigned()).contains(OFlags::EXCL);
+        let wants_new = has(flags, OFlags::EXCL);
         let source = match openat(parent.directory(), name, flags_new, mode) {
             Ok(source) => {
-                metadata::give(parent, name, owner)?;
+                metadata::give(parent, name, owner(request))?;
                 source
             }
             Err(Errno::EXIST) if !wants_new => {
@@ -115,12 +265,15 @@ impl Passthrough {
             }
             Err(error) => return Err(error),
         };
-        let (_, attributes) = self.entry(parent, name)?;
-        let (handle, how) = self.open_file(source.into(), flags);
+        let (node, attributes) = self.entry(parent, name)?;
+        let (handle, how) = self.open_file(request, node, source.into(), flags)?;
         Ok((attributes, handle, how))
     }
 
     fn set_size(&self, node: &Node, handle: Option<FileHandle>, size: u64) -> Result<()> {
+        if let Some(served) = self.served(node.number) {
+            return served.pass(size, |file| rustix::fs::ftruncate(file, size));
+        }
         let open = handle.map(|handle| self.handles.file(handle.0));
         match open {
             Some(Ok(open)) => rustix::fs::ftruncate(&open.source, size),
@@ -145,6 +298,13 @@ impl Filesystem for Passthrough {
         let _ = config.set_max_write(WRITE_BYTES_MAX);
         let _ = config.add_capabilities(InitFlags::FUSE_PARALLEL_DIROPS);
         Ok(())
+    }
+
+    fn destroy(&mut self) {
+        if let Some(serving) = &self.serving {
+            // Nobody is left to be told; files that could not be brought home have told whoever wrote them.
+            let _ = serving.finish();
+        }
     }
 
     fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
@@ -205,6 +365,12 @@ impl Filesystem for Passthrough {
                 }
                 if access.is_some() || change.is_some() {
                     metadata::set_times(&node, access, change)?;
+                    if let (Some(change), Some(served)) = (change, self.served(node.number)) {
+                        served.touch(match change {
+                            TimeOrNow::SpecificTime(time) => time,
+                            TimeOrNow::Now => SystemTime::now(),
+                        });
+                    }
                 }
                 self.attributes(&node)
             },
@@ -262,7 +428,13 @@ impl Filesystem for Passthrough {
     fn unlink(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         answer!(
             reply,
-            metadata::remove(&*self.node(parent)?, name, false),
+            {
+                let parent = self.node(parent)?;
+                let number = self.nodes.number_of(&parent, name);
+                metadata::remove(&parent, name, false)?;
+                self.settle(number);
+                Ok(())
+            },
             |()| reply.ok()
         );
     }
@@ -308,7 +480,7 @@ impl Filesystem for Passthrough {
             reply,
             {
                 let (from, to) = (self.node(parent)?, self.node(new_parent)?);
-                metadata::rename((&from, name), (&to, new_name), flags)
+                self.rename_file((&from, name), (&to, new_name), flags)
             },
             |()| reply.ok()
         );
@@ -333,13 +505,13 @@ impl Filesystem for Passthrough {
         );
     }
 
-    fn open(&self, _request: &Request, number: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+    fn open(&self, request: &Request, number: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         answer!(
             reply,
             {
                 let node = self.node(number)?;
                 let source = node.open(source_flags(flags.0))?.into();
-                Ok(self.open_file(source, flags.0))
+                self.open_file(request, node, source, flags.0)
             },
             |(handle, how)| reply.opened(handle, how)
         );
@@ -359,7 +531,7 @@ impl Filesystem for Passthrough {
             reply,
             {
                 let parent = self.node(parent)?;
-                self.create_file(&parent, name, mode, flags, owner(request))
+                self.create_file(&parent, name, mode, flags, request)
             },
             |(found, handle, how)| reply.created(&BELIEF, &found, Generation(0), handle, how)
         );
@@ -380,6 +552,15 @@ impl Filesystem for Passthrough {
             reply,
             {
                 let open = self.handles.file(handle.0)?;
+                let range = Range {
+                    operation: Operation::Read,
+                    offset,
+                    len: size.into(),
+                    paging: false,
+                };
+                if let Some((served, level)) = self.of_engine(&open, range)? {
+                    return served.read(offset, size, level, context_of(&open));
+                }
                 let mut bytes = vec![0; size as usize];
                 let mut filled = 0;
                 while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -404,7 +585,7 @@ impl Filesystem for Passthrough {
         handle: FileHandle,
         offset: u64,
         data: &[u8],
-        _write_flags: WriteFlags,
+        write_flags: WriteFlags,
         _flags: OpenFlags,
         _lock: Option<LockOwner>,
         reply: ReplyWrite,
@@ -413,6 +594,16 @@ impl Filesystem for Passthrough {
             reply,
             {
                 let open = self.handles.file(handle.0)?;
+                let range = Range {
+                    operation: Operation::Write,
+                    offset,
+                    len: data.len() as u64,
+                    paging: write_flags.contains(WriteFlags::FUSE_WRITE_CACHE),
+                };
+                if let Some((served, level)) = self.of_engine(&open, range)? {
+                    served.write(offset, data, level, context_of(&open))?;
+                    return if open.sync { served.sync(true) } else { Ok(()) };
+                }
                 let written = open.source.write_all_at(data, offset);
                 written.map_err(|error| told(&error))
             },
@@ -442,7 +633,12 @@ impl Filesystem for Passthrough {
         _flush: bool,
         reply: ReplyEmpty,
     ) {
-        self.handles.remove(handle.0);
+        if let Some(Open::File(file)) = self.handles.remove(handle.0) {
+            if let (Some(serving), Some((_, verdict))) = (&self.serving, &file.opened) {
+                serving.end(verdict);
+            }
+            self.settle(Some(file.node.number));
+        }
         reply.ok();
     }
 
@@ -458,6 +654,9 @@ impl Filesystem for Passthrough {
             reply,
             {
                 let open = self.handles.file(handle.0)?;
+                if let Some(served) = self.served(open.node.number) {
+                    return served.sync(data_only);
+                }
                 if data_only {
                     rustix::fs::fdatasync(&open.source)
                 } else {
@@ -625,6 +824,10 @@ impl Filesystem for Passthrough {
             {
                 let open = self.handles.file(handle.0)?;
                 let mode = FallocateFlags::from_bits_retain(mode.cast_unsigned());
+                if let Some(served) = self.served(open.node.number) {
+                    let deed = |file: &File| rustix::fs::fallocate(file, mode, offset, length);
+                    return served.pass(u64::MAX, deed);
+                }
                 rustix::fs::fallocate(&open.source, mode, offset, length)
             },
             |()| reply.ok()
@@ -645,10 +848,13 @@ impl Filesystem for Passthrough {
             {
                 let open = self.handles.file(handle.0)?;
                 let place = offset.unsigned_abs();
+                if let Some(served) = self.served(open.node.number) {
+                    return served.seek(place, whence == SEEK_DATA);
+                }
                 // The others are the kernel's own.
                 let whence = match whence {
-                    3 => SeekFrom::Data(place),
-                    4 => SeekFrom::Hole(place),
+                    SEEK_DATA => SeekFrom::Data(place),
+                    SEEK_HOLE => SeekFrom::Hole(place),
                     _ => return Err(Errno::INVAL),
                 };
                 rustix::fs::seek(&open.source, whence)

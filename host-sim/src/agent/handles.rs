@@ -7,12 +7,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::io::{Errno, Result};
 
 use super::metadata::Entry;
+use super::nodes::Node;
+use super::serving::{Opener, Verdict};
 
 /// An open file.
 #[derive(Debug)]
 pub(super) struct OpenFile {
     /// Opened as the program asked, but for `O_DIRECT` and `O_APPEND`.
     pub source: File,
+    pub node: Arc<Node>,
+    /// Whoever opened it wants no cache in between.
+    pub direct: bool,
+    /// What is written is durable when the call returns.
+    pub sync: bool,
+    /// What was decided about it; nothing where no policy is.
+    pub opened: Option<(Opener, Mutex<Verdict>)>,
 }
 
 /// What a program has open.
@@ -65,6 +74,14 @@ impl Handles {
         if let Some(Open::Directory(old)) = self.table().open.get_mut(&number) {
             *old = entries;
         }
+    }
+
+    /// True while a program has this file open.
+    pub fn has(&self, node: u64) -> bool {
+        self.table().open.values().any(|open| match open {
+            Open::File(file) => file.node.number == node,
+            Open::Directory(_) => false,
+        })
     }
 
     pub fn remove(&self, number: u64) -> Option<Open> {

@@ -1,4 +1,5 @@
-//! An agent in the path of files: a directory is mounted over, every call passes through.
+//! An agent in the path of files: a directory is mounted over, every call passes through, and the data of files that a policy names is served by the
+//! engine.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -6,24 +7,38 @@
 //! | `nodes` | files that the kernel knows, and where they are in the source |
 //! | `metadata` | names, attributes and everything else that is not data: done on the source |
 //! | `handles` | files and directories that programs have open |
+//! | `serving` | which files the engine serves, and at which level |
+//! | `served` | the data of one of them |
+//! | `source_files` | all of them as one resource: the primary behind the cache |
+//! | `engine` | cache, levels and policy, in a thread of their own |
+//! | `caller` | which program asks |
 //!
 //! Files of the source are reached through descriptors, never by path: renames do not lose them, and a directory can be mounted over itself.
 //!
 //! Linux only: the protocol is FUSE, spoken with the kernel by way of `/dev/fuse`; no library or helper program is needed by root.
 
+mod caller;
+mod engine;
 mod filesystem;
 mod handles;
 mod metadata;
 mod nodes;
+mod served;
+mod serving;
+mod source_files;
 
 use core::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use fuser::{BackgroundSession, Config, MountOption, Session, SessionACL};
+use rustix::io::Errno;
+use rustix::mount::UnmountFlags;
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 
+pub use engine::{Engine, EngineRoom, Served};
 use filesystem::Passthrough;
+use serving::Serving;
 
 /// Requests of the kernel that are served at a time.
 const THREADS: usize = 4;
@@ -83,11 +98,11 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Mounts `source` over `mount`; both may be the same.
+    /// Mounts `source` over `mount`; both may be the same. Without an engine, everything passes.
     ///
     /// # Errors
     /// See [`AgentError`].
-    pub fn mount(source: &Path, mount: &Path) -> Result<Self, AgentError> {
+    pub fn mount(source: &Path, mount: &Path, engine: Option<Engine>) -> Result<Self, AgentError> {
         let fuse = std::fs::OpenOptions::new()
             .read(true)
             .write(true)
@@ -96,7 +111,9 @@ impl Agent {
         raise_descriptors();
         // What programs ask for is what files get: theirs was taken into account by the kernel.
         rustix::process::umask(rustix::fs::Mode::empty());
-        let filesystem = Passthrough::new(source).map_err(|error| AgentError::Source {
+        let volume = mount.to_string_lossy().into_owned();
+        let serving = engine.map(|engine| Serving::new(engine, volume));
+        let filesystem = Passthrough::new(source, serving).map_err(|error| AgentError::Source {
             path: source.to_owned(),
             source: error,
         })?;
@@ -126,15 +143,35 @@ impl Agent {
         self.session.guard.is_finished()
     }
 
-    /// Unmounts it. Programs that have files open keep it from being unmounted.
+    /// Unmounts it. False while programs use what is in it: all of it goes on then.
     ///
     /// # Errors
     /// See [`AgentError`].
-    pub fn unmount(self) -> Result<(), AgentError> {
+    pub fn unmount(&self) -> Result<bool, AgentError> {
+        match rustix::mount::unmount(&self.mount, UnmountFlags::empty()) {
+            // Somebody else was faster.
+            Ok(()) | Err(Errno::INVAL) => Ok(true),
+            Err(Errno::BUSY) => Ok(false),
+            Err(error) => Err(self.failed(error.into())),
+        }
+    }
+
+    /// Waits for the end of what was unmounted.
+    ///
+    /// # Errors
+    /// See [`AgentError`].
+    pub fn join(self) -> Result<(), AgentError> {
         let path = self.mount;
         self.session
-            .umount_and_join()
+            .join()
             .map_err(|source| AgentError::Mount { path, source })
+    }
+
+    fn failed(&self, source: io::Error) -> AgentError {
+        AgentError::Mount {
+            path: self.mount.clone(),
+            source,
+        }
     }
 }
 

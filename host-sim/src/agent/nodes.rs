@@ -49,6 +49,11 @@ impl Node {
         let flags = flags.difference(OFlags::NOFOLLOW) | OFlags::CLOEXEC;
         rustix::fs::open(self.magic(), flags, Mode::empty())
     }
+
+    /// Where it is at the moment, or was when it had a name.
+    pub fn path(&self) -> PathBuf {
+        std::fs::read_link(self.magic()).unwrap_or_default()
+    }
 }
 
 #[derive(Debug)]
@@ -70,6 +75,7 @@ struct Table {
 /// All files that the kernel knows.
 #[derive(Debug)]
 pub(super) struct Nodes {
+    root_path: PathBuf,
     root_device: u64,
     table: Mutex<Table>,
 }
@@ -81,7 +87,9 @@ impl Nodes {
         let fd = openat(CWD, source, flags, Mode::empty())?;
         let node = Node { number: ROOT, fd };
         let stat = node.stat()?;
+        let root_path = node.path();
         let nodes = Self {
+            root_path,
             root_device: stat.st_dev,
             table: Mutex::default(),
         };
@@ -162,5 +170,25 @@ impl Nodes {
             table.by_number.remove(&number);
             table.by_inode.remove(&inode);
         }
+    }
+
+    /// Where in the source a file is: `dir/name`.
+    pub fn path_of(&self, node: &Node) -> PathBuf {
+        let path = node.path();
+        match path.strip_prefix(&self.root_path) {
+            Ok(within) => within.to_owned(),
+            Err(_) => path,
+        }
+    }
+
+    /// The number of the file of this name, which the kernel need not know: those of other devices have none.
+    pub fn number_of(&self, parent: &Node, name: &OsStr) -> Option<u64> {
+        let stat = statat(parent.directory(), name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        (stat.st_dev == self.root_device && stat.st_ino > ROOT).then_some(stat.st_ino)
+    }
+
+    /// True of numbers that stay with their file, also when the kernel has forgotten it.
+    pub fn is_lasting(number: u64) -> bool {
+        number > ROOT && number < FOREIGN
     }
 }

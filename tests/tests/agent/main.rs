@@ -4,5 +4,6 @@
 //! standard error, and fails where the variable `CI` is set; so it does where a program is missing.
 #![cfg(target_os = "linux")]
 
+mod levels;
 mod mounted;
 mod passing;

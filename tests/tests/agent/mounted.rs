@@ -3,11 +3,11 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cuesta_tests::program::Scratch;
+use cuesta_tests::program::{Scratch, CHIP};
 use cuesta_tests::tools;
 
 /// An agent that needs longer to end hangs.
@@ -29,6 +29,7 @@ pub fn cannot_run(test: &str, programs: &[&str]) -> bool {
 pub struct Mounted {
     scratch: Scratch,
     child: Child,
+    output: BufReader<ChildStdout>,
 }
 
 impl Mounted {
@@ -37,8 +38,73 @@ impl Mounted {
         let scratch = Scratch::empty();
         fs::create_dir(scratch.path("mount")).unwrap();
         fs::create_dir(scratch.path("source")).unwrap();
-        let child = start(&scratch, more);
-        Self { scratch, child }
+        let (child, output) = start(&scratch, more);
+        Self {
+            scratch,
+            child,
+            output,
+        }
+    }
+
+    /// Mounts, with an engine in memory and these rules.
+    pub fn with_rules(rules: &str) -> Self {
+        Self::on("ram:64M", rules)
+    }
+
+    /// Mounts, with an engine on this resource and these rules.
+    pub fn on(resource: &str, rules: &str) -> Self {
+        let scratch = Scratch::empty();
+        fs::create_dir(scratch.path("mount")).unwrap();
+        fs::create_dir(scratch.path("source")).unwrap();
+        fs::write(scratch.path("rules"), rules).unwrap();
+        if resource == "disk.nand" {
+            scratch.cuesta_succeeds(&["format", resource, "--chip", CHIP]);
+        }
+        let (child, output) = start(&scratch, &["--on", resource, "--policy", "rules"]);
+        Self {
+            scratch,
+            child,
+            output,
+        }
+    }
+
+    /// Replaces the rules by ones that are right, and waits until they are in force.
+    pub fn replace_rules(&mut self, rules: &str) {
+        fs::write(self.scratch.path("rules"), rules).unwrap();
+        self.signal("HUP");
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        assert_eq!(line, "policy: rules\n");
+    }
+
+    /// Replaces the rules by ones that are wrong; what the agent says to that.
+    pub fn offer_rules(&mut self, rules: &str) -> String {
+        fs::write(self.scratch.path("rules"), rules).unwrap();
+        self.signal("HUP");
+        self.wait_for_complaint();
+        self.errors()
+    }
+
+    /// Waits until the agent has complained.
+    pub fn wait_for_complaint(&self) {
+        let asked = Instant::now();
+        while !self.errors().ends_with('\n') {
+            assert!(asked.elapsed() < STOP_MAX, "the agent does not complain");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Tells the agent to end, and does not wait for it.
+    pub fn ask_to_stop(&self) {
+        self.signal("TERM");
+    }
+
+    /// Kills the agent, and mounts again.
+    pub fn kill_and_mount_again(&mut self) {
+        self.end();
+        let (child, output) = start(&self.scratch, &["--on", "ram:64M", "--policy", "rules"]);
+        self.child = child;
+        self.output = output;
     }
 
     /// The directory that programs use.
@@ -67,8 +133,8 @@ impl Mounted {
         tools::succeeds(command.args(["-c", program]).args(arguments))
     }
 
-    /// Ends the agent by SIGTERM; it unmounts.
-    pub fn stop(mut self) -> PathBuf {
+    /// Ends the agent by SIGTERM; it unmounts. Gives the directory behind it.
+    pub fn stop(&mut self) -> PathBuf {
         self.signal("TERM");
         let asked = Instant::now();
         let status = loop {
@@ -78,8 +144,7 @@ impl Mounted {
             assert!(asked.elapsed() < STOP_MAX, "SIGTERM does not end the agent");
             thread::sleep(Duration::from_millis(5));
         };
-        assert_eq!(self.errors(), "");
-        assert!(status.success(), "{status}");
+        assert!(status.success(), "{status}: {}", self.errors());
         assert_eq!(fs::read_dir(self.mount()).unwrap().count(), 0);
         self.source()
     }
@@ -96,7 +161,7 @@ impl Mounted {
     }
 }
 
-fn start(scratch: &Scratch, more: &[&str]) -> Child {
+fn start(scratch: &Scratch, more: &[&str]) -> (Child, BufReader<ChildStdout>) {
     let errors = File::create(scratch.path("agent.err")).unwrap();
     let mut command = scratch.command(&["agent", "--mount", "mount", "--source", "source"]);
     let mut child = command
@@ -114,11 +179,11 @@ fn start(scratch: &Scratch, more: &[&str]) -> Child {
         let said = fs::read_to_string(scratch.path("agent.err")).unwrap();
         panic!("the agent does not mount: {said}");
     }
-    child
+    (child, output)
 }
 
-impl Drop for Mounted {
-    fn drop(&mut self) {
+impl Mounted {
+    fn end(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
         // An agent that was killed leaves its mount.
@@ -127,6 +192,12 @@ impl Drop for Mounted {
             .arg(self.mount())
             .stderr(Stdio::null())
             .status();
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -16,7 +16,7 @@ fn m2_unrelated_files_pass_byte_identical() {
     if cannot_run(test, &["diff"]) {
         return;
     }
-    let mounted = Mounted::new(&[]);
+    let mut mounted = Mounted::new(&[]);
     let plain = mounted.source().parent().unwrap().join("plain");
     fs::create_dir(&plain).unwrap();
     for directory in [mounted.mount(), plain.clone()] {
@@ -94,7 +94,7 @@ fn m2_git_and_cp_work_in_a_mounted_directory() {
     if cannot_run(test, &["git", "diff"]) {
         return;
     }
-    let mounted = Mounted::new(&[]);
+    let mut mounted = Mounted::new(&[]);
     let mount = mounted.mount();
     mounted.shell(
         &mount,
@@ -121,7 +121,7 @@ fn m2_sqlite_works_in_a_mounted_directory_with_its_locks_and_maps() {
     if cannot_run(test, &["python3"]) {
         return;
     }
-    let mounted = Mounted::new(&[]);
+    let mut mounted = Mounted::new(&[]);
     for journal in ["delete", "truncate", "persist", "wal"] {
         mounted.python(SQLITE, &[journal]);
     }
@@ -175,7 +175,7 @@ fn m2_a_compiler_works_in_a_mounted_directory() {
     if cannot_run(test, &["gcc"]) {
         return;
     }
-    let mounted = Mounted::new(&[]);
+    let mut mounted = Mounted::new(&[]);
     let said = mounted.shell(
         &mounted.mount(),
         "mkdir tmp; export TMPDIR=$PWD/tmp

@@ -88,15 +88,25 @@ impl Run<'_> {
             direct: self.random.chance(1, 8),
             ..Context::default()
         };
-        let mode = if context.direct { Mode::Bypass } else { at.mode };
+        let mode = if context.direct {
+            Mode::Bypass
+        } else {
+            at.mode
+        };
         let versions: Vec<u32> = (0..count).map(|i| self.model.next + 1 + i).collect();
         self.model.next += count;
-        let data: Vec<u8> = versions.iter().flat_map(|&version| bytes(version)).collect();
+        let data: Vec<u8> = versions
+            .iter()
+            .flat_map(|&version| bytes(version))
+            .collect();
         if mode != Mode::Ephemeral {
             self.model.permanent.extend(&versions);
         }
         let done = self.disk.write(Sector(first), &data, &at, context);
-        eprintln!("write {home}: {first}+{count} {versions:?} {mode:?} {:?} {done:?}", at.on_loss);
+        eprintln!(
+            "write {home}: {first}+{count} {versions:?} {mode:?} {:?} {done:?}",
+            at.on_loss
+        );
         for (sector, version) in (first..).zip(versions) {
             let known = self.model.sectors.entry((home, sector)).or_default();
             if done.is_ok() {

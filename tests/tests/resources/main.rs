@@ -4,5 +4,7 @@
 //! fails where the variable `CI` is set.
 
 mod contract;
+mod pairs;
 mod served;
+mod traced;
 mod vanishing;

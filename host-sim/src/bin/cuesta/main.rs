@@ -23,13 +23,16 @@ mod levels;
 mod merge;
 mod page_ranges;
 mod plan;
+mod policy;
 mod progress;
 mod ram_table;
 mod report;
+mod resources;
 mod serve;
 mod size;
 mod soak;
 mod table;
+mod trace;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -63,6 +66,8 @@ enum Command {
     Info(info::Arguments),
     /// List the levels of a disk image and how much is stored at each, or change the table
     Levels(levels::Arguments),
+    /// Check a policy, store it with a disk, show it, explain what it decides
+    Policy(policy::Arguments),
     /// Read all that a disk image holds and check it against itself; writes nothing
     Check(check::Arguments),
     /// Replace the contents of the disk by a raw image
@@ -71,9 +76,11 @@ enum Command {
     Export(export::Arguments),
     /// Serve the disk to NBD clients, until SIGTERM or SIGINT ends the session cleanly
     Serve(serve::Arguments),
-    /// Mount a directory over, and pass every call through to the files in it, until SIGTERM or SIGINT
+    /// Mount a directory over, and serve the data of files that a policy names, until SIGTERM or SIGINT
     #[cfg(target_os = "linux")]
     Agent(agent::Arguments),
+    /// Play traces of block requests against a cache before a volume on an emulated part
+    Trace(trace::Arguments),
     /// Be a serial NAND part for firmware in an emulated microcontroller, over a pair of pipes
     Chip(chip::Arguments),
     /// Measure the engine on an emulated part, in operations and virtual time
@@ -114,6 +121,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Format(arguments) => format::run(&arguments, out)?,
         Command::Info(arguments) => info::run(&arguments, out)?,
         Command::Levels(arguments) => levels::run(&arguments, out)?,
+        Command::Policy(arguments) => policy::run(&arguments, out)?,
         Command::Check(arguments) => check::run(&arguments, out)?,
         Command::Import(arguments) => import::run(&arguments, out)?,
         Command::Export(arguments) => export::run(&arguments, out)?,
@@ -121,6 +129,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Serve(arguments) => return serve::run(&arguments, out),
         #[cfg(target_os = "linux")]
         Command::Agent(arguments) => return agent::run(&arguments, out),
+        Command::Trace(arguments) => trace::run(&arguments, out)?,
         Command::Chip(arguments) => chip::run(&arguments)?,
         Command::Bench(arguments) => bench::run(&arguments, out)?,
         Command::Crash(arguments) => crash::run(&arguments, out)?,
