@@ -4,6 +4,8 @@
 //! * A virtual clock ([`Clock`]) counts what dies and channels take; [`Counters`] and [`Wear`] are what benches print.
 //! * A referee writes down every operation that the array forbids ([`Violation`]).
 //! * [`spi_chip`] puts the pins of a serial part on it.
+//! * [`resource`] has sectors in files, and on disks that others serve.
+//! * `agent`, on Linux, is in the path of files.
 //! * [`ImageNand`] is the same part in a file, where it outlives the process.
 //! * [`CutPlan`] cuts the power at any operation or moment and leaves what real cuts leave; [`Moments`] are all that one run has.
 //! * [`AgingModel`] lets bit errors and failures come with wear, time and reads.
@@ -45,10 +47,13 @@
 //! ```
 
 mod access;
+#[cfg(target_os = "linux")]
+pub mod agent;
 mod aging;
 mod arrivals;
 pub mod bench;
 mod bit_flips;
+pub mod cache_memory;
 pub mod campaign;
 mod chips;
 mod clock;
@@ -63,6 +68,7 @@ mod faults;
 pub mod figures;
 pub mod footprint;
 mod image;
+pub mod leveled;
 mod losses;
 mod media;
 pub mod memory;
@@ -77,6 +83,8 @@ mod prng;
 mod referee;
 pub mod reference;
 mod region;
+pub mod replay;
+pub mod resource;
 mod settle;
 mod shard;
 pub mod spi_chip;

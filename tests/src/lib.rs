@@ -5,3 +5,7 @@ pub mod full;
 pub mod gate;
 pub mod host;
 pub mod nor_part;
+pub mod program;
+pub mod recorded;
+pub mod resource_contract;
+pub mod tools;

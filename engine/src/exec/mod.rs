@@ -2,6 +2,9 @@
 //!
 //! Knows caches and resources below; knows nothing of policies or requests above.
 
-mod persistence;
+mod executor;
+mod refusal;
 
-pub use persistence::{LevelNumber, Persistence, ResourceSet, RESOURCES_MAX};
+pub use crate::cache::{LevelNumber, Persistence, ResourceSet, RESOURCES_MAX};
+pub use executor::{Context, Executor, Operation, Order};
+pub use refusal::{Advice, ExecError, Refusal};

@@ -31,6 +31,8 @@ pub enum ResourceError {
     NoSpace,
     /// The volume has no level of this number.
     NoLevel(LevelIndex),
+    /// What is to be kept has no place on a resource: only a cache can hold it.
+    NoPlace,
     /// The resource cannot be reached. It may come back; what was acknowledged is kept.
     Gone,
     /// The resource itself failed.
@@ -73,6 +75,7 @@ impl fmt::Display for ResourceError {
             Self::ReadOnly => f.write_str("the resource is read-only"),
             Self::NoSpace => f.write_str("the resource has no room"),
             Self::NoLevel(level) => write!(f, "the volume has no level {}", level.0),
+            Self::NoPlace => f.write_str("what is to be kept has no place on a resource"),
             Self::Gone => f.write_str("the resource cannot be reached"),
             Self::Device => f.write_str("the resource failed"),
         }

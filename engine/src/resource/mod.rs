@@ -10,6 +10,7 @@ mod error;
 mod ram_store;
 mod status;
 mod volume;
+mod worth;
 
 use crate::volume::{Sector, Ticket, WriteOptions};
 
@@ -17,6 +18,7 @@ pub use completion::Completion;
 pub use error::ResourceError;
 pub use ram_store::{RamStore, StoreShapeError};
 pub use status::Status;
+pub use worth::Worth;
 
 /// A number of sectors of the same size, each readable, writable and trimmable by itself.
 ///
@@ -65,6 +67,9 @@ pub trait Resource {
     /// Does a bounded amount of work, and hands out at most one completion.
     fn poll(&mut self) -> Completion<'_>;
 
+    /// What is about to be written to a sector, or what became of what is there, is worth this much: a hint for where and how to keep it.
+    fn mark(&mut self, _sector: Sector, _worth: Worth) {}
+
     /// To be called after [`Completion::Pending`]: lets the caller sleep until something may have settled. May return early.
     fn wait(&mut self);
 }
@@ -97,6 +102,10 @@ impl<R: Resource + ?Sized> Resource for &mut R {
 
     fn poll(&mut self) -> Completion<'_> {
         (**self).poll()
+    }
+
+    fn mark(&mut self, sector: Sector, worth: Worth) {
+        (**self).mark(sector, worth);
     }
 
     fn wait(&mut self) {

@@ -144,6 +144,14 @@ impl<N: Nand> Volume<'_, N> {
         Ok(ticket)
     }
 
+    /// True while a trim that was accepted has not come to this sector: whoever asks for the sector later has to wait, or he would be served before it.
+    pub(super) const fn trim_is_to_come(&self, sector: Sector) -> bool {
+        match self.control.request {
+            Request::Trim { next, end, .. } => next <= sector.0 && sector.0 < end,
+            _ => false,
+        }
+    }
+
     /// Opens an atomic batch: what is written with [`submit_batch_write`](Self::submit_batch_write) takes effect together, at the commit.
     ///
     /// # Errors

@@ -175,6 +175,9 @@ impl<N: Nand> Volume<'_, N> {
                 other => other?,
             }
         }
+        if self.trim_is_to_come(sector) {
+            return Err(nb::Error::WouldBlock);
+        }
         let Some(index) = self.slots.iter().position(|slot| slot.stage == Stage::Free) else {
             return Err(nb::Error::WouldBlock);
         };

@@ -86,7 +86,11 @@ impl<N: Nand> Volume<'_, N> {
             return Err(nb::Error::Other(Error::NoLevel(level)));
         }
         self.ready_to_write()?;
-        if self.host_must_wait() || self.sector_busy(sector) || self.read_waits_for(sector) {
+        if self.host_must_wait()
+            || self.sector_busy(sector)
+            || self.read_waits_for(sector)
+            || self.trim_is_to_come(sector)
+        {
             return Err(nb::Error::WouldBlock);
         }
         let old = match self.resolve(sector) {

@@ -2,7 +2,9 @@
 
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 /// Bytes buffered each way; longer pieces pass by.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -25,7 +27,7 @@ impl From<io::Error> for Ending {
 
 /// A connected socket of either family.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(crate) enum Stream {
     Unix(UnixStream),
     Tcp(TcpStream),
 }
@@ -50,6 +52,28 @@ impl Stream {
         }
     }
 
+    /// Makes reads and writes return at once.
+    pub fn never_block(&self) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => stream.set_nonblocking(true),
+            Self::Tcp(stream) => stream.set_nonblocking(true),
+        }
+    }
+
+    /// How long a read or a write may take.
+    pub fn limit(&self, time: Duration) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => {
+                stream.set_read_timeout(Some(time))?;
+                stream.set_write_timeout(Some(time))
+            }
+            Self::Tcp(stream) => {
+                stream.set_read_timeout(Some(time))?;
+                stream.set_write_timeout(Some(time))
+            }
+        }
+    }
+
     /// Ends one or both directions, also for whoever waits in them.
     pub fn shutdown(&self, how: Shutdown) {
         // Fails only if the client was faster.
@@ -57,6 +81,15 @@ impl Stream {
             Self::Unix(stream) => stream.shutdown(how),
             Self::Tcp(stream) => stream.shutdown(how),
         };
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unix(stream) => stream.as_fd(),
+            Self::Tcp(stream) => stream.as_fd(),
+        }
     }
 }
 

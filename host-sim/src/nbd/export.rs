@@ -45,6 +45,36 @@ pub trait SectorExport: Send {
     fn flush(&mut self) -> Result<(), ExportError>;
 }
 
+impl<E: SectorExport + ?Sized> SectorExport for Box<E> {
+    fn sector_bytes(&self) -> u32 {
+        (**self).sector_bytes()
+    }
+
+    fn sectors(&self) -> u64 {
+        (**self).sectors()
+    }
+
+    fn read_only(&self) -> bool {
+        (**self).read_only()
+    }
+
+    fn read(&mut self, first: u64, into: &mut [u8]) -> Result<(), ExportError> {
+        (**self).read(first, into)
+    }
+
+    fn write(&mut self, first: u64, data: &[u8]) -> Result<(), ExportError> {
+        (**self).write(first, data)
+    }
+
+    fn trim(&mut self, first: u64, count: u64) -> Result<(), ExportError> {
+        (**self).trim(first, count)
+    }
+
+    fn flush(&mut self) -> Result<(), ExportError> {
+        (**self).flush()
+    }
+}
+
 /// Why a disk could not do what a client asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

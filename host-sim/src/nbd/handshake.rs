@@ -16,12 +16,19 @@ const OPTION_BYTES_DISCARDED_MAX: u32 = 64 << 20;
 /// Options a client may send before it chooses an export.
 const OPTIONS_MAX: u32 = 1024;
 
-/// What a client can learn of the export.
+/// What a client can learn of an export.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Offer<'a> {
+pub(super) struct Offered<'a> {
     pub name: &'a str,
     pub shape: Shape,
     pub read_only: bool,
+}
+
+/// What a client can have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Offer<'a> {
+    /// The first is for clients that ask for none.
+    pub exports: &'a [Offered<'a>],
     /// Set once the server stops.
     pub stop: &'a AtomicBool,
 }
@@ -29,6 +36,8 @@ pub(super) struct Offer<'a> {
 /// What was agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Agreement {
+    /// The export, by its place.
+    pub export: usize,
     /// Reads are answered in chunks, errors with a text.
     pub structured: bool,
 }
@@ -68,8 +77,9 @@ pub(super) fn negotiate(
             negotiation
                 .connection
                 .read_payload(header.data_bytes, &mut data)?;
-            if negotiation.answer(header.option, &data)? {
+            if let Some(export) = negotiation.answer(header.option, &data)? {
                 return Ok(Agreement {
+                    export,
                     structured: negotiation.structured,
                 });
             }
@@ -97,14 +107,14 @@ fn greet(connection: &mut Connection) -> Result<Client, Ending> {
     })
 }
 
-struct Negotiation<'a> {
-    connection: &'a mut Connection,
-    offer: &'a Offer<'a>,
+struct Negotiation<'c, 'a> {
+    connection: &'c mut Connection,
+    offer: &'c Offer<'a>,
     client: Client,
     structured: bool,
 }
 
-impl Negotiation<'_> {
+impl<'a> Negotiation<'_, 'a> {
     /// Reads past an option that is too long to be looked at, and says so.
     fn skip(&mut self, header: OptionHeader) -> Result<(), Ending> {
         if header.option == option::EXPORT_NAME || !self.client.fixed {
@@ -126,10 +136,10 @@ impl Negotiation<'_> {
         Ok(())
     }
 
-    /// Answers an option; true once the transmission phase begins.
-    fn answer(&mut self, code: u32, data: &[u8]) -> Result<bool, Ending> {
+    /// Answers an option; the chosen export once the transmission phase begins.
+    fn answer(&mut self, code: u32, data: &[u8]) -> Result<Option<usize>, Ending> {
         if code == option::EXPORT_NAME {
-            return self.export_name(data).map(|()| true);
+            return self.export_name(data).map(Some);
         }
         if !self.client.fixed {
             // It could not read any answer.
@@ -148,16 +158,18 @@ impl Negotiation<'_> {
         match code {
             option::GO | option::INFO => {
                 let known = self.info(code, data)?;
-                if known && code == option::GO {
+                if known.is_some() && code == option::GO {
                     self.connection.flush()?;
-                    return Ok(true);
+                    return Ok(known);
                 }
             }
             option::LIST if data.is_empty() => {
-                let name = self.offer.name.as_bytes();
-                let mut entry = length(name).to_be_bytes().to_vec();
-                entry.extend_from_slice(name);
-                self.reply(code, OptionReply::SERVER, &entry)?;
+                for export in self.offer.exports {
+                    let name = export.name.as_bytes();
+                    let mut entry = length(name).to_be_bytes().to_vec();
+                    entry.extend_from_slice(name);
+                    self.reply(code, OptionReply::SERVER, &entry)?;
+                }
                 self.reply(code, OptionReply::ACK, &[])?;
             }
             option::STRUCTURED_REPLY if data.is_empty() && !self.structured => {
@@ -174,32 +186,32 @@ impl Negotiation<'_> {
             )?,
             _ => self.refuse(code, OptionReply::ERR_UNSUP, "the option is not supported")?,
         }
-        Ok(false)
+        Ok(None)
     }
 
-    /// Describes the export; true if it is the one that was named.
-    fn info(&mut self, code: u32, data: &[u8]) -> Result<bool, Ending> {
+    /// Describes the export that was named, if there is one.
+    fn info(&mut self, code: u32, data: &[u8]) -> Result<Option<usize>, Ending> {
         let Some(request) = InfoRequest::decode(data) else {
             self.refuse(
                 code,
                 OptionReply::ERR_INVALID,
                 "the lengths in the option contradict each other",
             )?;
-            return Ok(false);
+            return Ok(None);
         };
-        if !self.names_export(request.name) {
+        let Some((place, found)) = self.named(request.name) else {
             self.refuse(
                 code,
                 OptionReply::ERR_UNKNOWN,
                 "there is no export of this name",
             )?;
-            return Ok(false);
-        }
-        let shape = self.offer.shape;
+            return Ok(None);
+        };
+        let shape = found.shape;
 
         let mut export = info::EXPORT.to_be_bytes().to_vec();
         export.extend_from_slice(&shape.size_bytes.to_be_bytes());
-        export.extend_from_slice(&self.export_flags().to_be_bytes());
+        export.extend_from_slice(&self.export_flags(found).to_be_bytes());
         self.reply(code, OptionReply::INFO, &export)?;
 
         // Told unasked too: requests that are not aligned to the first are refused.
@@ -215,39 +227,46 @@ impl Negotiation<'_> {
 
         if request.wants_name {
             let mut name = info::NAME.to_be_bytes().to_vec();
-            name.extend_from_slice(self.offer.name.as_bytes());
+            name.extend_from_slice(found.name.as_bytes());
             self.reply(code, OptionReply::INFO, &name)?;
         }
         self.reply(code, OptionReply::ACK, &[])?;
-        Ok(true)
+        Ok(Some(place))
     }
 
     /// The old way to choose an export, without any answer but success.
-    fn export_name(&mut self, name: &[u8]) -> Result<(), Ending> {
-        if !self.names_export(name) || self.offer.stop.load(Ordering::Relaxed) {
-            return Err(Ending::Closed);
-        }
+    fn export_name(&mut self, name: &[u8]) -> Result<usize, Ending> {
+        let (place, found) = match self.named(name) {
+            Some(found) if !self.offer.stop.load(Ordering::Relaxed) => found,
+            _ => return Err(Ending::Closed),
+        };
         self.connection
-            .send(&self.offer.shape.size_bytes.to_be_bytes())?;
-        let flags = self.export_flags();
+            .send(&found.shape.size_bytes.to_be_bytes())?;
+        let flags = self.export_flags(found);
         self.connection.send(&flags.to_be_bytes())?;
         if !self.client.no_zeroes {
             self.connection.send(&EXPORT_NAME_PADDING)?;
         }
-        self.connection.flush()
+        self.connection.flush()?;
+        Ok(place)
     }
 
-    /// The empty name is the default export, which is the only one.
-    fn names_export(&self, name: &[u8]) -> bool {
-        name.is_empty() || name == self.offer.name.as_bytes()
+    /// The export of this name. The empty name is the default export, which is the first.
+    fn named(&self, name: &[u8]) -> Option<(usize, Offered<'a>)> {
+        let exports = self.offer.exports;
+        let found = exports
+            .iter()
+            .position(|export| export.name.as_bytes() == name);
+        let place = found.or(name.is_empty().then_some(0))?;
+        exports.get(place).map(|export| (place, *export))
     }
 
-    fn export_flags(&self) -> u16 {
+    fn export_flags(&self, export: Offered<'_>) -> u16 {
         let mut flags = export_flag::HAS_FLAGS
             | export_flag::SEND_FLUSH
             | export_flag::SEND_FUA
             | export_flag::CAN_MULTI_CONN;
-        flags |= if self.offer.read_only {
+        flags |= if export.read_only {
             export_flag::READ_ONLY
         } else {
             export_flag::SEND_TRIM | export_flag::SEND_WRITE_ZEROES

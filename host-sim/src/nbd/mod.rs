@@ -1,4 +1,4 @@
-//! A network block device server: any disk of sectors, offered to the block clients of other people.
+//! A network block device server: any disk of sectors, offered to the block clients of other people; and what a client of other people's servers needs.
 //!
 //! The server speaks the *fixed newstyle* NBD protocol over a Unix socket or loopback TCP and knows nothing of
 //! the disk behind it but [`SectorExport`]: sectors that are read, written, trimmed and flushed. What belongs to
@@ -15,6 +15,7 @@
 //! | `listen` | the socket clients connect to, and its file |
 //! | `server` | one thread a connection, until told to stop |
 //! | `counters` | what has been served so far |
+//! | `client` | the other end |
 //!
 //! # What is served
 //!
@@ -39,6 +40,7 @@
 //! Source: the protocol description of the `NetworkBlockDevice/nbd` project, `doc/proto.md`.
 
 mod byte_export;
+pub mod client;
 mod connection;
 mod counters;
 mod export;
@@ -49,6 +51,8 @@ mod server;
 #[cfg(test)]
 mod tests;
 mod transmission;
+
+pub(crate) use connection::Stream;
 
 pub use byte_export::{ByteExport, ShapeError};
 pub use counters::{Counters, Served};

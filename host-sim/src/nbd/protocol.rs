@@ -66,6 +66,11 @@ impl OptionReply {
     pub const ERR_SHUTDOWN: Self = Self((1 << 31) + 7);
     pub const ERR_TOO_BIG: Self = Self((1 << 31) + 9);
 
+    /// True of all answers that refuse.
+    pub const fn refuses(self) -> bool {
+        self.0 >> 31 != 0
+    }
+
     /// The answer of this kind to `option`, without its data of `data_bytes`.
     pub fn header(self, option: u32, data_bytes: u32) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(20);
@@ -82,6 +87,29 @@ pub(super) mod info {
     pub const EXPORT: u16 = 0;
     pub const NAME: u16 = 1;
     pub const BLOCK_SIZE: u16 = 3;
+}
+
+/// The head of an answer to an option, as a client reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct OptionAnswer {
+    pub option: u32,
+    pub reply: OptionReply,
+    pub data_bytes: u32,
+}
+
+impl OptionAnswer {
+    pub const BYTES: usize = 20;
+
+    /// `None` if these are not the first bytes of an answer.
+    pub fn decode(bytes: &[u8; Self::BYTES]) -> Option<Self> {
+        let mut fields = Fields(bytes);
+        (fields.u64()? == OPTION_REPLY_MAGIC).then_some(())?;
+        Some(Self {
+            option: fields.u32()?,
+            reply: OptionReply(fields.u32()?),
+            data_bytes: fields.u32()?,
+        })
+    }
 }
 
 /// Commands that are known to this server.
@@ -111,6 +139,20 @@ impl Command {
             _ => Self::Unknown,
         }
     }
+
+    /// `None` of what nobody asks for.
+    const fn code(self) -> Option<u16> {
+        match self {
+            Self::Read => Some(0),
+            Self::Write => Some(1),
+            Self::Disconnect => Some(2),
+            Self::Flush => Some(3),
+            Self::Trim => Some(4),
+            Self::Cache => Some(5),
+            Self::WriteZeroes => Some(6),
+            Self::Unknown => None,
+        }
+    }
 }
 
 /// Flags of a request.
@@ -135,6 +177,15 @@ impl ErrorCode {
     pub const EOVERFLOW: Self = Self(75);
     pub const ENOTSUP: Self = Self(95);
     pub const ESHUTDOWN: Self = Self(108);
+
+    /// The error that a reply names; `None` of success.
+    pub const fn of(code: u32) -> Option<Self> {
+        if code == 0 {
+            None
+        } else {
+            Some(Self(code))
+        }
+    }
 }
 
 /// An error and the sentence that goes with it.
@@ -217,6 +268,14 @@ impl OptionHeader {
             data_bytes: fields.u32()?,
         })
     }
+
+    pub fn encode(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(Self::BYTES);
+        bytes.extend_from_slice(&OPTION_MAGIC.to_be_bytes());
+        bytes.extend_from_slice(&self.option.to_be_bytes());
+        bytes.extend_from_slice(&self.data_bytes.to_be_bytes());
+        bytes
+    }
 }
 
 /// The data of `GO` and `INFO`.
@@ -238,6 +297,16 @@ impl<'a> InfoRequest<'a> {
         }
         fields.end()?;
         Some(Self { name, wants_name })
+    }
+
+    /// Asks for an export of this name, of at most 4096 bytes, and for the sizes of its requests.
+    pub fn encode(name: &str) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(name.len() + 8);
+        bytes.extend_from_slice(&u32::try_from(name.len()).unwrap_or(0).to_be_bytes());
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(&1_u16.to_be_bytes());
+        bytes.extend_from_slice(&info::BLOCK_SIZE.to_be_bytes());
+        bytes
     }
 }
 
@@ -271,6 +340,18 @@ impl Request {
     pub const fn has(&self, flag: u16) -> bool {
         self.flags & flag != 0
     }
+
+    /// `None` of a command that nobody knows.
+    pub fn encode(&self) -> Option<[u8; Self::BYTES]> {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..4].copy_from_slice(&REQUEST_MAGIC.to_be_bytes());
+        bytes[4..6].copy_from_slice(&self.flags.to_be_bytes());
+        bytes[6..8].copy_from_slice(&self.command.code()?.to_be_bytes());
+        bytes[8..16].copy_from_slice(&self.cookie.to_be_bytes());
+        bytes[16..24].copy_from_slice(&self.offset.to_be_bytes());
+        bytes[24..].copy_from_slice(&self.len.to_be_bytes());
+        Some(bytes)
+    }
 }
 
 /// The head of a simple reply: success without `error`. The data of a read follows it.
@@ -285,17 +366,93 @@ pub(super) fn simple_reply(cookie: u64, error: Option<ErrorCode>) -> [u8; 16] {
 /// Kinds of chunks a structured reply is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChunkKind {
+    /// Nothing more to say.
+    None,
     OffsetData,
+    /// A range of zeros.
+    OffsetHole,
     Error,
     ErrorOffset,
+    /// An error, by the number; what else it says is skipped.
+    OtherError,
 }
 
 impl ChunkKind {
     const fn code(self) -> u16 {
         match self {
+            Self::None => 0,
             Self::OffsetData => 1,
+            Self::OffsetHole => 2,
             Self::Error => (1 << 15) + 1,
             Self::ErrorOffset => (1 << 15) + 2,
+            Self::OtherError => u16::MAX,
+        }
+    }
+
+    /// `None` of a kind that is no error and that nobody asked for.
+    const fn decode(code: u16) -> Option<Self> {
+        match code {
+            0 => Some(Self::None),
+            1 => Some(Self::OffsetData),
+            2 => Some(Self::OffsetHole),
+            0x8001 => Some(Self::Error),
+            0x8002 => Some(Self::ErrorOffset),
+            0x8003.. => Some(Self::OtherError),
+            _ => None,
+        }
+    }
+}
+
+/// The head of a reply of either form, as a client reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReplyHead {
+    /// Success without an error; the data of a read follows.
+    Simple {
+        cookie: u64,
+        error: Option<ErrorCode>,
+    },
+    /// `data_bytes` of the kind follow.
+    Chunk {
+        cookie: u64,
+        kind: ChunkKind,
+        last: bool,
+        data_bytes: u32,
+    },
+}
+
+impl ReplyHead {
+    /// Bytes that tell the form.
+    pub const FORM_BYTES: usize = 4;
+    pub const SIMPLE_BYTES: usize = 16;
+    pub const CHUNK_BYTES: usize = 20;
+
+    /// How long the head is that begins with these bytes; `None` if they begin none.
+    pub fn bytes(form: [u8; Self::FORM_BYTES]) -> Option<usize> {
+        match u32::from_be_bytes(form) {
+            SIMPLE_REPLY_MAGIC => Some(Self::SIMPLE_BYTES),
+            CHUNK_MAGIC => Some(Self::CHUNK_BYTES),
+            _ => None,
+        }
+    }
+
+    /// `None` if this is no head, or of a kind that nobody asked for.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut fields = Fields(bytes);
+        match fields.u32()? {
+            SIMPLE_REPLY_MAGIC => Some(Self::Simple {
+                error: ErrorCode::of(fields.u32()?),
+                cookie: fields.u64()?,
+            }),
+            CHUNK_MAGIC => {
+                let flags = fields.u16()?;
+                Some(Self::Chunk {
+                    kind: ChunkKind::decode(fields.u16()?)?,
+                    last: flags & 1 != 0,
+                    cookie: fields.u64()?,
+                    data_bytes: fields.u32()?,
+                })
+            }
+            _ => None,
         }
     }
 }

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Instant;
 
-use super::byte_export::{ByteExport, Shape, ShapeError};
+use super::byte_export::{ByteExport, ShapeError};
 use super::connection::{Connection, Ending, Stream};
 use super::counters::{count, Counters};
 use super::export::SectorExport;
-use super::handshake::{negotiate, Offer};
+use super::handshake::{negotiate, Offer, Offered};
 use super::listen::{BindError, Listen, Listener};
 use super::protocol::STRING_BYTES_MAX;
 use super::transmission::Transmission;
@@ -47,14 +47,14 @@ impl fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
-/// An NBD server with one export.
+/// An NBD server with one export, or [several](Self::also).
 ///
 /// Binding and running are two steps, so that a program can tell its user of a socket in use before it opens the
 /// disk. Clients that connect in between wait.
 #[derive(Debug)]
 pub struct Server {
     listener: Listener,
-    name: String,
+    names: Vec<String>,
     counters: Arc<Counters>,
 }
 
@@ -70,15 +70,33 @@ impl Server {
         }
         Ok(Self {
             listener: Listener::bind(listen)?,
-            name: name.to_owned(),
+            names: vec![name.to_owned()],
             counters: Arc::default(),
         })
     }
 
-    /// What to tell a client: `nbd+unix:///?socket=…` or `nbd://…`.
+    /// Another export of the same server, of another name.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError::NameTooLong`].
+    pub fn also(mut self, name: &str) -> Result<Self, BindError> {
+        if name.len() > STRING_BYTES_MAX {
+            return Err(BindError::NameTooLong(name.len()));
+        }
+        self.names.push(name.to_owned());
+        Ok(self)
+    }
+
+    /// What to tell a client of the first export: `nbd+unix:///?socket=…` or `nbd://…`.
     #[must_use]
     pub fn uri(&self) -> String {
-        self.listener.uri(&self.name)
+        self.uris().next().unwrap_or_default()
+    }
+
+    /// What to tell clients of each export.
+    pub fn uris(&self) -> impl Iterator<Item = String> + '_ {
+        self.names.iter().map(|name| self.listener.uri(name))
     }
 
     /// The address over TCP, with the port that was chosen; `None` for a Unix socket.
@@ -104,21 +122,38 @@ impl Server {
     ///
     /// The export cannot be served, or it panicked; a panic ends the server at once.
     pub fn run<E: SectorExport>(self, export: E, stop: &AtomicBool) -> Result<E, RunError> {
-        let export = ByteExport::new(export).map_err(RunError::Shape)?;
-        let shape = export.shape();
-        let export = Mutex::new(export);
+        let mut exports = self.run_all(vec![export], stop)?;
+        exports.pop().ok_or(RunError::ExportPanicked)
+    }
+
+    /// Serves several exports, in the order of their names; what [`run`](Self::run) says of one holds for each. Names without an export are not offered, nor is
+    /// an export without a name.
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run), by the first of them that fails.
+    pub fn run_all<E: SectorExport>(
+        self,
+        exports: Vec<E>,
+        stop: &AtomicBool,
+    ) -> Result<Vec<E>, RunError> {
+        let exports = exports
+            .into_iter()
+            .map(|export| ByteExport::new(export).map(Mutex::new))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(RunError::Shape)?;
         let ending = AtomicBool::new(false);
         let service = Service {
-            export: &export,
-            shape,
-            name: &self.name,
+            exports: &exports,
+            names: &self.names,
             counters: &self.counters,
             stop: &ending,
         };
         let listener = self.listener;
         thread::scope(|scope| {
             let mut clients = Vec::new();
-            while !stop.load(Ordering::Relaxed) && !export.is_poisoned() {
+            let poisoned = || exports.iter().any(Mutex::is_poisoned);
+            while !stop.load(Ordering::Relaxed) && !poisoned() {
                 match listener.accept() {
                     Ok(Some(stream)) => {
                         reap(&mut clients);
@@ -135,9 +170,10 @@ impl Server {
             ending.store(true, Ordering::Relaxed);
             dismiss(clients);
         });
-        export
-            .into_inner()
-            .map(ByteExport::into_inner)
+        exports
+            .into_iter()
+            .map(|export| export.into_inner().map(ByteExport::into_inner))
+            .collect::<Result<_, _>>()
             .map_err(|_| RunError::ExportPanicked)
     }
 }
@@ -150,9 +186,8 @@ struct Client<'scope> {
 
 /// What every connection shares.
 struct Service<'a, E> {
-    export: &'a Mutex<ByteExport<E>>,
-    shape: Shape,
-    name: &'a str,
+    exports: &'a [Mutex<ByteExport<E>>],
+    names: &'a [String],
     counters: &'a Counters,
     stop: &'a AtomicBool,
 }
@@ -208,26 +243,39 @@ impl<'a, E: SectorExport> Service<'a, E> {
     }
 
     fn converse(self, connection: &mut Connection) -> Ending {
-        let Ok(read_only) = self.export.lock().map(|export| export.read_only()) else {
-            return Ending::Closed;
-        };
+        let mut offered = Vec::with_capacity(self.exports.len());
+        for (name, export) in self.names.iter().zip(self.exports) {
+            let Ok(export) = export.lock() else {
+                return Ending::Closed;
+            };
+            offered.push(Offered {
+                name,
+                shape: export.shape(),
+                read_only: export.read_only(),
+            });
+        }
         let offer = Offer {
-            name: self.name,
-            shape: self.shape,
-            read_only,
+            exports: &offered,
             stop: self.stop,
         };
         match negotiate(connection, &offer) {
-            Ok(agreement) => Transmission {
-                connection,
-                export: self.export,
-                shape: self.shape,
-                read_only,
-                structured: agreement.structured,
-                counters: self.counters,
-                stop: self.stop,
+            Ok(agreement) => {
+                let chosen = agreement.export;
+                let (Some(export), Some(found)) = (self.exports.get(chosen), offered.get(chosen))
+                else {
+                    return Ending::Closed;
+                };
+                Transmission {
+                    connection,
+                    export,
+                    shape: found.shape,
+                    read_only: found.read_only,
+                    structured: agreement.structured,
+                    counters: self.counters,
+                    stop: self.stop,
+                }
+                .serve()
             }
-            .serve(),
             Err(ending) => ending,
         }
     }

@@ -22,6 +22,7 @@ fn main() -> io::Result<()> {
         ("policy_toml", policy_toml()),
         ("policy_binary", policy_binary()),
         ("nbd", nbd()),
+        ("replies", replies()),
         ("decoders", decoders()),
         ("mount", mount()),
     ] {
@@ -101,6 +102,109 @@ fn policy_binary() -> Inputs {
         let policy = cuesta::policy::compile(text, StorageLevels::UNKNOWN, &mut buffer);
         policy.map_or(Vec::new(), |policy| policy.bytes().to_vec())
     }))
+}
+
+/// What servers say: the form, and bytes as they are on the wire.
+fn replies() -> Inputs {
+    let simple = |error: u32, cookie: u64, data: &[u8]| {
+        let head = [&0x6744_6698_u32.to_be_bytes()[..], &error.to_be_bytes()].concat();
+        [&head[..], &cookie.to_be_bytes(), data].concat()
+    };
+    let chunk = |cookie: u64, kind: u16, last: bool, data: &[u8]| {
+        let head = [&0x668e_33ef_u32.to_be_bytes()[..], &[0, u8::from(last)]].concat();
+        let cookie = [&kind.to_be_bytes()[..], &cookie.to_be_bytes()].concat();
+        [&head[..], &cookie, &(data.len() as u32).to_be_bytes(), data].concat()
+    };
+    let at = |offset: u64, data: &[u8]| [&offset.to_be_bytes()[..], data].concat();
+    let hole = |offset: u64, count: u32| at(offset, &count.to_be_bytes());
+    let option = |option: u32, kind: u32, data: &[u8]| {
+        let head = [
+            &0x0003_e889_0455_65a9_u64.to_be_bytes()[..],
+            &option.to_be_bytes(),
+        ]
+        .concat();
+        let kind = [&kind.to_be_bytes()[..], &(data.len() as u32).to_be_bytes()].concat();
+        [&head[..], &kind, data].concat()
+    };
+    let failed = [&5_u32.to_be_bytes()[..], &[0, 2], b"no"].concat();
+    let export = [&[0, 0][..], &(1_u64 << 30).to_be_bytes(), &[1, 0xed]].concat();
+    let blocks = [0, 3, 0, 0, 2, 0, 0, 0, 16, 0, 2, 0, 0, 0];
+    let refused = 1 << 31;
+    let named = |name: &str, how: u8, said: &[&[u8]]| {
+        (name.to_owned(), [&[how][..], &said.concat()].concat())
+    };
+    let greeting = b"NBDMAGICIHAVEOPT\0\x03";
+    vec![
+        named(
+            "simple-0",
+            1,
+            &[
+                &simple(0, 1, &[7; 16]),
+                &simple(0, 3, &[]),
+                &simple(5, 2, &[]),
+            ],
+        ),
+        named(
+            "simple-1",
+            1,
+            &[&simple(28, 3, &[]), &simple(0, 4, &[1; 40])],
+        ),
+        named(
+            "chunks-0",
+            3,
+            &[
+                &chunk(1, 1, false, &at(8, &[1; 8])),
+                &chunk(3, 0, true, &[]),
+                &chunk(1, 2, true, &hole(0, 8)),
+                &chunk(2, 0x8001, true, &failed),
+            ],
+        ),
+        named(
+            "chunks-1",
+            3,
+            &[
+                &chunk(4, 1, false, &at(1 << 40, &[3; 20])),
+                &chunk(4, 0x8002, false, &[&failed[..], &[0; 8]].concat()),
+                &chunk(4, 0, true, &[]),
+                &chunk(2, 1, true, &at(4096, &[4; 512])),
+            ],
+        ),
+        named(
+            "greeting-0",
+            0,
+            &[
+                greeting,
+                &option(8, 1, &[]),
+                &option(7, 3, &export),
+                &option(7, 3, &blocks),
+                &option(7, 1, &[]),
+            ],
+        ),
+        named(
+            "greeting-1",
+            0,
+            &[
+                greeting,
+                &option(8, refused + 1, &[]),
+                &option(7, refused + 1, &[]),
+                &export[2..],
+            ],
+        ),
+        named(
+            "greeting-2",
+            0,
+            &[b"NBDMAGICIHAVEOPT\0\0", &export[2..], &[0; 124]],
+        ),
+        named(
+            "greeting-3",
+            0,
+            &[
+                greeting,
+                &option(8, 1, &[]),
+                &option(7, refused + 6, b"none"),
+            ],
+        ),
+    ]
 }
 
 fn nbd() -> Inputs {

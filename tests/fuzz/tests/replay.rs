@@ -69,6 +69,11 @@ fn changed_clients_are_answered_or_dropped() {
 }
 
 #[test]
+fn changed_servers_are_understood_or_left() {
+    changed("replies", cuesta_fuzz::replies, 20_000);
+}
+
+#[test]
 fn changed_text_is_a_level_or_none() {
     changed("levels", cuesta_fuzz::levels, 10_000);
 }

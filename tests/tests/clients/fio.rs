@@ -5,8 +5,8 @@
 
 use std::process::Command;
 
-use crate::program::{Scratch, Serving, CHIP_BYTES};
-use crate::tools;
+use cuesta_tests::program::{Scratch, Serving, CHIP_BYTES};
+use cuesta_tests::tools;
 
 /// A job that verifies what it writes.
 pub const VERIFIED: &str = "--verify=crc32c";

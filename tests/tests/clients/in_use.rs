@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use crate::program::Scratch;
-use crate::tools;
+use cuesta_tests::program::Scratch;
+use cuesta_tests::tools;
 
 /// Runs a command that must fail; gives the line that says why.
 fn refuses(scratch: &Scratch, arguments: &[&str]) -> String {

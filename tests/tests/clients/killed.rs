@@ -12,8 +12,8 @@ use cuesta_sim::SplitMix64;
 
 use crate::fio::{fio, VERIFIED};
 use crate::nbdcopy::copy_back;
-use crate::program::{Scratch, Serving};
-use crate::tools;
+use cuesta_tests::program::{Scratch, Serving};
+use cuesta_tests::tools;
 
 const ROUNDS: u64 = 10;
 /// Where region A ends; it begins at 0.

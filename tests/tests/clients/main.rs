@@ -10,6 +10,4 @@ mod killed;
 mod malformed;
 mod nbd_wire;
 mod nbdcopy;
-mod program;
 mod qemu_io;
-mod tools;

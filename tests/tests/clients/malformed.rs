@@ -5,8 +5,8 @@ use std::process::Stdio;
 
 use crate::fio::{fio, VERIFIED};
 use crate::nbd_wire::*;
-use crate::program::Scratch;
-use crate::tools;
+use cuesta_tests::program::Scratch;
+use cuesta_tests::tools;
 
 /// Where nobody else reads or writes.
 const PLACE: u64 = 64 << 20;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::program::{Scratch, Serving};
-use crate::tools;
+use cuesta_tests::program::{Scratch, Serving};
+use cuesta_tests::tools;
 
 /// Size of the file system.
 const IMAGE_BYTES: u64 = 48 << 20;

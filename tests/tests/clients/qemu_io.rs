@@ -5,8 +5,8 @@ use std::process::Command;
 
 use cuesta_sim::SplitMix64;
 
-use crate::program::{Scratch, Serving};
-use crate::tools;
+use cuesta_tests::program::{Scratch, Serving};
+use cuesta_tests::tools;
 
 /// Least unit of a request.
 const BLOCK_BYTES: usize = 512;

@@ -123,6 +123,13 @@ impl From<RunError> for Failure {
     }
 }
 
+#[cfg(target_os = "linux")]
+impl From<cuesta_sim::agent::AgentError> for Failure {
+    fn from(error: cuesta_sim::agent::AgentError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
 impl From<FootprintError> for Failure {
     fn from(error: FootprintError) -> Self {
         match error {

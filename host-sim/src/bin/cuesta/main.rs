@@ -1,5 +1,7 @@
 //! `cuesta`: disks on emulated raw NAND, made, filled, served, measured and cut.
 
+#[cfg(target_os = "linux")]
+mod agent;
 mod arguments;
 mod bench;
 mod budgets;
@@ -25,10 +27,12 @@ mod policy;
 mod progress;
 mod ram_table;
 mod report;
+mod resources;
 mod serve;
 mod size;
 mod soak;
 mod table;
+mod trace;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -72,6 +76,11 @@ enum Command {
     Export(export::Arguments),
     /// Serve the disk to NBD clients, until SIGTERM or SIGINT ends the session cleanly
     Serve(serve::Arguments),
+    /// Mount a directory over, and serve the data of files that a policy names, until SIGTERM or SIGINT
+    #[cfg(target_os = "linux")]
+    Agent(agent::Arguments),
+    /// Play traces of block requests against a cache before a volume on an emulated part
+    Trace(trace::Arguments),
     /// Be a serial NAND part for firmware in an emulated microcontroller, over a pair of pipes
     Chip(chip::Arguments),
     /// Measure the engine on an emulated part, in operations and virtual time
@@ -118,6 +127,9 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Export(arguments) => export::run(&arguments, out)?,
         // Its output is for whoever happens to look.
         Command::Serve(arguments) => return serve::run(&arguments, out),
+        #[cfg(target_os = "linux")]
+        Command::Agent(arguments) => return agent::run(&arguments, out),
+        Command::Trace(arguments) => trace::run(&arguments, out)?,
         Command::Chip(arguments) => chip::run(&arguments)?,
         Command::Bench(arguments) => bench::run(&arguments, out)?,
         Command::Crash(arguments) => crash::run(&arguments, out)?,

@@ -1,4 +1,6 @@
-//! `cuesta serve`: the disk as a network block device.
+//! `cuesta serve`: disks as network block devices.
+
+mod pairs;
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
@@ -9,20 +11,31 @@ use std::time::Duration;
 
 use cuesta::volume::{Budget, Error, LevelIndex, Sector};
 use cuesta_sim::nbd::{Counters, ExportError, Listen, SectorExport, Server};
+use cuesta_sim::Chip;
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::arguments;
 use crate::disk::{level_named, unmount, DiskArguments, DiskFile, ImageDisk};
 use crate::failure::{tell, Failure};
+use crate::resources::{named, Named};
+use pairs::{pair, Pair};
 
 const AFTER_HELP: &str = "\
 Prints the address for clients as soon as they can connect. A write is on the media when it is answered, a trim when a \
 flush behind it is. Killing the server is a power cut: what was answered is there at the next start.
 
-Example:
+With --primary, a cache is put before another disk, and rules decide what each request is worth: write-through, write-back, \
+ephemeral or bypass, or a level that they define; what no rule matches is write-through. SIGHUP reads the rules again: from the \
+line that says so on, every request obeys them.
+
+RESOURCE is ram:BYTES such as ram:8M, nbd:URI, file:PATH (or a block device), or a disk image.
+
+Examples:
   cuesta serve disk.nand --socket disk.sock
-  nbdcopy image.ext4 'nbd+unix:///?socket=disk.sock'";
+  nbdcopy image.ext4 'nbd+unix:///?socket=disk.sock'
+  cuesta serve --socket s --cache ram:8M --primary nbd://localhost/disk --policy rules
+  cuesta serve --socket s --export a,primary=file:a.img,cache=disk.nand --export b,primary=file:b.img";
 
 /// How often the status line is renewed.
 const STATUS_INTERVAL: Duration = Duration::from_millis(250);
@@ -30,8 +43,24 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(250);
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Arguments {
-    #[command(flatten)]
-    disk: DiskArguments,
+    /// The image file
+    #[arg(value_name = "DISK", required_unless_present_any = ["primary", "export"], conflicts_with_all = ["primary", "export"])]
+    path: Option<PathBuf>,
+    /// Refuse an image of another chip than this
+    #[arg(long, value_name = "NAME", value_parser = arguments::chip_named)]
+    chip: Option<&'static Chip>,
+    /// The disk whose data lasts, behind a cache
+    #[arg(long, value_name = "RESOURCE", value_parser = named)]
+    primary: Option<Named>,
+    /// The cache before it; what is in it is lost [default: none]
+    #[arg(long, value_name = "RESOURCE", value_parser = named, requires = "primary")]
+    cache: Option<Named>,
+    /// Rules that give requests their levels, in a file [default: all is write-through]
+    #[arg(long, value_name = "FILE", requires = "primary")]
+    policy: Option<PathBuf>,
+    /// Another export: NAME,primary=RESOURCE[,cache=RESOURCE][,policy=FILE]; repeat for more
+    #[arg(long, value_name = "EXPORT", value_parser = pair)]
+    export: Vec<Pair>,
     /// Listen at a Unix socket of this name; one that a killed server left behind is replaced
     #[arg(long, value_name = "PATH", required_unless_present = "tcp")]
     socket: Option<PathBuf>,
@@ -45,20 +74,25 @@ pub struct Arguments {
     #[arg(long, value_name = "BYTES", default_value = "full", value_parser = arguments::budget)]
     ram: Budget,
     /// Level of the disk at which what clients write is stored, by its name [default: the first]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "path")]
     level: Option<String>,
     /// Refuse every change that clients ask for; recovery after a cut runs all the same
-    #[arg(long)]
+    #[arg(long, requires = "path")]
     read_only: bool,
 }
 
+impl Arguments {
+    /// What is to be served behind caches, the first of it under the name that was asked for.
+    fn pairs(&self) -> Vec<Pair> {
+        let first = self.primary.as_ref().map(|primary| {
+            let (cache, policy) = (self.cache.as_ref(), self.policy.as_ref());
+            Pair::new(&self.name, cache, primary, policy)
+        });
+        first.into_iter().chain(self.export.clone()).collect()
+    }
+}
+
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
-    let mut file = DiskFile::open(&arguments.disk, arguments.ram)?;
-    let disk = file.mount()?;
-    let level = match &arguments.level {
-        Some(name) => level_named(disk.volume(), name)?,
-        None => LevelIndex(0),
-    };
     let listen = match (&arguments.socket, arguments.tcp) {
         (Some(path), _) => Listen::Unix(path.clone()),
         (None, Some(address)) => Listen::Tcp(address),
@@ -68,19 +102,38 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             ))
         }
     };
-    let server = Server::bind(&listen, &arguments.name)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop))
             .map_err(|error| Failure::new(format!("cannot handle signal {signal}: {error}")))?;
     }
+    let Some(path) = &arguments.path else {
+        let pairs = arguments.pairs();
+        let mut names = pairs.iter().map(|pair| pair.name.as_str());
+        let mut server = Server::bind(&listen, names.next().unwrap_or_default())?;
+        for name in names {
+            server = server.also(name)?;
+        }
+        return pairs::serve(&pairs, arguments.ram, server, &stop, out);
+    };
+    let disk = DiskArguments {
+        path: path.clone(),
+        chip: arguments.chip,
+    };
+    let mut file = DiskFile::open(&disk, arguments.ram)?;
+    let disk = file.mount()?;
+    let level = match &arguments.level {
+        Some(name) => level_named(disk.volume(), name)?,
+        None => LevelIndex(0),
+    };
+    let server = Server::bind(&listen, &arguments.name)?;
     // Whoever started this may wait for the line: it says that clients can connect. A server goes on when nobody reads it.
     let _ = writeln!(out, "{}", server.uri()).and_then(|()| out.flush());
 
     let counters = server.counters();
     let export = Export {
         disk,
-        path: &arguments.disk.path,
+        path,
         level,
         read_only: arguments.read_only,
         told: None,
@@ -94,7 +147,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         ended.store(true, Ordering::Relaxed);
         export
     })?;
-    unmount(&arguments.disk.path, export.disk)?;
+    unmount(path, export.disk)?;
     let _ = writeln!(out, "stopped: {}", counters.served()).and_then(|()| out.flush());
     Ok(())
 }

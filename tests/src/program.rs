@@ -47,29 +47,39 @@ fn cuesta() -> &'static Path {
 }
 
 /// A directory of its own for a test, with one disk in it; gone at its end.
+#[derive(Debug)]
 pub struct Scratch(PathBuf);
 
 impl Scratch {
     /// Makes the directory and an empty disk, `disk.nand`.
     pub fn with_disk() -> Self {
+        let scratch = Self::empty();
+        scratch.cuesta_succeeds(&["format", "disk.nand", "--chip", CHIP]);
+        scratch
+    }
+
+    /// Makes the directory.
+    pub fn empty() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("cuesta-clients-{}-{number}", std::process::id());
         let scratch = Self(env::temp_dir().join(name));
         fs::create_dir_all(&scratch.0).unwrap();
-        scratch.cuesta_succeeds(&["format", "disk.nand", "--chip", CHIP]);
         scratch
     }
 
+    /// Where it is.
     pub fn directory(&self) -> &Path {
         &self.0
     }
 
+    /// A file in it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The program with these arguments, in the directory.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(cuesta());
         command
             .current_dir(&self.0)
@@ -78,6 +88,7 @@ impl Scratch {
         command
     }
 
+    /// Runs a command.
     pub fn cuesta(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
@@ -94,7 +105,7 @@ impl Scratch {
     /// that a cut has torn may read differently the next time.
     pub fn check(&self) -> String {
         let name = self.0.file_name().unwrap().to_string_lossy();
-        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.nand"));
+        let kept = env::temp_dir().join(format!("{name}.nand"));
         fs::copy(self.path("disk.nand"), &kept).unwrap();
         let output = self.cuesta(&["check", "disk.nand"]);
         assert!(
@@ -156,10 +167,12 @@ pub struct Serving<'s> {
 }
 
 impl Serving<'_> {
+    /// Where clients find the disk.
     pub fn uri(&self) -> &str {
         &self.uri
     }
 
+    /// Where the disk is.
     pub fn scratch(&self) -> &Scratch {
         self.scratch
     }

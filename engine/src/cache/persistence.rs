@@ -1,6 +1,6 @@
 //! A persistence level: how durably, and where, what is written at it is kept.
 
-use crate::cache::{Mode, OnLoss};
+use super::mode::{Mode, OnLoss};
 use crate::volume::LevelIndex;
 
 /// Resources that levels can name.

@@ -8,15 +8,20 @@ use std::process::{Command, Output, Stdio};
 /// Longest run of a client: one that needs more hangs.
 const CLIENT_SECONDS_MAX: &str = "300";
 /// The tools that tests use, each with the Debian package it is in.
-const PACKAGES: [(&str, &str); 8] = [
+const PACKAGES: [(&str, &str); 13] = [
     ("fio", "fio"),
     ("qemu-io", "qemu-utils"),
+    ("qemu-nbd", "qemu-utils"),
+    ("nbdkit", "nbdkit"),
     ("nbdcopy", "libnbd-bin"),
     ("nbdinfo", "libnbd-bin"),
     ("mke2fs", "e2fsprogs"),
     ("e2fsck", "e2fsprogs"),
     ("debugfs", "e2fsprogs"),
     ("diff", "diffutils"),
+    ("gcc", "gcc"),
+    ("git", "git"),
+    ("python3", "python3"),
 ];
 
 /// Where programs are: some users have no `sbin` in their path.
@@ -47,13 +52,18 @@ pub fn are_missing(test: &str, tools: &[&str]) -> bool {
     if missing.is_empty() {
         return false;
     }
-    let line = format!("NOT RUN: {test}: missing {}", missing.join(", "));
+    let why = format!("missing {}", missing.join(", "));
     let in_ci = env::var("CI").is_ok_and(|value| !["", "0", "false"].contains(&value.as_str()));
-    assert!(!in_ci, "{line}");
-    // Past the test harness, which shows what a test printed only if it fails.
-    let said = format!("{line}\n");
-    io::stderr().write_all(said.as_bytes()).unwrap();
+    assert!(!in_ci, "{test}: {why}");
+    left_out(test, &why);
     true
+}
+
+/// Says that a test is left out, and why.
+pub fn left_out(test: &str, why: &str) {
+    // Past the test harness, which shows what a test printed only if it fails.
+    let said = format!("NOT RUN: {test}: {why}\n");
+    io::stderr().write_all(said.as_bytes()).unwrap();
 }
 
 /// A command that runs `tool` in `directory`, for a limited time.

@@ -1,0 +1,57 @@
+//! Keys of pages that have left the small queue: what comes back soon goes to the main one.
+
+/// Ghosts of a row: the oldest of a row makes room.
+const ROW: usize = 16;
+
+/// 16 bits of the hash of each key, in rows by the rest of it. A ghost stays about as long as the table has places; a row of 16 makes that
+/// length vary by a quarter. A key is taken for another one's ghost with a probability of 16/65 536.
+#[derive(Debug)]
+pub(super) struct Ghosts<'m> {
+    entries: &'m mut [u16],
+}
+
+/// Entries for so many ghosts.
+pub(super) const fn entries(ghosts: usize) -> usize {
+    ghosts.div_ceil(ROW) * ROW
+}
+
+const fn print(hash: u32) -> u16 {
+    // 0 is for none.
+    (hash & 0xffff) as u16 | ((hash & 0xffff) == 0) as u16
+}
+
+impl<'m> Ghosts<'m> {
+    pub fn new(entries: &'m mut [u16]) -> Self {
+        entries.fill(0);
+        Self { entries }
+    }
+
+    fn row(&mut self, hash: u32) -> Option<&mut [u16]> {
+        let rows = self.entries.len() / ROW;
+        let row = ((u64::from(hash) * rows as u64) >> 32) as usize;
+        self.entries.get_mut(row * ROW..(row + 1) * ROW)
+    }
+
+    /// A key has left.
+    pub fn insert(&mut self, hash: u32) {
+        if let Some(row) = self.row(hash) {
+            row.copy_within(..ROW - 1, 1);
+            row[0] = print(hash);
+        }
+    }
+
+    /// True when the key has left lately; it is no ghost from then on.
+    pub fn take(&mut self, hash: u32) -> bool {
+        let Some(row) = self.row(hash) else {
+            return false;
+        };
+        match row.iter().position(|&ghost| ghost == print(hash)) {
+            Some(at) => {
+                row.copy_within(at + 1.., at);
+                row[ROW - 1] = 0;
+                true
+            }
+            None => false,
+        }
+    }
+}

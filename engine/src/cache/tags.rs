@@ -1,0 +1,313 @@
+//! The tags: which page has which key, and which one is given up for another.
+
+use super::ghosts::Ghosts;
+use super::index::Index;
+use super::key::Key;
+use super::plan::Replacement;
+use super::queues::Queues;
+use super::tag::{State, Tag};
+
+/// No tag.
+pub(super) const NONE: u32 = u32::MAX;
+/// Levels that tags can name.
+pub(super) const LEVELS: usize = 16;
+
+/// All tags, and what finds and orders them.
+#[derive(Debug)]
+pub(super) struct Tags<'m> {
+    all: &'m mut [Tag],
+    index: Index<'m>,
+    ghosts: Ghosts<'m>,
+    queues: Queues<'m>,
+    replacement: Replacement,
+    /// Tags from this one on were never used.
+    fresh: u32,
+    /// Free ones that were used before, linked by their pages.
+    vacant: u32,
+    /// Tags in use, by level.
+    used: [u32; LEVELS],
+    /// Tags with units that the primary does not have, and has to get.
+    dirty: u32,
+    /// Tags with units that the primary must not get.
+    ephemeral: u32,
+    /// Levels whose pages go first, whether used or not: a bit for each.
+    pub first_to_go: u16,
+    /// Pages that were given up for others.
+    pub stolen: u32,
+}
+
+impl<'m> Tags<'m> {
+    pub fn new(
+        all: &'m mut [Tag],
+        index: &'m mut [u32],
+        queues: &'m mut [u32],
+        ghosts: &'m mut [u16],
+        replacement: Replacement,
+    ) -> Self {
+        all.fill(Tag::default());
+        let small = replacement.small_of(all.len());
+        Self {
+            all,
+            index: Index::new(index),
+            ghosts: Ghosts::new(ghosts),
+            queues: Queues::new(queues, small),
+            replacement,
+            fresh: 0,
+            vacant: NONE,
+            used: [0; LEVELS],
+            dirty: 0,
+            ephemeral: 0,
+            first_to_go: 0,
+            stolen: 0,
+        }
+    }
+
+    pub const fn len(&self) -> u32 {
+        self.all.len() as u32
+    }
+
+    pub fn all(&self) -> &[Tag] {
+        self.all
+    }
+
+    pub fn get(&self, tag: u32) -> Tag {
+        self.all.get(tag as usize).copied().unwrap_or_default()
+    }
+
+    pub const fn dirty(&self) -> u32 {
+        self.dirty
+    }
+
+    pub const fn ephemeral(&self) -> u32 {
+        self.ephemeral
+    }
+
+    /// Pages in use at a level.
+    pub fn used(&self, level: u8) -> u32 {
+        self.used[usize::from(level) % LEVELS]
+    }
+
+    /// Pages in the order in which they would be offered for stealing.
+    pub fn in_order(&self) -> impl Iterator<Item = u32> + '_ {
+        self.queues.in_order()
+    }
+
+    pub fn find(&self, key: Key) -> Option<u32> {
+        self.index.find(self.all, key)
+    }
+
+    /// Counts a use. Those in a row right after a page came to the small queue are one: they say nothing about the time after (the correlation
+    /// window of Clock2Q+).
+    pub fn touch(&mut self, tag: u32) {
+        let Some(found) = self.all.get_mut(tag as usize) else {
+            return;
+        };
+        if found.is_small() && self.queues.age(found.stamp()) < u32::from(self.replacement.window) {
+            return;
+        }
+        found.set_uses(found.uses() + 1);
+    }
+
+    pub fn set_pinned(&mut self, tag: u32, pinned: bool) {
+        if let Some(found) = self.all.get_mut(tag as usize) {
+            found.set_pinned(pinned);
+        }
+    }
+
+    /// Changes a tag's level; its state stays.
+    pub fn set_level(&mut self, tag: u32, level: u8) {
+        if let Some(found) = self.all.get_mut(tag as usize) {
+            self.used[usize::from(found.level())] -= 1;
+            found.set_level(level);
+            self.used[usize::from(found.level())] += 1;
+        }
+    }
+
+    /// Changes which units are valid and newer than the primary's, and the state. The one place where counts follow.
+    pub fn set_units(&mut self, tag: u32, valid: u8, dirty: u8, state: State) {
+        let Some(found) = self.all.get_mut(tag as usize) else {
+            return;
+        };
+        let (was_dirty, was_ephemeral) = (counts_dirty(found), counts_ephemeral(found));
+        found.valid = valid;
+        found.dirty = dirty & valid;
+        found.set_state(state);
+        self.dirty = self.dirty + u32::from(counts_dirty(found)) - u32::from(was_dirty);
+        self.ephemeral =
+            self.ephemeral + u32::from(counts_ephemeral(found)) - u32::from(was_ephemeral);
+    }
+
+    /// Gives a page to a key that has none. `held` says which ones requests are under way for. Takes at most
+    /// [`Replacement::sweep_steps`] steps; `None` when it has found none by then.
+    pub fn admit(
+        &mut self,
+        key: Key,
+        level: u8,
+        tenant: u8,
+        held: impl Fn(u32) -> bool,
+    ) -> Option<u32> {
+        let tag = self.room_for(key.hash(), held)?;
+        let stamp = self.queues.stamp();
+        let found = self.all.get_mut(tag as usize)?;
+        found.page = key.page;
+        found.source = key.source;
+        found.tenant = tenant;
+        found.set_level(level);
+        found.set_stamp(stamp);
+        found.set_uses(0);
+        found.set_pinned(false);
+        self.used[usize::from(found.level())] += 1;
+        self.set_units(tag, 0, 0, State::Filling);
+        self.index.insert(key, tag);
+        Some(tag)
+    }
+
+    /// A page for a key, in the queue that is right for it.
+    fn room_for(&mut self, hash: u32, held: impl Fn(u32) -> bool) -> Option<u32> {
+        if self.vacant != NONE {
+            let tag = self.vacant;
+            self.vacant = self.get(tag).page;
+            return Some(tag);
+        }
+        let known = !self.queues.has_small() || self.ghosts.take(hash);
+        let mut steps = self.replacement.sweep_steps;
+        if self.fresh < self.len() {
+            let tag = self.fresh;
+            self.fresh += 1;
+            let to_small = if known {
+                self.queues.main_is_full()
+            } else {
+                if self.queues.small_is_full() {
+                    if let Some(oldest) = self.queues.oldest_small() {
+                        // There is room in the ring: nothing is lost by keeping it.
+                        self.queues.pop_small();
+                        self.promote(oldest);
+                        self.queues.push_main(oldest);
+                    }
+                }
+                true
+            };
+            self.place(tag, to_small);
+            return Some(tag);
+        }
+        if known {
+            let tag = self.sweep(&mut steps, &held)?;
+            self.queues.advance();
+            return Some(tag);
+        }
+        while steps > 0 {
+            let oldest = self.queues.oldest_small()?;
+            steps -= 1;
+            let found = self.get(oldest);
+            let goes = found.is_stealable()
+                && (found.uses() < self.replacement.promote_uses || self.goes_first(&found))
+                && !held(oldest);
+            if goes {
+                self.evict(oldest, true);
+                self.queues.pop_small();
+                self.place(oldest, true);
+                return Some(oldest);
+            }
+            // It stays, and another page has to go for it. Without one it has to wait for its turn again.
+            let freed = self.sweep(&mut steps, &held);
+            self.queues.pop_small();
+            match freed {
+                Some(freed) => {
+                    self.promote(oldest);
+                    self.queues.replace_at_hand(oldest);
+                    self.queues.advance();
+                    self.place(freed, true);
+                    return Some(freed);
+                }
+                None => self.place(oldest, true),
+            }
+        }
+        None
+    }
+
+    fn place(&mut self, tag: u32, small: bool) {
+        if small {
+            self.queues.push_small(tag);
+        } else {
+            self.queues.push_main(tag);
+        }
+        if let Some(found) = self.all.get_mut(tag as usize) {
+            found.set_small(small);
+        }
+    }
+
+    fn promote(&mut self, tag: u32) {
+        if let Some(found) = self.all.get_mut(tag as usize) {
+            found.set_small(false);
+            found.set_uses(0);
+        }
+    }
+
+    fn goes_first(&self, tag: &Tag) -> bool {
+        self.first_to_go >> tag.level() & 1 != 0
+    }
+
+    /// Moves the hand on to a page that may go, and takes its key; the hand stays at it.
+    fn sweep(&mut self, steps: &mut u32, held: &impl Fn(u32) -> bool) -> Option<u32> {
+        while *steps > 0 {
+            *steps -= 1;
+            let tag = self.queues.at_hand()?;
+            let found = self.get(tag);
+            if found.is_stealable() {
+                let uses = found.uses();
+                if (uses == 0 || self.goes_first(&found)) && !held(tag) {
+                    self.evict(tag, false);
+                    return Some(tag);
+                }
+                if let Some(found) = self.all.get_mut(tag as usize) {
+                    found.set_uses(uses.saturating_sub(1));
+                }
+            }
+            self.queues.advance();
+        }
+        None
+    }
+
+    /// Takes a page's key away, for another.
+    fn evict(&mut self, tag: u32, remember: bool) {
+        let hash = self.get(tag).key().hash();
+        self.forget(tag);
+        self.stolen = self.stolen.wrapping_add(1);
+        if remember {
+            self.ghosts.insert(hash);
+        }
+    }
+
+    fn forget(&mut self, tag: u32) {
+        let found = self.get(tag);
+        self.index.remove(self.all, found.key(), tag);
+        self.used[usize::from(found.level())] -= 1;
+        self.set_units(tag, 0, 0, State::Free);
+        if let Some(found) = self.all.get_mut(tag as usize) {
+            found.generation = found.generation.wrapping_add(1);
+            found.set_uses(0);
+            found.set_pinned(false);
+        }
+    }
+
+    /// Frees a page: whatever it holds is given up.
+    pub fn free(&mut self, tag: u32) {
+        if self.get(tag).state() == State::Free {
+            return;
+        }
+        self.forget(tag);
+        if let Some(found) = self.all.get_mut(tag as usize) {
+            found.page = self.vacant;
+            self.vacant = tag;
+        }
+    }
+}
+
+/// Flushing pages count as dirty: until the primary has acknowledged, they are.
+const fn counts_dirty(tag: &Tag) -> bool {
+    tag.dirty != 0 && matches!(tag.state(), State::Dirty | State::Flushing)
+}
+
+const fn counts_ephemeral(tag: &Tag) -> bool {
+    matches!(tag.state(), State::Ephemeral)
+}

@@ -1,0 +1,219 @@
+//! Resources as commands name them: memory, a disk image, a file or a block device, a disk that somebody serves.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cuesta::resource::{Completion, RamStore, Resource, ResourceError, Status, Worth};
+use cuesta::volume::{Budget, Sector, Ticket, WriteOptions};
+use cuesta_sim::leveled::{Lent, Policy};
+use cuesta_sim::nbd::client::Uri;
+use cuesta_sim::policy_file::{self, PolicyFileError};
+use cuesta_sim::resource::{FileOptions, FileResource, NbdOptions, NbdResource};
+
+use crate::disk::{unmount, DiskArguments, DiskFile};
+use crate::failure::Failure;
+use crate::size;
+
+/// Bytes of a sector where no disk image says otherwise.
+pub const SECTOR_BYTES: u32 = 4096;
+
+/// A resource, by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// Memory of so many bytes.
+    Ram(u64),
+    /// An export of an NBD server.
+    Nbd(Uri),
+    /// A file, or a block device.
+    File(PathBuf),
+    /// A disk image.
+    Disk(PathBuf),
+}
+
+/// Parses `ram:8M`, `nbd:URI`, `file:PATH`, or the path of a disk image.
+pub fn named(text: &str) -> Result<Named, String> {
+    if let Some(bytes) = text.strip_prefix("ram:") {
+        return size::parse(bytes).map(Named::Ram);
+    }
+    if let Some(path) = text.strip_prefix("file:") {
+        return Ok(Named::File(path.into()));
+    }
+    let uri = match text.strip_prefix("nbd:") {
+        // As well as the address itself, which begins so.
+        Some(rest) if !rest.starts_with("//") => Some(rest),
+        Some(_) => Some(text),
+        None => text.starts_with("nbd+unix:").then_some(text),
+    };
+    match uri {
+        Some(uri) => uri
+            .parse()
+            .map(Named::Nbd)
+            .map_err(|error: cuesta_sim::nbd::client::UriError| error.to_string()),
+        None => Ok(Named::Disk(text.into())),
+    }
+}
+
+/// A resource that was opened, but for what is mounted on it.
+#[derive(Debug)]
+pub enum Opened {
+    Ram(u64),
+    Nbd(Uri),
+    File(PathBuf),
+    Disk(Box<DiskFile>, PathBuf),
+}
+
+impl Opened {
+    /// Opens a disk image. The others are opened when the bytes of a sector are known.
+    pub fn open(named: &Named, ram: Budget) -> Result<Self, Failure> {
+        Ok(match named {
+            Named::Ram(bytes) => Self::Ram(*bytes),
+            Named::Nbd(uri) => Self::Nbd(uri.clone()),
+            Named::File(path) => Self::File(path.clone()),
+            Named::Disk(path) => {
+                let arguments = DiskArguments {
+                    path: path.clone(),
+                    chip: None,
+                };
+                Self::Disk(Box::new(DiskFile::open(&arguments, ram)?), path.clone())
+            }
+        })
+    }
+
+    /// Bytes of a sector, if it has them already.
+    pub fn sector_bytes(&self) -> Option<u32> {
+        match self {
+            Self::Disk(file, _) => Some(file.parameters.sector_bytes),
+            _ => None,
+        }
+    }
+
+    /// Uses it, as sectors of so many bytes; closes it cleanly.
+    pub fn with<T>(
+        &mut self,
+        sector_bytes: u32,
+        run: impl FnOnce(Lent<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        match self {
+            Self::Ram(bytes) => {
+                let sectors = *bytes / u64::from(sector_bytes);
+                let sectors = usize::try_from(sectors)
+                    .map_err(|_| Failure::usage("that is more memory than can be addressed"))?;
+                let mut memory = vec![0; sectors * sector_bytes as usize];
+                let mut written = vec![0; RamStore::map_bytes(sectors)];
+                let store = RamStore::new(&mut memory, &mut written, sector_bytes as usize);
+                let mut store = store.map_err(|error| Failure::new(error.to_string()))?;
+                run(&mut store)
+            }
+            Self::Nbd(uri) => {
+                let options = NbdOptions {
+                    sector_bytes,
+                    ..NbdOptions::default()
+                };
+                let resource = NbdResource::connect(uri, options);
+                let mut resource = resource.map_err(|error| Failure::new(error.to_string()))?;
+                run(&mut resource)
+            }
+            Self::File(path) => {
+                let options = FileOptions {
+                    sector_bytes,
+                    ..FileOptions::default()
+                };
+                let resource = FileResource::open(path, options);
+                let mut resource = resource.map_err(|error| Failure::new(error.to_string()))?;
+                run(&mut resource)
+            }
+            Self::Disk(file, path) => {
+                let mut steady = Steady {
+                    resource: file.mount()?.into_volume(),
+                    refused: false,
+                };
+                let done = run(&mut steady);
+                unmount(path, cuesta::door::Disk::new(steady.resource))?;
+                done
+            }
+        }
+    }
+}
+
+/// A volume whose caller need not wait for work of its own: after a request that it had no room for, time goes on when it is polled. On emulated NAND time goes on
+/// only when somebody waits.
+#[derive(Debug)]
+struct Steady<R> {
+    resource: R,
+    refused: bool,
+}
+
+impl<R> Steady<R> {
+    fn note<T>(&mut self, outcome: nb::Result<T, ResourceError>) -> nb::Result<T, ResourceError> {
+        self.refused |= matches!(outcome, Err(nb::Error::WouldBlock));
+        outcome
+    }
+}
+
+impl<R: Resource> Resource for Steady<R> {
+    fn status(&self) -> Status {
+        self.resource.status()
+    }
+
+    fn submit_read(&mut self, sector: Sector) -> nb::Result<Ticket, ResourceError> {
+        let accepted = self.resource.submit_read(sector);
+        self.note(accepted)
+    }
+
+    fn submit_write(
+        &mut self,
+        sector: Sector,
+        data: &[u8],
+        options: WriteOptions,
+    ) -> nb::Result<Ticket, ResourceError> {
+        let accepted = self.resource.submit_write(sector, data, options);
+        self.note(accepted)
+    }
+
+    fn submit_trim(&mut self, first: Sector, count: u32) -> nb::Result<Ticket, ResourceError> {
+        let accepted = self.resource.submit_trim(first, count);
+        self.note(accepted)
+    }
+
+    fn submit_flush(&mut self) -> nb::Result<Ticket, ResourceError> {
+        let accepted = self.resource.submit_flush();
+        self.note(accepted)
+    }
+
+    fn poll(&mut self) -> Completion<'_> {
+        if std::mem::take(&mut self.refused) {
+            self.resource.wait();
+        }
+        self.resource.poll()
+    }
+
+    fn mark(&mut self, sector: Sector, worth: Worth) {
+        self.resource.mark(sector, worth);
+    }
+
+    fn wait(&mut self) {
+        self.resource.wait();
+    }
+}
+
+/// The bytes of a sector that resources have in common.
+pub fn sector_bytes(opened: &[&Opened]) -> u32 {
+    let said = opened.iter().find_map(|opened| opened.sector_bytes());
+    said.unwrap_or(SECTOR_BYTES)
+}
+
+/// The policy in a file.
+pub fn policy(path: &Path) -> Result<Policy, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| Failure::of(path, error))?;
+    policy_of(path, &text).map_err(|error| Failure::of(path, error))
+}
+
+/// The policy in text, of a file of this name.
+pub fn policy_of(path: &Path, text: &str) -> Result<Policy, PolicyFileError> {
+    let storage = cuesta::policy::StorageLevels::UNKNOWN;
+    if policy_file::is_toml(path) {
+        policy_file::from_toml(text, storage)
+    } else {
+        policy_file::from_text(text, storage)
+    }
+}

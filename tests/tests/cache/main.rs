@@ -1,0 +1,6 @@
+//! The cache and the execution of requests at persistence levels, through the doors. Names carry the number of the feature that they show.
+
+mod levels;
+mod model;
+mod rig;
+mod writes;
