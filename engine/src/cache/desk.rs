@@ -4,6 +4,7 @@ use crate::resource::ResourceError;
 use crate::volume::{Sector, Ticket};
 
 use super::counters::Counters;
+use super::image::Media;
 use super::key::{Key, Pages};
 use super::mode::Mode;
 use super::persistence::{Persistence, ResourceSet, RESOURCES_MAX};
@@ -46,6 +47,12 @@ pub(super) struct Desk<'m> {
     clean_from: u32,
     /// Turns until cleaning is tried again.
     clean_pause: u32,
+    /// Of a store that is not volatile.
+    pub media: Option<Media>,
+    /// The table says all that the tags have said so far.
+    pub table_is_sure: bool,
+    /// Levels that have a number: a bit for each.
+    pub known: u16,
     /// Dirty pages that are wanted clean although there are not too many.
     pub clean_wanted: bool,
 }
@@ -85,6 +92,9 @@ impl<'m> Desk<'m> {
             next_order: 0,
             clean_from: 0,
             clean_pause: 0,
+            media: None,
+            table_is_sure: true,
+            known: 0,
             clean_wanted: false,
         }
     }
@@ -231,7 +241,35 @@ impl<'m> Desk<'m> {
 
     /// The sector of a tag's unit on the store.
     pub const fn place_of(&self, tag: u32, unit: u8) -> Sector {
-        self.pages.sector(tag, unit)
+        let Sector(sector) = self.pages.sector(tag, unit);
+        match &self.media {
+            Some(media) => Sector(media.base + sector),
+            None => Sector(sector),
+        }
+    }
+
+    /// The number of a level, a new one if it has none; `None` when all are taken.
+    pub fn number(&mut self, persistence: &Persistence) -> Option<u8> {
+        let numbers = 0..LEVELS as u8;
+        let known = |level: &u8| {
+            self.known >> level & 1 != 0 && self.levels[usize::from(*level)] == *persistence
+        };
+        if let Some(level) = numbers.clone().find(known) {
+            return Some(level);
+        }
+        let level = numbers
+            .clone()
+            .find(|level| self.known >> level & 1 == 0)
+            .or_else(|| numbers.clone().find(|&level| !self.is_level_used(level)))?;
+        self.levels[usize::from(level)] = *persistence;
+        self.known |= 1 << level;
+        Some(level)
+    }
+
+    /// True while a page is at a level, or a request at it is under way.
+    pub fn is_level_used(&self, level: u8) -> bool {
+        let asked = |slot: &Slot| slot.phase != Phase::Free && slot.level == level;
+        self.tags.used(level) > 0 || self.slots.iter().any(asked)
     }
 
     /// The mode a request is served at.
@@ -278,8 +316,10 @@ impl<'m> Desk<'m> {
             if other_at == at || matches!(other.phase, Phase::Free | Phase::Done(_)) {
                 return false;
             }
+            // The cache's own cleaning may be what those before it wait for: it waits for nobody who has not begun.
             let earlier = other.has_begun()
-                || (!self.waits_for_cleaning(other, slot)
+                || (slot.kind != Kind::Clean
+                    && !self.waits_for_cleaning(other, slot)
                     && (other.order.wrapping_sub(slot.order) as i32) < 0);
             earlier && self.conflict(slot, other)
         })

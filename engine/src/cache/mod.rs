@@ -9,9 +9,12 @@
 mod counters;
 mod desk;
 mod ghosts;
+mod image;
 mod index;
 mod key;
 mod mode;
+mod open;
+mod persist;
 mod persistence;
 mod plan;
 mod queues;
@@ -33,6 +36,7 @@ pub use counters::{Bypass, Counters, BYPASSES};
 pub use index::PAGES_MAX;
 pub use key::Source;
 pub use mode::{Mode, OnLoss};
+pub use open::{OpenError, Recovered};
 pub use persistence::{Persistence, ResourceSet, RESOURCES_MAX};
 pub use plan::{CacheMemory, CachePlan, CacheShapeError, Replacement};
 pub use settle::Then;
@@ -122,6 +126,18 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         memory: CacheMemory<'m>,
         options: CacheOptions,
     ) -> Result<Self, CacheShapeError> {
+        let pages = store.status().sectors / options.page_sectors.max(1);
+        Self::prepare(store, primaries, memory, options, pages)
+    }
+
+    /// A cache that knows of nothing yet.
+    fn prepare(
+        store: S,
+        primaries: &'m mut [P],
+        memory: CacheMemory<'m>,
+        options: CacheOptions,
+        store_pages: u32,
+    ) -> Result<Self, CacheShapeError> {
         let status = store.status();
         if !matches!(options.page_sectors, 1 | 2 | 4 | 8) {
             return Err(CacheShapeError::PageSectors(options.page_sectors));
@@ -142,7 +158,7 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
             }
         }
         let sector_bytes = status.sector_bytes as usize;
-        let memory = memory.checked(sector_bytes, status.sectors >> pages.shift, &options)?;
+        let memory = memory.checked(sector_bytes, store_pages, &options)?;
         let set = ((1u16 << primaries.len()) - 1) as u8;
         let mut desk = Desk::new(memory, sector_bytes, pages, set, options);
         for (limit, primary) in desk.limits.iter_mut().zip(primaries.iter()) {
@@ -188,6 +204,7 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
     pub fn set_level(&mut self, level: u8, persistence: Persistence) {
         if let Some(known) = self.desk.levels.get_mut(usize::from(level)) {
             *known = persistence;
+            self.desk.known |= 1 << level;
         }
     }
 
@@ -206,8 +223,12 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
     /// True while a page is at a level, or a request at it is under way.
     #[must_use]
     pub fn level_is_used(&self, level: u8) -> bool {
-        let asked = |slot: &Slot| slot.phase != Phase::Free && slot.level == level;
-        self.pages_at(level) > 0 || self.desk.slots.iter().any(asked)
+        self.desk.is_level_used(level)
+    }
+
+    /// The number that stands for a level, one that is not used where it has none yet; `None` when there is no such.
+    pub fn number_of(&mut self, persistence: &Persistence) -> Option<u8> {
+        self.desk.number(persistence)
     }
 
     /// Pages with versions that have to reach a primary.
@@ -515,12 +536,16 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
 
     fn ask_store(&mut self, at: usize, work: Work) {
         let slot = self.desk.slots[at];
-        let place = self.desk.place_of(slot.tag, slot.unit);
+        let table = matches!(slot.phase, Phase::PersistFirst | Phase::PersistSecond);
+        let place = match table {
+            true => self.desk.table_place(&slot),
+            false => self.desk.place_of(slot.tag, slot.unit),
+        };
         let asked = match work {
             Work::Write => {
                 let worth = match slot.phase {
                     Phase::Store if self.desk.mode_of(&slot) == Mode::Ephemeral => Worth::Ephemeral,
-                    Phase::Store => Worth::Only,
+                    Phase::Store | Phase::PersistFirst | Phase::PersistSecond => Worth::Only,
                     _ => Worth::Copy,
                 };
                 self.store.mark(place, worth);

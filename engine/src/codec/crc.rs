@@ -43,6 +43,12 @@ pub fn payload_crc(seed: Seed, common: &[u8], own: &[u8], payload: &[u8]) -> u32
     digest.finalize()
 }
 
+/// CRC-32C of bytes.
+#[must_use]
+pub fn bytes_crc(bytes: &[u8]) -> u32 {
+    CRC32C.checksum(bytes)
+}
+
 /// CRC-32C of a sequence of words, little-endian.
 #[must_use]
 pub fn words_crc(words: impl Iterator<Item = u32>) -> u32 {

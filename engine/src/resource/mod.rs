@@ -7,6 +7,7 @@
 
 mod completion;
 mod error;
+mod part;
 mod ram_store;
 mod status;
 mod volume;
@@ -16,6 +17,7 @@ use crate::volume::{Sector, Ticket, WriteOptions};
 
 pub use completion::Completion;
 pub use error::ResourceError;
+pub use part::Part;
 pub use ram_store::{RamStore, StoreShapeError};
 pub use status::Status;
 pub use worth::Worth;

@@ -2,5 +2,7 @@
 
 mod levels;
 mod model;
+mod restart;
 mod rig;
+mod storm;
 mod writes;
