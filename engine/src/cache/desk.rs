@@ -38,6 +38,8 @@ pub(super) struct Desk<'m> {
     pub active: u32,
     /// Something may go on without a completion.
     pub runnable: bool,
+    /// A resource did not take a request: it has to be asked again when it has got on.
+    pub blocked: bool,
     /// Primaries that have something to do or to be asked, and the store.
     pub calls: [u16; RESOURCES_MAX as usize],
     pub store_calls: u16,
@@ -86,6 +88,7 @@ impl<'m> Desk<'m> {
             touched: 0,
             active: 0,
             runnable: false,
+            blocked: false,
             calls: [0; RESOURCES_MAX as usize],
             store_calls: 0,
             next_ticket: 0,

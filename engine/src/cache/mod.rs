@@ -561,7 +561,7 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
                 self.desk.slots[at].store_want = None;
                 self.desk.slots[at].store_open = Some(ticket);
             }
-            Err(nb::Error::WouldBlock) => self.desk.runnable = true,
+            Err(nb::Error::WouldBlock) => self.desk.blocked = true,
             Err(nb::Error::Other(error)) => self.desk.store_done(at, Some(error)),
         }
     }
@@ -595,7 +595,7 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
                 slot.open |= 1 << number;
                 slot.tickets[usize::from(number)] = ticket;
             }
-            Err(nb::Error::WouldBlock) => self.desk.runnable = true,
+            Err(nb::Error::WouldBlock) => self.desk.blocked = true,
             Err(nb::Error::Other(error)) => self.desk.primary_done(at, number, Some(error)),
         }
     }
@@ -603,8 +603,9 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
     /// Does a bounded amount of work, and hands out at most one completion.
     pub fn poll(&mut self) -> Completion<'_> {
         self.desk.clean_in_background();
-        if self.desk.runnable {
+        if self.desk.runnable || self.desk.blocked {
             self.desk.runnable = false;
+            self.desk.blocked = false;
             for at in 0..self.desk.slots.len() {
                 if self.desk.slots[at].phase != Phase::Free {
                     self.go(at);

@@ -259,7 +259,6 @@ impl Desk<'_> {
             }
             self.slots[at].error = None;
             self.slots[at].phase = Phase::NeedClean;
-            self.runnable = true;
             return;
         }
         let most = u64::from(self.tags.len()) * u64::from(self.options.ephemeral_permille) / 1000;

@@ -2,6 +2,7 @@
 
 mod levels;
 mod model;
+mod nand;
 mod restart;
 mod rig;
 mod storm;
