@@ -303,6 +303,28 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         found
     }
 
+    /// Sectors of a page that would suit what is in the cache, by how many units of its pages are valid: half of today's where on average less than half of a page
+    /// is used, twice as many where more than nine of ten parts are; at most 8. Pages are of one size from when the cache is made: this is for the next time.
+    #[must_use]
+    pub fn suggested_page_sectors(&self) -> u32 {
+        let units = self.desk.pages.units();
+        let (mut pages, mut valid) = (0u64, 0u64);
+        for tag in self.desk.tags.all() {
+            if tag.valid != 0 {
+                pages += 1;
+                valid += u64::from(tag.valid.count_ones());
+            }
+        }
+        let all = pages * u64::from(units);
+        if 2 * valid < all && units > 1 {
+            units / 2
+        } else if pages > 0 && 10 * valid > 9 * all && units < 8 {
+            units * 2
+        } else {
+            units
+        }
+    }
+
     /// Levels whose pages go before all others, whether they are used or not: a bit for each.
     pub fn set_first_to_go(&mut self, levels: u16) {
         self.desk.tags.first_to_go = levels;

@@ -3,6 +3,7 @@
 mod levels;
 mod model;
 mod nand;
+mod pages;
 mod restart;
 mod rig;
 mod storm;
