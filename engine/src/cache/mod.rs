@@ -21,6 +21,7 @@ mod queues;
 mod serve;
 mod settle;
 mod slot;
+mod snapshot;
 mod sweep;
 mod tag;
 mod tags;
@@ -41,6 +42,7 @@ pub use persistence::{Persistence, ResourceSet, RESOURCES_MAX};
 pub use plan::{CacheMemory, CachePlan, CacheShapeError, Replacement};
 pub use settle::Then;
 pub use slot::Slot;
+pub use snapshot::{Loaded, SnapshotError};
 pub use tag::{State, Tag, TagView};
 
 /// Levels that a cache's tags can name.

@@ -4,17 +4,14 @@
 
 use core::fmt;
 
-use crate::resource::{Completion, Resource, ResourceError};
-use crate::volume::{Sector, Ticket, WriteOptions};
+use crate::resource::{read_now, write_now, Resource, ResourceError};
+use crate::volume::Sector;
 
 use super::image::{self, Entry, Header, Media};
 use super::key::Key;
 use super::persistence::{ResourceSet, RESOURCES_MAX};
 use super::plan::{CacheMemory, CacheShapeError};
 use super::{Cache, CacheOptions};
-
-/// Turns in which a resource may have nothing to tell of a request that it has accepted.
-const IDLE_MAX: u32 = 1 << 16;
 
 /// Why a cache cannot be found on a store, or be made there. The primaries are as they were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -322,70 +319,12 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
 
     /// Writes what is in the first buffer.
     fn write_sector(&mut self, sector: Sector) -> Result<(), ResourceError> {
-        for _ in 0..IDLE_MAX {
-            let data = self.desk.buffer(0);
-            match self
-                .store
-                .submit_write(sector, data, WriteOptions::default())
-            {
-                Ok(ticket) => return self.finish(ticket, 0).map(|_| ()),
-                Err(nb::Error::Other(error)) => return Err(error),
-                Err(nb::Error::WouldBlock) => {
-                    if self.store.poll() == Completion::Pending {
-                        self.store.wait();
-                    }
-                }
-            }
-        }
-        Err(ResourceError::Device)
+        let len = self.desk.sector_bytes;
+        write_now(&mut self.store, sector, &self.desk.buffers[..len])
     }
 
     /// Reads into a slot's buffer. False where there is nothing, or nothing that can be read.
     fn read_sector(&mut self, sector: Sector, slot: usize) -> Result<bool, ResourceError> {
-        for _ in 0..IDLE_MAX {
-            match self.store.submit_read(sector) {
-                Ok(ticket) => {
-                    return match self.finish(ticket, slot) {
-                        Err(ResourceError::Lost(_)) => Ok(false),
-                        found => found,
-                    };
-                }
-                Err(nb::Error::Other(ResourceError::Lost(_))) => return Ok(false),
-                Err(nb::Error::Other(error)) => return Err(error),
-                Err(nb::Error::WouldBlock) => {
-                    if self.store.poll() == Completion::Pending {
-                        self.store.wait();
-                    }
-                }
-            }
-        }
-        Err(ResourceError::Device)
-    }
-
-    fn finish(&mut self, wanted: Ticket, slot: usize) -> Result<bool, ResourceError> {
-        let mut idle = 0;
-        loop {
-            match self.store.poll() {
-                Completion::Written(ticket) if ticket == wanted => return Ok(true),
-                Completion::Unwritten(ticket) if ticket == wanted => return Ok(false),
-                Completion::Data(ticket, bytes) if ticket == wanted => {
-                    let buffer = self.desk.buffer(slot);
-                    if bytes.len() != buffer.len() {
-                        return Err(ResourceError::Device);
-                    }
-                    buffer.copy_from_slice(bytes);
-                    return Ok(true);
-                }
-                Completion::Failed(ticket, error) if ticket == wanted => return Err(error),
-                Completion::Pending => self.store.wait(),
-                Completion::Idle => {
-                    idle += 1;
-                    if idle > IDLE_MAX {
-                        return Err(ResourceError::Device);
-                    }
-                }
-                _ => {}
-            }
-        }
+        read_now(&mut self.store, sector, self.desk.buffer(slot))
     }
 }

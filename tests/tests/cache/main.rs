@@ -6,5 +6,6 @@ mod nand;
 mod pages;
 mod restart;
 mod rig;
+mod snapshots;
 mod storm;
 mod writes;
