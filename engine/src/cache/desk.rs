@@ -12,7 +12,7 @@ use super::plan::CacheMemory;
 use super::slot::{Kind, Outcome, Phase, Slot, Work};
 use super::tag::State;
 use super::tags::{Tags, LEVELS, NONE};
-use super::CacheOptions;
+use super::{CacheOptions, Terms};
 
 /// Turns after which cleaning that has failed is tried again.
 const RETRY_TURNS: u32 = 64;
@@ -132,6 +132,62 @@ impl<'m> Desk<'m> {
         ticket
     }
 
+    /// The page that has a unit, if nothing else is under way and a read at these terms is simply one of the store: what most reads are.
+    pub fn quick_hit(&self, key: Key, unit: u8, terms: Terms) -> Option<u32> {
+        if self.active > 0 || terms.direct || self.level(terms.level).mode == Mode::Bypass {
+            return None;
+        }
+        let tag = self.tags.find(key)?;
+        (self.tags.get(tag).valid >> unit & 1 != 0).then_some(tag)
+    }
+
+    /// Notes a read that the store has accepted already.
+    pub fn accept_hit(
+        &mut self,
+        key: Key,
+        unit: u8,
+        terms: Terms,
+        tag: u32,
+        open: Ticket,
+    ) -> Ticket {
+        self.next_ticket = self.next_ticket.wrapping_add(1);
+        self.next_order = self.next_order.wrapping_add(1);
+        self.active = 1;
+        self.store_calls += 1;
+        self.tags.touch(tag);
+        self.counters.read_hits = self.counters.read_hits.wrapping_add(1);
+        let slot = &mut self.slots[0];
+        slot.phase = Phase::Hit;
+        slot.kind = Kind::Read;
+        slot.ticket = Ticket(self.next_ticket);
+        slot.order = self.next_order;
+        slot.key = key;
+        slot.unit = unit;
+        slot.level = terms.level;
+        slot.tenant = terms.tenant;
+        slot.direct = false;
+        slot.stale = false;
+        slot.tag = tag;
+        slot.generation = self.tags.get(tag).generation;
+        slot.store_want = None;
+        slot.store_open = Some(open);
+        slot.store_error = None;
+        slot.want = 0;
+        slot.open = 0;
+        slot.error = None;
+        slot.brought = false;
+        slot.cleaned = 0;
+        slot.was_ephemeral = false;
+        slot.ticket
+    }
+
+    /// True while nothing but such a read is under way.
+    pub fn is_quick(&self) -> bool {
+        let first = self.slots.first();
+        let hit = first.is_some_and(|slot| slot.phase == Phase::Hit && slot.store_open.is_some());
+        self.active == 1 && hit && !self.runnable && !self.blocked
+    }
+
     fn begin_slot(&mut self, at: usize, kind: Kind, key: Key, unit: u8) {
         self.next_order = self.next_order.wrapping_add(1);
         let slot = &mut self.slots[at];
@@ -149,7 +205,7 @@ impl<'m> Desk<'m> {
     pub fn release(&mut self, at: usize) {
         self.slots[at].phase = Phase::Free;
         self.active -= 1;
-        self.runnable = true;
+        self.runnable |= self.active > 0;
     }
 
     pub fn end(&mut self, at: usize, outcome: Outcome) {

@@ -218,7 +218,7 @@ pub(super) fn encode_table(
         words.put(&entry.page.to_le_bytes());
         words.put(&entry.source.to_le_bytes());
         let level = &entry.persistence;
-        let flags = u8::from(level.verify) * VERIFY | u8::from(level.atomic) * ATOMIC;
+        let flags = (u8::from(level.verify) * VERIFY) | (u8::from(level.atomic) * ATOMIC);
         let storage = level.storage.0;
         words.put(&[
             entry.tenant,

@@ -372,6 +372,12 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
     ) -> nb::Result<Ticket, ResourceError> {
         let (key, unit) = self.place(source, sector, 1)?;
         let at = self.slot_for(terms)?;
+        if let Some(tag) = self.desk.quick_hit(key, unit, terms) {
+            let place = self.desk.place_of(tag, unit);
+            if let Ok(open) = self.store.submit_read(place) {
+                return Ok(self.desk.accept_hit(key, unit, terms, tag, open));
+            }
+        }
         let ticket = self.desk.accept(at, Kind::Read, key, unit);
         self.take(at, terms);
         self.go(at);
@@ -626,6 +632,9 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
 
     /// Does a bounded amount of work, and hands out at most one completion.
     pub fn poll(&mut self) -> Completion<'_> {
+        if self.desk.is_quick() {
+            return poll_store(&mut self.store, &mut self.desk);
+        }
         self.desk.clean_in_background();
         if self.desk.runnable || self.desk.blocked {
             self.desk.runnable = false;

@@ -105,12 +105,12 @@ impl<S: Resource, P: Resource> Cache<'_, S, P> {
                 let entry = [p0, p1, p2, p3, s0, s1, clean, found.tenant];
                 self.desk.buffer(0)[at..at + ENTRY_BYTES].copy_from_slice(&entry);
                 count += 1;
-                if count as usize % per == 0 {
+                if (count as usize).is_multiple_of(per) {
                     self.write_entries(to, count / per as u32)?;
                 }
             }
         }
-        if count as usize % per != 0 {
+        if !(count as usize).is_multiple_of(per) {
             self.write_entries(to, count / per as u32 + 1)?;
         }
         self.write_snapshot_header(to, count)?;

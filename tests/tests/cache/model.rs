@@ -342,7 +342,6 @@ fn run(seed: u64, steps: u32, durable: bool) {
             }
         }
         eprintln!("restart");
-        drop(run);
         rig.restart();
         for known in model.sectors.values_mut() {
             known.overlay = None;

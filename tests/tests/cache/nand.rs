@@ -185,7 +185,6 @@ fn cut(formatted: &Rig, modes: &[Persistence], durable: bool, of_store: bool, in
                 check(&mut disk, &mut model, &what);
             }
         }
-        drop(primaries);
         let _: [&mut cuesta_sim::EmulatedNand; 2] = [below.abandon(), flash.abandon()];
         happened |= primary.nand.is_power_lost() || second.nand.is_power_lost();
         primary.nand.power_cycle();

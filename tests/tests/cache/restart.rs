@@ -24,7 +24,6 @@ fn used() -> Rig {
     write(&mut disk, 5, 3, &BACK);
     write(&mut disk, 8, 4, &EPHEMERAL);
     write(&mut disk, 40, 5, &BACK);
-    drop(disk);
     rig.restart();
     rig
 }
@@ -45,7 +44,6 @@ fn m43_dirty_data_survives_and_m46_ephemeral_data_of_an_earlier_boot_is_gone() {
     assert!(log.asked().contains(&("first", Deed::Read(0))));
     disk.flush().unwrap();
     assert_eq!(disk.cache().primaries()[0].sectors[&40], bytes(5));
-    drop(disk);
     rig.restart();
     assert_eq!(rig.open().expect("a sound store").1.dirty_pages, 0);
 }
@@ -119,7 +117,6 @@ fn either_copy_of_the_header_and_of_each_sector_of_the_table_suffices() {
             assert_eq!(recovered.damaged, 0, "sector {sector}");
             assert_eq!(recovered.healed, u32::from(sector >= 2), "sector {sector}");
             assert_eq!(read(&mut disk, 5, &BACK), 3);
-            drop(disk);
             rig.restart();
             // It was made again.
             spoil(&mut rig, sector ^ 1);
