@@ -205,7 +205,7 @@ impl<'m> Desk<'m> {
     pub fn release(&mut self, at: usize) {
         self.slots[at].phase = Phase::Free;
         self.active -= 1;
-        self.runnable |= self.active > 0;
+        self.runnable = self.active > 0;
     }
 
     pub fn end(&mut self, at: usize, outcome: Outcome) {
