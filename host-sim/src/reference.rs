@@ -5,6 +5,7 @@
 
 mod log;
 mod placement;
+pub mod replacement;
 mod scheme;
 #[cfg(test)]
 mod tests;

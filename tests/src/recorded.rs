@@ -1,6 +1,6 @@
 //! Sectors in memory that write down what they are asked for, and fail as they are told.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
@@ -52,6 +52,35 @@ impl Log {
     }
 }
 
+/// The power of several resources: it lasts for so many changes, if there is an end to it.
+#[derive(Debug, Clone, Default)]
+pub struct Power(Rc<Cell<Option<u32>>>);
+
+impl Power {
+    /// It goes after so many changes more; never, for `None`.
+    pub fn lasts(&self, changes: Option<u32>) {
+        self.0.set(changes);
+    }
+
+    /// True when it has gone.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        self.0.get() == Some(0)
+    }
+
+    /// A change is about to be made; false when it cannot be.
+    fn take(&self) -> bool {
+        match self.0.get() {
+            Some(0) => false,
+            Some(left) => {
+                self.0.set(Some(left - 1));
+                true
+            }
+            None => true,
+        }
+    }
+}
+
 /// What can be done to a resource from outside.
 #[derive(Debug, Clone, Default)]
 pub struct Will {
@@ -87,6 +116,8 @@ pub struct Recorded {
     pub sectors: BTreeMap<u32, Vec<u8>>,
     /// What is done to it.
     pub will: Will,
+    /// What it runs on.
+    pub power: Power,
     depth: usize,
     next_ticket: u32,
     under_way: VecDeque<(Ticket, Answer)>,
@@ -125,6 +156,7 @@ impl Recorded {
             },
             sectors: BTreeMap::new(),
             will: Will::default(),
+            power: Power::default(),
             depth,
             next_ticket: 0,
             under_way: VecDeque::new(),
@@ -134,6 +166,13 @@ impl Recorded {
             trims: 0,
             worth: BTreeMap::new(),
         }
+    }
+
+    /// The same, on this power.
+    #[must_use]
+    pub fn on(mut self, power: &Power) -> Self {
+        self.power = power.clone();
+        self
     }
 
     /// What it says of itself.
@@ -150,7 +189,7 @@ impl Recorded {
     }
 
     fn check(&self, first: Sector, count: u32) -> Result<(), ResourceError> {
-        if self.will.gone {
+        if self.will.gone || self.power.is_out() {
             return Err(ResourceError::Gone);
         }
         match first.0.checked_add(count) {
@@ -206,6 +245,7 @@ impl Resource for Recorded {
         assert_eq!(data.len(), self.status.sector_bytes as usize);
         let ticket = self.accept(Deed::Write(sector.0, options.level.0))?;
         let answer = match &mut self.will.writes_left {
+            _ if !self.power.take() => Answer::Failed(ResourceError::Gone),
             Some(0) => Answer::Failed(ResourceError::Device),
             left => {
                 if let Some(left) = left {
@@ -228,6 +268,11 @@ impl Resource for Recorded {
     fn submit_trim(&mut self, first: Sector, count: u32) -> nb::Result<Ticket, ResourceError> {
         self.check(first, count)?;
         let ticket = self.accept(Deed::Trim(first.0, count))?;
+        if !self.power.take() {
+            self.under_way
+                .push_back((ticket, Answer::Failed(ResourceError::Gone)));
+            return Ok(ticket);
+        }
         self.trims += 1;
         self.sectors
             .retain(|sector, _| !(first.0..first.0 + count).contains(sector));

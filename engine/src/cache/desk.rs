@@ -4,6 +4,7 @@ use crate::resource::ResourceError;
 use crate::volume::{Sector, Ticket};
 
 use super::counters::Counters;
+use super::image::Media;
 use super::key::{Key, Pages};
 use super::mode::Mode;
 use super::persistence::{Persistence, ResourceSet, RESOURCES_MAX};
@@ -11,7 +12,7 @@ use super::plan::CacheMemory;
 use super::slot::{Kind, Outcome, Phase, Slot, Work};
 use super::tag::State;
 use super::tags::{Tags, LEVELS, NONE};
-use super::CacheOptions;
+use super::{CacheOptions, Terms};
 
 /// Turns after which cleaning that has failed is tried again.
 const RETRY_TURNS: u32 = 64;
@@ -37,6 +38,8 @@ pub(super) struct Desk<'m> {
     pub active: u32,
     /// Something may go on without a completion.
     pub runnable: bool,
+    /// A resource did not take a request: it has to be asked again when it has got on.
+    pub blocked: bool,
     /// Primaries that have something to do or to be asked, and the store.
     pub calls: [u16; RESOURCES_MAX as usize],
     pub store_calls: u16,
@@ -46,6 +49,12 @@ pub(super) struct Desk<'m> {
     clean_from: u32,
     /// Turns until cleaning is tried again.
     clean_pause: u32,
+    /// Of a store that is not volatile.
+    pub media: Option<Media>,
+    /// The table says all that the tags have said so far.
+    pub table_is_sure: bool,
+    /// Levels that have a number: a bit for each.
+    pub known: u16,
     /// Dirty pages that are wanted clean although there are not too many.
     pub clean_wanted: bool,
 }
@@ -79,12 +88,16 @@ impl<'m> Desk<'m> {
             touched: 0,
             active: 0,
             runnable: false,
+            blocked: false,
             calls: [0; RESOURCES_MAX as usize],
             store_calls: 0,
             next_ticket: 0,
             next_order: 0,
             clean_from: 0,
             clean_pause: 0,
+            media: None,
+            table_is_sure: true,
+            known: 0,
             clean_wanted: false,
         }
     }
@@ -119,6 +132,62 @@ impl<'m> Desk<'m> {
         ticket
     }
 
+    /// The page that has a unit, if nothing else is under way and a read at these terms is simply one of the store: what most reads are.
+    pub fn quick_hit(&self, key: Key, unit: u8, terms: Terms) -> Option<u32> {
+        if self.active > 0 || terms.direct || self.level(terms.level).mode == Mode::Bypass {
+            return None;
+        }
+        let tag = self.tags.find(key)?;
+        (self.tags.get(tag).valid >> unit & 1 != 0).then_some(tag)
+    }
+
+    /// Notes a read that the store has accepted already.
+    pub fn accept_hit(
+        &mut self,
+        key: Key,
+        unit: u8,
+        terms: Terms,
+        tag: u32,
+        open: Ticket,
+    ) -> Ticket {
+        self.next_ticket = self.next_ticket.wrapping_add(1);
+        self.next_order = self.next_order.wrapping_add(1);
+        self.active = 1;
+        self.store_calls += 1;
+        self.tags.touch(tag);
+        self.counters.read_hits = self.counters.read_hits.wrapping_add(1);
+        let slot = &mut self.slots[0];
+        slot.phase = Phase::Hit;
+        slot.kind = Kind::Read;
+        slot.ticket = Ticket(self.next_ticket);
+        slot.order = self.next_order;
+        slot.key = key;
+        slot.unit = unit;
+        slot.level = terms.level;
+        slot.tenant = terms.tenant;
+        slot.direct = false;
+        slot.stale = false;
+        slot.tag = tag;
+        slot.generation = self.tags.get(tag).generation;
+        slot.store_want = None;
+        slot.store_open = Some(open);
+        slot.store_error = None;
+        slot.want = 0;
+        slot.open = 0;
+        slot.error = None;
+        slot.brought = false;
+        slot.cleaned = 0;
+        slot.was_ephemeral = false;
+        slot.ticket
+    }
+
+    /// True while nothing but such a read is under way.
+    pub fn is_quick(&self) -> bool {
+        let first = self.slots.first();
+        let hit = first.is_some_and(|slot| slot.phase == Phase::Hit && slot.store_open.is_some());
+        self.active == 1 && hit && !self.runnable && !self.blocked
+    }
+
     fn begin_slot(&mut self, at: usize, kind: Kind, key: Key, unit: u8) {
         self.next_order = self.next_order.wrapping_add(1);
         let slot = &mut self.slots[at];
@@ -136,7 +205,7 @@ impl<'m> Desk<'m> {
     pub fn release(&mut self, at: usize) {
         self.slots[at].phase = Phase::Free;
         self.active -= 1;
-        self.runnable = true;
+        self.runnable = self.active > 0;
     }
 
     pub fn end(&mut self, at: usize, outcome: Outcome) {
@@ -231,7 +300,35 @@ impl<'m> Desk<'m> {
 
     /// The sector of a tag's unit on the store.
     pub const fn place_of(&self, tag: u32, unit: u8) -> Sector {
-        self.pages.sector(tag, unit)
+        let Sector(sector) = self.pages.sector(tag, unit);
+        match &self.media {
+            Some(media) => Sector(media.base + sector),
+            None => Sector(sector),
+        }
+    }
+
+    /// The number of a level, a new one if it has none; `None` when all are taken.
+    pub fn number(&mut self, persistence: &Persistence) -> Option<u8> {
+        let numbers = 0..LEVELS as u8;
+        let known = |level: &u8| {
+            self.known >> level & 1 != 0 && self.levels[usize::from(*level)] == *persistence
+        };
+        if let Some(level) = numbers.clone().find(known) {
+            return Some(level);
+        }
+        let level = numbers
+            .clone()
+            .find(|level| self.known >> level & 1 == 0)
+            .or_else(|| numbers.clone().find(|&level| !self.is_level_used(level)))?;
+        self.levels[usize::from(level)] = *persistence;
+        self.known |= 1 << level;
+        Some(level)
+    }
+
+    /// True while a page is at a level, or a request at it is under way.
+    pub fn is_level_used(&self, level: u8) -> bool {
+        let asked = |slot: &Slot| slot.phase != Phase::Free && slot.level == level;
+        self.tags.used(level) > 0 || self.slots.iter().any(asked)
     }
 
     /// The mode a request is served at.
@@ -278,8 +375,10 @@ impl<'m> Desk<'m> {
             if other_at == at || matches!(other.phase, Phase::Free | Phase::Done(_)) {
                 return false;
             }
+            // The cache's own cleaning may be what those before it wait for: it waits for nobody who has not begun.
             let earlier = other.has_begun()
-                || (!self.waits_for_cleaning(other, slot)
+                || (slot.kind != Kind::Clean
+                    && !self.waits_for_cleaning(other, slot)
                     && (other.order.wrapping_sub(slot.order) as i32) < 0);
             earlier && self.conflict(slot, other)
         })

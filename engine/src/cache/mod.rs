@@ -9,15 +9,19 @@
 mod counters;
 mod desk;
 mod ghosts;
+mod image;
 mod index;
 mod key;
 mod mode;
+mod open;
+mod persist;
 mod persistence;
 mod plan;
 mod queues;
 mod serve;
 mod settle;
 mod slot;
+mod snapshot;
 mod sweep;
 mod tag;
 mod tags;
@@ -33,10 +37,12 @@ pub use counters::{Bypass, Counters, BYPASSES};
 pub use index::PAGES_MAX;
 pub use key::Source;
 pub use mode::{Mode, OnLoss};
+pub use open::{OpenError, Recovered};
 pub use persistence::{LevelNumber, Persistence, ResourceSet, RESOURCES_MAX};
 pub use plan::{CacheMemory, CachePlan, CacheShapeError, Replacement};
 pub use settle::Then;
 pub use slot::Slot;
+pub use snapshot::{Loaded, SnapshotError};
 pub use tag::{State, Tag, TagView};
 
 /// Levels that a cache's tags can name.
@@ -122,6 +128,18 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         memory: CacheMemory<'m>,
         options: CacheOptions,
     ) -> Result<Self, CacheShapeError> {
+        let pages = store.status().sectors / options.page_sectors.max(1);
+        Self::prepare(store, primaries, memory, options, pages)
+    }
+
+    /// A cache that knows of nothing yet.
+    fn prepare(
+        store: S,
+        primaries: &'m mut [P],
+        memory: CacheMemory<'m>,
+        options: CacheOptions,
+        store_pages: u32,
+    ) -> Result<Self, CacheShapeError> {
         let status = store.status();
         if !matches!(options.page_sectors, 1 | 2 | 4 | 8) {
             return Err(CacheShapeError::PageSectors(options.page_sectors));
@@ -142,7 +160,7 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
             }
         }
         let sector_bytes = status.sector_bytes as usize;
-        let memory = memory.checked(sector_bytes, status.sectors >> pages.shift, &options)?;
+        let memory = memory.checked(sector_bytes, store_pages, &options)?;
         let set = ((1u16 << primaries.len()) - 1) as u8;
         let mut desk = Desk::new(memory, sector_bytes, pages, set, options);
         for (limit, primary) in desk.limits.iter_mut().zip(primaries.iter()) {
@@ -188,6 +206,7 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
     pub fn set_level(&mut self, level: u8, persistence: Persistence) {
         if let Some(known) = self.desk.levels.get_mut(usize::from(level)) {
             *known = persistence;
+            self.desk.known |= 1 << level;
         }
     }
 
@@ -206,8 +225,12 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
     /// True while a page is at a level, or a request at it is under way.
     #[must_use]
     pub fn level_is_used(&self, level: u8) -> bool {
-        let asked = |slot: &Slot| slot.phase != Phase::Free && slot.level == level;
-        self.pages_at(level) > 0 || self.desk.slots.iter().any(asked)
+        self.desk.is_level_used(level)
+    }
+
+    /// The number that stands for a level, one that is not used where it has none yet; `None` when there is no such.
+    pub fn number_of(&mut self, persistence: &Persistence) -> Option<u8> {
+        self.desk.number(persistence)
     }
 
     /// Pages with versions that have to reach a primary.
@@ -282,6 +305,28 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         found
     }
 
+    /// Sectors of a page that would suit what is in the cache, by how many units of its pages are valid: half of today's where on average less than half of a page
+    /// is used, twice as many where more than nine of ten parts are; at most 8. Pages are of one size from when the cache is made: this is for the next time.
+    #[must_use]
+    pub fn suggested_page_sectors(&self) -> u32 {
+        let units = self.desk.pages.units();
+        let (mut pages, mut valid) = (0u64, 0u64);
+        for tag in self.desk.tags.all() {
+            if tag.valid != 0 {
+                pages += 1;
+                valid += u64::from(tag.valid.count_ones());
+            }
+        }
+        let all = pages * u64::from(units);
+        if 2 * valid < all && units > 1 {
+            units / 2
+        } else if pages > 0 && 10 * valid > 9 * all && units < 8 {
+            units * 2
+        } else {
+            units
+        }
+    }
+
     /// Levels whose pages go before all others, whether they are used or not: a bit for each.
     pub fn set_first_to_go(&mut self, levels: u16) {
         self.desk.tags.first_to_go = levels;
@@ -327,6 +372,12 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
     ) -> nb::Result<Ticket, ResourceError> {
         let (key, unit) = self.place(source, sector, 1)?;
         let at = self.slot_for(terms)?;
+        if let Some(tag) = self.desk.quick_hit(key, unit, terms) {
+            let place = self.desk.place_of(tag, unit);
+            if let Ok(open) = self.store.submit_read(place) {
+                return Ok(self.desk.accept_hit(key, unit, terms, tag, open));
+            }
+        }
         let ticket = self.desk.accept(at, Kind::Read, key, unit);
         self.take(at, terms);
         self.go(at);
@@ -515,12 +566,16 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
 
     fn ask_store(&mut self, at: usize, work: Work) {
         let slot = self.desk.slots[at];
-        let place = self.desk.place_of(slot.tag, slot.unit);
+        let table = matches!(slot.phase, Phase::PersistFirst | Phase::PersistSecond);
+        let place = match table {
+            true => self.desk.table_place(&slot),
+            false => self.desk.place_of(slot.tag, slot.unit),
+        };
         let asked = match work {
             Work::Write => {
                 let worth = match slot.phase {
                     Phase::Store if self.desk.mode_of(&slot) == Mode::Ephemeral => Worth::Ephemeral,
-                    Phase::Store => Worth::Only,
+                    Phase::Store | Phase::PersistFirst | Phase::PersistSecond => Worth::Only,
                     _ => Worth::Copy,
                 };
                 self.store.mark(place, worth);
@@ -536,7 +591,7 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
                 self.desk.slots[at].store_want = None;
                 self.desk.slots[at].store_open = Some(ticket);
             }
-            Err(nb::Error::WouldBlock) => self.desk.runnable = true,
+            Err(nb::Error::WouldBlock) => self.desk.blocked = true,
             Err(nb::Error::Other(error)) => self.desk.store_done(at, Some(error)),
         }
     }
@@ -570,16 +625,20 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
                 slot.open |= 1 << number;
                 slot.tickets[usize::from(number)] = ticket;
             }
-            Err(nb::Error::WouldBlock) => self.desk.runnable = true,
+            Err(nb::Error::WouldBlock) => self.desk.blocked = true,
             Err(nb::Error::Other(error)) => self.desk.primary_done(at, number, Some(error)),
         }
     }
 
     /// Does a bounded amount of work, and hands out at most one completion.
     pub fn poll(&mut self) -> Completion<'_> {
+        if self.desk.is_quick() {
+            return poll_store(&mut self.store, &mut self.desk);
+        }
         self.desk.clean_in_background();
-        if self.desk.runnable {
+        if self.desk.runnable || self.desk.blocked {
             self.desk.runnable = false;
+            self.desk.blocked = false;
             for at in 0..self.desk.slots.len() {
                 if self.desk.slots[at].phase != Phase::Free {
                     self.go(at);

@@ -31,7 +31,7 @@ impl Default for Replacement {
             ghosts_permille: 900,
             window: 0,
             promote_uses: 2,
-            sweep_steps: 64,
+            sweep_steps: 128,
         }
     }
 }
@@ -43,7 +43,7 @@ impl Replacement {
         ghosts_permille: 0,
         window: 0,
         promote_uses: 1,
-        sweep_steps: 64,
+        sweep_steps: 128,
     };
 
     const fn part(pages: usize, permille: u16) -> usize {

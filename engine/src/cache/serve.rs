@@ -8,7 +8,7 @@ use super::counters::Bypass;
 use super::desk::Desk;
 use super::key::Source;
 use super::mode::{Mode, OnLoss};
-use super::slot::{Kind, Outcome, Phase, Verified, Work};
+use super::slot::{Kind, Outcome, Phase, Slot, Verified, Work};
 use super::tag::State;
 use super::tags::NONE;
 use super::Spill;
@@ -49,6 +49,9 @@ impl Desk<'_> {
             Phase::LossTrim => self.after_loss_trim(at),
             Phase::LossFlush => self.after_loss_flush(at),
             Phase::NeedClean => self.begin_write(at),
+            Phase::Persist => self.begin_persist(at),
+            Phase::PersistFirst | Phase::PersistSecond => self.after_persist_write(at),
+            Phase::PersistRide => {}
             _ => self.step_pages(at),
         }
     }
@@ -204,6 +207,9 @@ impl Desk<'_> {
             self.tags.touch(tag);
         }
         let overlay = page.state() == State::Ephemeral;
+        // A page's units are written back as one level says; and nothing is where the table cannot be trusted.
+        let mixed = page.dirty & !bit != 0 && page.level() != slot.level;
+        let doubtful = self.media.is_some_and(|media| media.doubtful);
         match self.mode_of(&slot) {
             Mode::Bypass => {
                 self.counters.bypass(match slot.direct {
@@ -213,7 +219,7 @@ impl Desk<'_> {
                 self.invalidate_clean(at);
                 self.ask_primaries(at, Work::Write, set, Phase::Through);
             }
-            Mode::WriteBack if !overlay => {
+            Mode::WriteBack if !overlay && !mixed && !doubtful => {
                 if self.take_tag(at) {
                     self.invalidate_clean(at);
                     self.ask_store(at, Work::Write, Phase::Store);
@@ -244,7 +250,8 @@ impl Desk<'_> {
         let slot = self.slots[at];
         let page = self.tags.get(slot.tag);
         let has_page = slot.tag != NONE;
-        if has_page && page.dirty != 0 && page.state() != State::Ephemeral {
+        let to_clean = has_page && page.dirty != 0 && page.state() != State::Ephemeral;
+        if to_clean || self.is_being_cleaned(at) {
             // The version below must reach the primary first: it is what a loss leaves.
             if let (Phase::NeedClean, Some(error)) = (slot.phase, slot.error) {
                 self.end(at, Outcome::Failed(error));
@@ -252,7 +259,6 @@ impl Desk<'_> {
             }
             self.slots[at].error = None;
             self.slots[at].phase = Phase::NeedClean;
-            self.runnable = true;
             return;
         }
         let most = u64::from(self.tags.len()) * u64::from(self.options.ephemeral_permille) / 1000;
@@ -283,6 +289,13 @@ impl Desk<'_> {
         }
         self.invalidate_clean(at);
         self.ask_primaries(at, Work::Write, set, Phase::Through);
+    }
+
+    /// True while another slot has the request's page as a whole.
+    fn is_being_cleaned(&self, at: usize) -> bool {
+        let key = self.slots[at].key;
+        let cleans = |slot: &Slot| slot.cleans() && slot.key == key && slot.has_begun();
+        self.active > 1 && self.slots.iter().any(cleans)
     }
 
     fn after_loss_trim(&mut self, at: usize) {
@@ -347,7 +360,11 @@ impl Desk<'_> {
                 self.end(at, Outcome::Written);
             }
             (Verified::Through, None) => {
+                let was_dirty = self.is_to_be_written_back(at);
                 self.drop_unit(at);
+                if was_dirty {
+                    return self.persist_cleared(at);
+                }
                 self.end(at, Outcome::Written);
             }
         }
@@ -359,7 +376,13 @@ impl Desk<'_> {
         let slot = self.slots[at];
         match slot.store_error {
             None => {
+                let page = self.tags.get(slot.tag);
+                let known = page.dirty & (1 << slot.unit) != 0 && page.level() == slot.level;
                 self.make_valid(at, true);
+                let back = self.mode_of(&slot) == Mode::WriteBack && self.is_durable();
+                if back && !(known && self.table_is_sure) {
+                    return self.persist(at);
+                }
                 self.end(at, Outcome::Written);
             }
             Some(_) if self.mode_of(&slot) == Mode::WriteBack => {
@@ -374,14 +397,33 @@ impl Desk<'_> {
 
     /// The primary has the new version; the store has it too, or nothing of it.
     fn after_ahead(&mut self, at: usize) {
+        let was_dirty = self.is_to_be_written_back(at);
         if self.slots[at].store_error.is_some() {
             self.counters.bypass(Bypass::Store);
             self.drop_unit(at);
         } else {
             self.make_valid(at, false);
         }
+        if was_dirty {
+            return self.persist_cleared(at);
+        }
         self.end(at, Outcome::Written);
         self.tidy(at);
+    }
+
+    /// True when the table says that the slot's unit has to reach a primary.
+    fn is_to_be_written_back(&self, at: usize) -> bool {
+        let slot = &self.slots[at];
+        let page = self.tags.get(slot.tag);
+        let newer = page.generation == slot.generation && page.dirty & (1 << slot.unit) != 0;
+        self.is_durable() && newer && page.state() == State::Dirty
+    }
+
+    /// The slot's unit was given up for a version that the primary has: the table must say so before anybody is told.
+    fn persist_cleared(&mut self, at: usize) {
+        let slot = &mut self.slots[at];
+        slot.cleaned = 1 << slot.unit;
+        self.persist(at);
     }
 
     // Tags

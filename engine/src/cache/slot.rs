@@ -76,6 +76,8 @@ pub(super) enum Phase {
     NeedClean,
     /// A trim: the primaries.
     TrimPrimaries,
+    /// A trim over what was to be written back: what the primaries have forgotten must stay so before the store forgets too.
+    TrimFlush,
     /// A trim: the tags, from the cursor on.
     TrimTags,
     /// A flush or settling: looks for the next page, from the cursor on.
@@ -87,6 +89,12 @@ pub(super) enum Phase {
     CleanWrite,
     /// A flush: the primaries.
     FlushPrimaries,
+    /// The table on the store is to say what the slot's tag says.
+    Persist,
+    /// Another slot is writing what this one waits for.
+    PersistRide,
+    PersistFirst,
+    PersistSecond,
     Done(Outcome),
 }
 

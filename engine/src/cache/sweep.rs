@@ -38,6 +38,7 @@ impl Desk<'_> {
     pub(super) fn step_pages(&mut self, at: usize) {
         match self.slots[at].phase {
             Phase::TrimPrimaries => self.after_trim(at),
+            Phase::TrimFlush => self.after_trim_flush(at),
             Phase::TrimTags => self.trim_tags(at),
             Phase::NextPage => self.next_page(at),
             Phase::CleanWait => self.begin_clean(at),
@@ -51,6 +52,15 @@ impl Desk<'_> {
     // Trims
 
     fn after_trim(&mut self, at: usize) {
+        let slot = &self.slots[at];
+        if slot.error.is_none() && self.is_durable() && self.tags.dirty() > 0 {
+            let set = self.set_of(slot.key.source, slot.level);
+            return self.ask_primaries(at, Work::Flush, set, Phase::TrimFlush);
+        }
+        self.after_trim_flush(at);
+    }
+
+    fn after_trim_flush(&mut self, at: usize) {
         self.slots[at].phase = Phase::TrimTags;
         self.runnable = true;
     }
@@ -119,6 +129,11 @@ impl Desk<'_> {
             };
             self.tags.set_units(tag, valid, dirty, state);
             self.slots[at].tag = tag;
+            self.slots[at].generation = found.generation;
+            if self.is_durable() && found.state() == State::Dirty && dirty != found.dirty {
+                self.slots[at].cleaned = found.dirty & !dirty;
+                return self.persist(at);
+            }
             self.tidy(at);
         }
         self.runnable = true;
@@ -230,15 +245,35 @@ impl Desk<'_> {
             self.slots[at].unit = left.trailing_zeros() as u8;
             return self.ask_store(at, Work::Read, Phase::CleanRead);
         }
-        if found.dirty != 0 {
+        let cleaned = found.dirty != 0;
+        if cleaned {
             self.counters.cleaned = self.counters.cleaned.wrapping_add(1);
         }
         self.tags.set_units(slot.tag, found.valid, 0, State::Clean);
+        if cleaned && !slot.was_ephemeral && self.is_durable() {
+            return self.persist(at);
+        }
+        self.page_clean(at);
+    }
+
+    /// The primary has all of the page, and the table says so.
+    pub(super) fn page_clean(&mut self, at: usize) {
+        let slot = self.slots[at];
+        let found = self.tags.get(slot.tag);
         match slot.kind {
-            _ if found.valid == 0 => self.tags.free(slot.tag),
-            Kind::Settle(Then::Evict) => self.tags.free(slot.tag),
+            _ if found.valid == 0 => return self.give_up_page(at),
+            Kind::Settle(Then::Evict) => return self.give_up_page(at),
             Kind::Settle(Then::Level(level)) => self.tags.set_level(slot.tag, level),
             _ => {}
+        }
+        self.page_done(at);
+    }
+
+    fn give_up_page(&mut self, at: usize) {
+        let tag = self.slots[at].tag;
+        self.slots[at].tag = NONE;
+        if !Self::is_held(self.slots, tag) {
+            self.tags.free(tag);
         }
         self.page_done(at);
     }
@@ -281,9 +316,12 @@ impl Desk<'_> {
             true => State::Ephemeral,
             false => State::Dirty,
         };
-        // Units that the primary has acknowledged are equal to it already.
-        self.tags
-            .set_units(slot.tag, found.valid, found.dirty & !slot.cleaned, state);
+        // Units that the primary has acknowledged are equal to it already; a table says the page as a whole.
+        let dirty = match self.is_durable() {
+            true => found.dirty,
+            false => found.dirty & !slot.cleaned,
+        };
+        self.tags.set_units(slot.tag, found.valid, dirty, state);
         self.pause_cleaning();
         self.slots[at].error = Some(error);
         for waiting in self.slots.iter_mut() {

@@ -162,6 +162,51 @@ impl<'m> Tags<'m> {
         Some(tag)
     }
 
+    /// Says that every page was used before, and is free: any may be taken by [`restore`](Self::restore) then, before the first [`admit`](Self::admit).
+    pub fn use_all(&mut self) {
+        for tag in (0..self.len()).rev() {
+            let small = self.queues.main_is_full();
+            self.place(tag, small);
+            if let Some(found) = self.all.get_mut(tag as usize) {
+                found.page = self.vacant;
+            }
+            self.vacant = tag;
+        }
+        self.fresh = self.len();
+    }
+
+    /// Gives a free page its key again. False when another one has the key.
+    pub fn restore(&mut self, tag: u32, key: Key, level: u8, tenant: u8, units: u8) -> bool {
+        if self.find(key).is_some() || self.get(tag).state() != State::Free {
+            return false;
+        }
+        let Some(found) = self.all.get_mut(tag as usize) else {
+            return false;
+        };
+        found.page = key.page;
+        found.source = key.source;
+        found.tenant = tenant;
+        found.set_level(level);
+        self.used[usize::from(found.level())] += 1;
+        self.set_units(tag, units, units, State::Dirty);
+        self.index.insert(key, tag);
+        true
+    }
+
+    /// Links the free pages, after [`restore`](Self::restore) has taken some of them.
+    pub fn link_free(&mut self) {
+        self.vacant = NONE;
+        for tag in (0..self.len()).rev() {
+            let vacant = self.vacant;
+            if let Some(found) = self.all.get_mut(tag as usize) {
+                if found.state() == State::Free {
+                    found.page = vacant;
+                    self.vacant = tag;
+                }
+            }
+        }
+    }
+
     /// A page for a key, in the queue that is right for it.
     fn room_for(&mut self, hash: u32, held: impl Fn(u32) -> bool) -> Option<u32> {
         if self.vacant != NONE {

@@ -187,6 +187,36 @@ impl<'m, S: Resource, P: Resource> CachedDisk<'m, S, P> {
         )
     }
 
+    /// Hands a range to its primary for what the cache cannot do (truncating a file, a transaction): what is newer is written to the primary and the pages are
+    /// given up, `act` does its work there, and the range's sectors are admitted again at a level, such as an ephemeral one.
+    ///
+    /// # Errors
+    /// [`Refusal::NoPlace`] where the range is not on a primary; what a primary has failed with, or `act`. What was flushed stays so.
+    pub fn pass_on(
+        &mut self,
+        first: Sector,
+        count: u32,
+        persistence: &Persistence,
+        act: impl FnOnce(&mut P) -> Result<(), ResourceError>,
+    ) -> Result<(), ExecError> {
+        let context = Context::default();
+        let order = self
+            .executor
+            .order(Operation::Read, count, persistence, context)?;
+        let Source::Primary(home) = order.source else {
+            return Err(Refusal::NoPlace.into());
+        };
+        self.settle(order.source, first, count, Then::Evict)?;
+        match self.cache_mut().primaries_mut().get_mut(usize::from(home)) {
+            Some(primary) => act(primary)?,
+            None => return Err(Refusal::NoPlace.into()),
+        }
+        let submit = |executor: &mut Executor<'m, S, P>, at: u32| {
+            executor.submit_read(order, Sector(first.0.saturating_add(at)))
+        };
+        self.drive(count, submit, |_, _| {})
+    }
+
     /// Lets the cache go on with work of its own, for at most so many turns. True while there is more to do.
     pub fn idle(&mut self, turns: u32) -> bool {
         for _ in 0..turns {

@@ -47,9 +47,7 @@ pub struct Order {
 #[derive(Debug)]
 pub struct Executor<'m, S, P> {
     cache: Cache<'m, S, P>,
-    /// Levels that have a number.
-    known: u16,
-    /// The number that was used last: requests at the same level come in rows.
+    /// The number that was used last: requests at the same level come in rows. Beyond all of them before the first.
     last: u8,
 }
 
@@ -58,8 +56,7 @@ impl<'m, S: Resource, P: Resource> Executor<'m, S, P> {
     pub const fn new(cache: Cache<'m, S, P>) -> Self {
         Self {
             cache,
-            known: 0,
-            last: 0,
+            last: u8::MAX,
         }
     }
 
@@ -131,25 +128,10 @@ impl<'m, S: Resource, P: Resource> Executor<'m, S, P> {
 
     /// The number by which tags name a level.
     fn number(&mut self, persistence: &Persistence) -> Result<u8, Refusal> {
-        let is = |cache: &Cache<'m, S, P>, known: u16, level: u8| {
-            known >> level & 1 != 0 && cache.level(level) == *persistence
-        };
-        if is(&self.cache, self.known, self.last) {
+        if self.last < CACHE_LEVELS && self.cache.level(self.last) == *persistence {
             return Ok(self.last);
         }
-        let found = (0..CACHE_LEVELS).find(|&level| is(&self.cache, self.known, level));
-        let level = match found {
-            Some(level) => level,
-            None => {
-                let level = (0..CACHE_LEVELS)
-                    .find(|&level| self.known >> level & 1 == 0)
-                    .or_else(|| (0..CACHE_LEVELS).find(|&level| !self.cache.level_is_used(level)))
-                    .ok_or(Refusal::Levels)?;
-                self.cache.set_level(level, *persistence);
-                self.known |= 1 << level;
-                level
-            }
-        };
+        let level = self.cache.number_of(persistence).ok_or(Refusal::Levels)?;
         self.last = level;
         Ok(level)
     }

@@ -7,6 +7,8 @@
 
 mod completion;
 mod error;
+mod now;
+mod part;
 mod ram_store;
 mod status;
 mod volume;
@@ -16,6 +18,8 @@ use crate::volume::{Sector, Ticket, WriteOptions};
 
 pub use completion::Completion;
 pub use error::ResourceError;
+pub(crate) use now::{read_now, write_now};
+pub use part::Part;
 pub use ram_store::{RamStore, StoreShapeError};
 pub use status::Status;
 pub use worth::Worth;

@@ -6,6 +6,7 @@
 //! Two are about the codes alone: [`measure_strength`] and [`overload`] damage codewords and see what becomes of them.
 
 mod binomial;
+mod cache;
 mod ecc;
 mod host;
 mod matrix;
@@ -17,6 +18,7 @@ mod strength;
 mod strength_plot;
 mod wrong_bits;
 
+pub use cache::{run_cache, run_temporary, CacheReport, TemporaryReport, Trace};
 pub use ecc::{ecc_variants, measure_ecc, Codewords, EccReport, EccVariant};
 pub use matrix::{run_cases, Case, Outcome};
 pub use overload::{overload, OverloadOptions, OverloadReport};

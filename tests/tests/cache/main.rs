@@ -2,5 +2,10 @@
 
 mod levels;
 mod model;
+mod nand;
+mod pages;
+mod restart;
 mod rig;
+mod snapshots;
+mod storm;
 mod writes;

@@ -8,6 +8,7 @@ use cuesta::cache::{
 use cuesta::exec::Context;
 use cuesta::volume::Sector;
 use cuesta_sim::SplitMix64;
+use cuesta_tests::recorded::Power;
 
 use crate::rig::{bytes, version, Rig, RigDisk, SECTOR};
 
@@ -68,6 +69,8 @@ struct Run<'r> {
     model: &'r mut Model,
     random: &'r mut SplitMix64,
     page_sectors: u32,
+    durable: bool,
+    power: Power,
 }
 
 impl Run<'_> {
@@ -77,7 +80,7 @@ impl Run<'_> {
     }
 
     fn gone(&mut self, home: u8) -> bool {
-        self.disk.cache().primaries()[usize::from(home)].will.gone
+        self.power.is_out() || self.disk.cache().primaries()[usize::from(home)].will.gone
     }
 
     fn write(&mut self) {
@@ -129,7 +132,7 @@ impl Run<'_> {
                     known.doubt.extend(known.overlay.take());
                     known.doubt.insert(version);
                 }
-                (Mode::WriteBack, Ok(())) => {
+                (Mode::WriteBack, Ok(())) if !self.durable => {
                     known.now = [version].into();
                     known.later.insert(version);
                     known.overlay = None;
@@ -295,7 +298,7 @@ impl Run<'_> {
     }
 }
 
-fn run(seed: u64, steps: u32) {
+fn run(seed: u64, steps: u32, durable: bool) {
     let mut random = SplitMix64::new(seed);
     let replacement = match random.below(3) {
         0 => Replacement::CLOCK,
@@ -308,24 +311,38 @@ fn run(seed: u64, steps: u32) {
         ephemeral_permille: [300, 900, 1000][random.below(3) as usize],
         dirty_permille: [0, 200, 1000][random.below(3) as usize],
     };
-    let mut rig = Rig::with(1 + random.below(12) as u32, options);
+    let pages = 1 + random.below(12) as u32;
+    let mut rig = match durable {
+        true => Rig::durable(pages, options),
+        false => Rig::with(pages, options),
+    };
     let mut model = Model::default();
-    for _ in 0..3 {
+    let sessions = if durable { 12 } else { 3 };
+    for _ in 0..sessions {
+        let power = rig.power.clone();
+        let disk = match durable {
+            true => rig.open().expect("a sound store").0,
+            false => rig.disk(),
+        };
         let mut run = Run {
-            disk: rig.disk(),
+            disk,
             model: &mut model,
             random: &mut random,
             page_sectors: options.page_sectors,
+            durable,
+            power: power.clone(),
         };
+        if durable {
+            power.lasts(Some(1 + run.random.below(300) as u32));
+        }
         for _ in 0..steps {
             run.step();
+            if power.is_out() {
+                break;
+            }
         }
         eprintln!("restart");
-        drop(run);
-        rig.store.restart();
-        for primary in &mut rig.primaries {
-            primary.restart();
-        }
+        rig.restart();
         for known in model.sectors.values_mut() {
             known.overlay = None;
             known.doubt.clear();
@@ -338,6 +355,14 @@ fn run(seed: u64, steps: u32) {
 fn m46_permanent_data_is_never_lost_and_ephemeral_data_never_older_than_the_last_durable_version() {
     for seed in 0..400 {
         eprintln!("seed {seed}");
-        run(seed, 150);
+        run(seed, 150, false);
+    }
+}
+
+#[test]
+fn m43_what_was_written_back_survives_any_cut_where_the_store_is_not_volatile() {
+    for seed in 0..600 {
+        eprintln!("seed {seed}");
+        run(seed, 150, true);
     }
 }

@@ -1,14 +1,16 @@
 //! A cache over recorded resources.
 
-use cuesta::cache::{Cache, CacheOptions, Mode, OnLoss, Persistence, ResourceSet};
+use cuesta::cache::{
+    Cache, CacheOptions, Mode, OnLoss, OpenError, Persistence, Recovered, ResourceSet,
+};
 use cuesta::door::CachedDisk;
 use cuesta::exec::Context;
 use cuesta::volume::Sector;
 use cuesta_sim::cache_memory::OwnedCacheMemory;
-use cuesta_tests::recorded::{Log, Recorded};
+use cuesta_tests::recorded::{Log, Power, Recorded};
 
 /// Bytes of a sector.
-pub const SECTOR: usize = 64;
+pub const SECTOR: usize = 128;
 
 /// What a cache is made of.
 pub struct Rig {
@@ -17,6 +19,7 @@ pub struct Rig {
     pub primaries: Vec<Recorded>,
     pub memory: OwnedCacheMemory,
     pub options: CacheOptions,
+    pub power: Power,
 }
 
 pub type RigDisk<'r> = CachedDisk<'r, &'r mut Recorded, Recorded>;
@@ -36,15 +39,51 @@ impl Rig {
         let bytes = SECTOR as u32;
         let mut store = Recorded::new("store", pages * options.page_sectors, bytes, 4, &log);
         store.status_mut().volatile = true;
+        let power = Power::default();
+        store.power = power.clone();
+        let primary = |name| Recorded::new(name, 1000, bytes, 4, &log).on(&power);
         Self {
             store,
-            primaries: vec![
-                Recorded::new("first", 1000, bytes, 4, &log),
-                Recorded::new("second", 1000, bytes, 4, &log),
-            ],
+            primaries: vec![primary("first"), primary("second")],
+            power: power.clone(),
             memory: OwnedCacheMemory::new(pages as usize, SECTOR, 8, &options),
             options,
             log,
+        }
+    }
+
+    /// The same, its store not volatile: with room for the cache's own table, and a cache made on it.
+    pub fn durable(pages: u32, options: CacheOptions) -> Self {
+        let mut rig = Self::with(pages, options);
+        let sectors = pages * options.page_sectors + 2 + 2 * pages.div_ceil(8) + 8;
+        let power = rig.power.clone();
+        rig.store = Recorded::new("store", sectors, SECTOR as u32, 4, &rig.log).on(&power);
+        let memory = rig.memory.lend();
+        Cache::create(
+            &mut rig.store,
+            &mut rig.primaries,
+            memory,
+            options,
+            0x1234_5678_9abc,
+        )
+        .expect("room");
+        let _ = rig.log.take();
+        rig
+    }
+
+    /// The cache that is on the store.
+    pub fn open(&mut self) -> Result<(RigDisk<'_>, Recovered), OpenError> {
+        let memory = self.memory.lend();
+        Cache::open(&mut self.store, &mut self.primaries, memory, self.options)
+            .map(|(cache, recovered)| (CachedDisk::new(cache), recovered))
+    }
+
+    /// The power goes and comes back.
+    pub fn restart(&mut self) {
+        self.power.lasts(None);
+        self.store.restart();
+        for primary in &mut self.primaries {
+            primary.restart();
         }
     }
 

@@ -1,5 +1,6 @@
 //! `cuesta bench`: figures of the engine on an emulated part.
 
+mod cache;
 mod ecc;
 mod overload;
 mod policy;
@@ -45,6 +46,7 @@ Workloads:
   mixed        runs of 1 to 16 sectors, 90 % of them to 10 % of the disk, one in 16 trimmed
   queue        on many dies: random reads at a depth, sequential writes, and both together
   ram-table    uniform and rand-read at several budgets of memory, as a table in Markdown
+  cache        hit ratios of the cache beside other rules of replacement, and what temporary files cost the primary
   ecc          the codes, on this machine's clock
   strength     how often each code cannot repair a codeword, measured beside the binomial distribution; fails where they differ
   policy       32 typical rules asked about requests, on this machine's clock
@@ -57,6 +59,8 @@ allows any log. All figures are counts and virtual time of the emulated part: th
 fn after_help() -> String {
     format!("{WORKLOADS}\n{}", arguments::chips_help())
 }
+/// The name of the bench of the cache.
+const CACHE: &str = "cache";
 /// The name of the bench of the codes.
 const ECC: &str = "ecc";
 /// The name of the comparison of the codes with the binomial distribution.
@@ -141,6 +145,7 @@ enum What {
     Workload(Workload),
     Queue,
     RamTable,
+    Cache,
     Ecc,
     Strength,
     Overload,
@@ -151,6 +156,7 @@ fn what(name: &str) -> Result<What, String> {
     match name {
         QUEUE => Ok(What::Queue),
         RAM_TABLE => Ok(What::RamTable),
+        CACHE => Ok(What::Cache),
         ECC => Ok(What::Ecc),
         STRENGTH => Ok(What::Strength),
         OVERLOAD => Ok(What::Overload),
@@ -159,7 +165,7 @@ fn what(name: &str) -> Result<What, String> {
             .parse()
             .map(What::Workload)
             .map_err(|error: UnknownWorkload| {
-                format!("{error}, {QUEUE}, {RAM_TABLE}, {ECC}, {STRENGTH}, {OVERLOAD}, {POLICY}")
+                format!("{error}, {QUEUE}, {RAM_TABLE}, {CACHE}, {ECC}, {STRENGTH}, {OVERLOAD}, {POLICY}")
             }),
     }
 }
@@ -295,6 +301,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         }
         Some(What::Queue) => queue::run(arguments, out),
         Some(What::RamTable) => run_ram_table(arguments, out),
+        Some(What::Cache) => cache::run(arguments.seed.unwrap_or(0xCAC4E), arguments.json, out),
         Some(What::Ecc) => ecc::run(arguments.json, out),
         Some(What::Policy) => policy::run(arguments.json, out),
         Some(What::Workload(workload)) => workloads::run(arguments, workload, out),
