@@ -134,7 +134,6 @@ pub struct Gauge {
 pub struct Gauged<'m> {
     volume: Volume<'m, &'m mut EmulatedNand>,
     gauge: Arc<Gauge>,
-    refused: bool,
 }
 
 impl<'m> Gauged<'m> {
@@ -145,7 +144,6 @@ impl<'m> Gauged<'m> {
         let gauged = Self {
             volume,
             gauge: Arc::clone(&gauge),
-            refused: false,
         };
         gauged.look();
         (gauged, gauge)
@@ -155,11 +153,6 @@ impl<'m> Gauged<'m> {
         let now = self.volume.nand().now_ns();
         self.gauge.now_ns.store(now, Ordering::Relaxed);
     }
-
-    fn note<T>(&mut self, outcome: nb::Result<T, ResourceError>) -> nb::Result<T, ResourceError> {
-        self.refused |= matches!(outcome, Err(nb::Error::WouldBlock));
-        outcome
-    }
 }
 
 impl Resource for Gauged<'_> {
@@ -168,8 +161,7 @@ impl Resource for Gauged<'_> {
     }
 
     fn submit_read(&mut self, sector: Sector) -> nb::Result<Ticket, ResourceError> {
-        let accepted = Resource::submit_read(&mut self.volume, sector);
-        self.note(accepted)
+        Resource::submit_read(&mut self.volume, sector)
     }
 
     fn submit_write(
@@ -182,24 +174,18 @@ impl Resource for Gauged<'_> {
         if accepted.is_ok() {
             self.gauge.writes.fetch_add(1, Ordering::Relaxed);
         }
-        self.note(accepted)
+        accepted
     }
 
     fn submit_trim(&mut self, first: Sector, count: u32) -> nb::Result<Ticket, ResourceError> {
-        let accepted = Resource::submit_trim(&mut self.volume, first, count);
-        self.note(accepted)
+        Resource::submit_trim(&mut self.volume, first, count)
     }
 
     fn submit_flush(&mut self) -> nb::Result<Ticket, ResourceError> {
-        let accepted = Resource::submit_flush(&mut self.volume);
-        self.note(accepted)
+        Resource::submit_flush(&mut self.volume)
     }
 
     fn poll(&mut self) -> Completion<'_> {
-        // Time goes on only when somebody waits.
-        if std::mem::take(&mut self.refused) {
-            Resource::wait(&mut self.volume);
-        }
         self.look();
         Resource::poll(&mut self.volume)
     }

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cuesta::resource::{Completion, RamStore, Resource, ResourceError, Status, Worth};
-use cuesta::volume::{Budget, Sector, Ticket, WriteOptions};
+use cuesta::resource::{RamStore, Resource};
+use cuesta::volume::Budget;
 use cuesta_sim::leveled::{Lent, Policy};
 use cuesta_sim::nbd::client::Uri;
 use cuesta_sim::policy_file::{self, PolicyFileError};
@@ -123,76 +123,12 @@ impl Opened {
                 run(&mut resource)
             }
             Self::Disk(file, path) => {
-                let mut steady = Steady {
-                    resource: file.mount()?.into_volume(),
-                    refused: false,
-                };
-                let done = run(&mut steady);
-                unmount(path, cuesta::door::Disk::new(steady.resource))?;
+                let mut volume = file.mount()?.into_volume();
+                let done = run(&mut volume);
+                unmount(path, cuesta::door::Disk::new(volume))?;
                 done
             }
         }
-    }
-}
-
-/// A volume whose caller need not wait for work of its own: after a request that it had no room for, time goes on when it is polled. On emulated NAND time goes on
-/// only when somebody waits.
-#[derive(Debug)]
-struct Steady<R> {
-    resource: R,
-    refused: bool,
-}
-
-impl<R> Steady<R> {
-    fn note<T>(&mut self, outcome: nb::Result<T, ResourceError>) -> nb::Result<T, ResourceError> {
-        self.refused |= matches!(outcome, Err(nb::Error::WouldBlock));
-        outcome
-    }
-}
-
-impl<R: Resource> Resource for Steady<R> {
-    fn status(&self) -> Status {
-        self.resource.status()
-    }
-
-    fn submit_read(&mut self, sector: Sector) -> nb::Result<Ticket, ResourceError> {
-        let accepted = self.resource.submit_read(sector);
-        self.note(accepted)
-    }
-
-    fn submit_write(
-        &mut self,
-        sector: Sector,
-        data: &[u8],
-        options: WriteOptions,
-    ) -> nb::Result<Ticket, ResourceError> {
-        let accepted = self.resource.submit_write(sector, data, options);
-        self.note(accepted)
-    }
-
-    fn submit_trim(&mut self, first: Sector, count: u32) -> nb::Result<Ticket, ResourceError> {
-        let accepted = self.resource.submit_trim(first, count);
-        self.note(accepted)
-    }
-
-    fn submit_flush(&mut self) -> nb::Result<Ticket, ResourceError> {
-        let accepted = self.resource.submit_flush();
-        self.note(accepted)
-    }
-
-    fn poll(&mut self) -> Completion<'_> {
-        if std::mem::take(&mut self.refused) {
-            self.resource.wait();
-        }
-        self.resource.poll()
-    }
-
-    fn mark(&mut self, sector: Sector, worth: Worth) {
-        self.resource.mark(sector, worth);
-    }
-
-    fn wait(&mut self) {
-        self.resource.wait();
     }
 }
 
