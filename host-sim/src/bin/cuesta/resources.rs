@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cuesta::resource::{RamStore, Resource};
+use cuesta::resource::RamStore;
 use cuesta::volume::Budget;
 use cuesta_sim::leveled::{Lent, Policy};
 use cuesta_sim::nbd::client::Uri;
