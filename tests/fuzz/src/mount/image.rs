@@ -215,7 +215,8 @@ impl Image {
             });
         }
         let segment = shape.segment_of(page.block);
-        let column = (0..shape.width()).find(|&column| shape.block(segment, column) == page.block)?;
+        let column =
+            (0..shape.width()).find(|&column| shape.block(segment, column) == page.block)?;
         let offset = (u32::from(page.page.0) * shape.width() + column).checked_sub(before)?;
         let volume = match kind {
             Kind::Record => 0,
