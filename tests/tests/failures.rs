@@ -80,7 +80,7 @@ fn an_erase_that_fails_at_any_moment_loses_nothing() {
 }
 
 /// Four blocks, one right after the other: the reserve lasts until the groomer has made up for them.
-/// Few disks get read-only over it, though their reserve is larger; they lose nothing either.
+/// Few disks get read-only over it; they lose nothing either.
 #[test]
 fn programs_that_fail_one_right_after_the_other_lose_nothing() {
     within(200, "failures in a row", || {

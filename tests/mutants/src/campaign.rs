@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::Copy;
 
-/// What is run, shortest first. Each ends at once when it finds something.
+/// What is run, the shortest first.
 const CAMPAIGNS: [&str; 16] = [
     "crash --part cuts --disk one-die-min",
     "crash --part cuts --disk one-die-full",
