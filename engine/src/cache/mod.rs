@@ -73,6 +73,8 @@ pub struct CacheOptions {
     pub spill: Spill,
     /// Dirty pages beyond which some are written to their primaries without being asked, per mille.
     pub dirty_permille: u16,
+    /// What a host's own cache fetches is kept here too. Otherwise it is in one of the two: such a read takes no page, and what is written out takes one as ever.
+    pub keep_paging: bool,
 }
 
 impl Default for CacheOptions {
@@ -83,6 +85,7 @@ impl Default for CacheOptions {
             ephemeral_permille: 900,
             spill: Spill::default(),
             dirty_permille: 200,
+            keep_paging: true,
         }
     }
 }
@@ -97,6 +100,8 @@ pub struct Terms {
     pub tenant: u8,
     /// The caller keeps the data himself: nothing is to be kept here for him. He gets the newest version all the same.
     pub direct: bool,
+    /// A host's own cache asks: see [`CacheOptions::keep_paging`].
+    pub paging: bool,
 }
 
 /// A fast resource before slower ones.
@@ -360,6 +365,43 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         fits && level < CACHE_LEVELS
     }
 
+    /// True when what is dirty survives a restart with the store.
+    #[must_use]
+    pub const fn is_durable(&self) -> bool {
+        self.desk.is_durable()
+    }
+
+    /// The level of the page that a range begins in, if all of the range is in the cache: who has that need not ask what it is worth.
+    #[must_use]
+    pub fn level_of_kept(&self, source: Source, first: Sector, count: u32) -> Option<u8> {
+        let source = source.code()?;
+        let end = first.0.checked_add(count).filter(|_| count > 0)?;
+        let mut level = None;
+        let mut at = first.0;
+        while at < end {
+            let (page, unit) = self.desk.pages.split(Sector(at));
+            let tag = self.desk.tags.get(self.desk.tags.find(Key { source, page })?);
+            let units = (end - at).min(self.desk.pages.units() - u32::from(unit));
+            let wanted = (((1u16 << units) - 1) << unit) as u8;
+            if tag.valid & wanted != wanted {
+                return None;
+            }
+            level.get_or_insert(tag.level());
+            at += units;
+        }
+        level
+    }
+
+    /// Gives up what is in the cache of a range that its primary has got another version of meanwhile, past the cache: versions that are newer than the
+    /// primary's were, too, if the primary's is newer than them. False, and nothing done, while requests are under way, or while some of the range has to
+    /// be written back.
+    pub fn give_up(&mut self, source: Source, first: Sector, count: u32, newer: bool) -> bool {
+        let Some(source) = source.code().filter(|_| self.desk.active == 0) else {
+            return false;
+        };
+        self.desk.give_up(source, first, count, newer)
+    }
+
     /// Asks for a sector.
     ///
     /// # Errors
@@ -375,6 +417,7 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         if let Some(tag) = self.desk.quick_hit(key, unit, terms) {
             let place = self.desk.place_of(tag, unit);
             if let Ok(open) = self.store.submit_read(place) {
+                self.desk.counters.asked(false, terms.paging);
                 return Ok(self.desk.accept_hit(key, unit, terms, tag, open));
             }
         }
@@ -534,6 +577,8 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         slot.level = terms.level;
         slot.tenant = terms.tenant;
         slot.direct = terms.direct;
+        slot.paging = terms.paging;
+        self.desk.counters.asked(terms.direct, terms.paging);
     }
 
     /// Takes a request as far as it goes now.
