@@ -1,14 +1,12 @@
-//! A cache with its primary, behind a policy: requests get their level, and are served as it says.
+//! A cache with its primaries, behind a policy: requests get their level, and are served as it says.
 
 use core::fmt;
 
-use cuesta::cache::{Cache, CacheOptions, CacheShapeError, Then};
-use cuesta::door::CachedDisk;
-use cuesta::exec::{self, ExecError, Persistence};
+use cuesta::cache::{Cache, CacheOptions, CacheShapeError};
+use cuesta::door::{CachedDisk, PolicyDisk};
 use cuesta::policy::PolicyTable;
 use cuesta::request::{Classifier, Context, ContextTable, Counters};
 use cuesta::resource::Resource;
-use cuesta::volume::Sector;
 
 use crate::cache_memory::OwnedCacheMemory;
 
@@ -74,13 +72,8 @@ impl fmt::Display for LeveledError {
 
 impl std::error::Error for LeveledError {}
 
-/// A cache with its primary, and the policy that requests are given their levels by.
-pub struct LeveledDisk<'m> {
-    /// The policy, contexts, and what was decided.
-    pub classifier: Classifier<'m, Vec<u8>>,
-    /// Serves requests at levels.
-    pub disk: CachedDisk<'m, Lent<'m>, Lent<'m>>,
-}
+/// A cache with its primaries, and the policy that requests are given their levels by.
+pub type LeveledDisk<'m> = PolicyDisk<'m, Vec<u8>, Lent<'m>, Lent<'m>>;
 
 /// Makes such a disk, for as long as `run` runs.
 ///
@@ -93,13 +86,30 @@ pub fn with_leveled<T>(
     options: &LeveledOptions,
     run: impl FnOnce(&mut LeveledDisk<'_>) -> T,
 ) -> Result<T, LeveledError> {
+    with_leveled_over(store, vec![primary], policy, options, run)
+}
+
+/// The same with several primaries, which levels name by their numbers in this order.
+///
+/// # Errors
+/// See [`LeveledError`].
+pub fn with_leveled_over<T>(
+    store: Lent<'_>,
+    primaries: Vec<Lent<'_>>,
+    policy: Option<Policy>,
+    options: &LeveledOptions,
+    run: impl FnOnce(&mut LeveledDisk<'_>) -> T,
+) -> Result<T, LeveledError> {
     let status = store.status();
-    let sector_bytes = primary.status().sector_bytes;
-    if status.sector_bytes != sector_bytes {
-        return Err(LeveledError::SectorBytes {
-            store: status.sector_bytes,
-            primary: sector_bytes,
-        });
+    let sector_bytes = status.sector_bytes;
+    for primary in &primaries {
+        let primary = primary.status().sector_bytes;
+        if primary != sector_bytes {
+            return Err(LeveledError::SectorBytes {
+                store: sector_bytes,
+                primary,
+            });
+        }
     }
     let pages = status.sectors / options.cache.page_sectors.max(1);
     let mut memory = OwnedCacheMemory::new(
@@ -113,48 +123,20 @@ pub fn with_leveled<T>(
     let mut counts = vec![0; options.rules];
     // Both for as long as what is made here.
     let store: Lent<'_> = &mut *store;
-    let mut primaries: [Lent<'_>; 1] = [&mut *primary];
+    let mut primaries: Vec<Lent<'_>> = primaries.into_iter().map(shorter).collect();
     let cache = Cache::new(store, &mut primaries, memory.lend(), options.cache)
         .map_err(LeveledError::Shape)?;
-    let mut leveled = LeveledDisk {
-        classifier: Classifier::new(
-            policy,
-            ContextTable::new(&mut contexts, &mut texts),
-            Counters::new(&mut counts),
-            sector_bytes,
-        ),
-        disk: CachedDisk::new(cache),
-    };
+    let classifier = Classifier::new(
+        policy,
+        ContextTable::new(&mut contexts, &mut texts),
+        Counters::new(&mut counts),
+        sector_bytes,
+    );
+    let mut leveled = PolicyDisk::new(classifier, CachedDisk::new(cache));
     Ok(run(&mut leveled))
 }
 
-impl LeveledDisk<'_> {
-    /// Bytes of a sector.
-    #[must_use]
-    pub const fn sector_bytes(&self) -> usize {
-        self.disk.sector_bytes()
-    }
-
-    /// Reads at a level.
-    ///
-    /// # Errors
-    /// Those of [`CachedDisk::read`].
-    pub fn read(
-        &mut self,
-        first: Sector,
-        data: &mut [u8],
-        persistence: &Persistence,
-        context: exec::Context,
-    ) -> Result<(), ExecError> {
-        self.disk.read(first, data, persistence, context)
-    }
-
-    /// Writes to the primary what is newer in the cache, ephemeral versions too, and gives the pages up, or keeps them.
-    ///
-    /// # Errors
-    /// Those of [`CachedDisk::settle`].
-    pub fn settle(&mut self, first: Sector, count: u32, then: Then) -> Result<(), ExecError> {
-        let primary = cuesta::cache::Source::Primary(0);
-        self.disk.settle(primary, first, count, then)
-    }
+/// What is lent may be lent on for a shorter time.
+pub fn shorter<'short, 'long: 'short>(lent: Lent<'long>) -> Lent<'short> {
+    lent
 }

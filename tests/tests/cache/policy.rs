@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cuesta::cache::{Cache, CacheOptions};
+use cuesta::codec::{HeaderState, Kind};
 use cuesta::door::{CachedDisk, Disk, PolicyDisk, ServeError};
 use cuesta::exec::ExecError;
 use cuesta::policy::{compile, Flags, Operation, PolicyTable, StorageLevels};
@@ -11,7 +12,7 @@ use cuesta::request::{
     SectorRange, Source,
 };
 use cuesta::resource::{RamStore, Resource, ResourceError};
-use cuesta::volume::{Budget, Sector};
+use cuesta::volume::{Budget, Sector, Shape};
 use cuesta_hal::{Die, PageAddress};
 use cuesta_sim::cache_memory::OwnedCacheMemory;
 use cuesta_sim::campaign::aged::Making;
@@ -103,24 +104,26 @@ fn survivors(
     text: &str,
     applications: &[&str],
     restart: bool,
-    strike: impl FnOnce(&mut Part, &[PageAddress]),
+    strike: impl FnOnce(&mut Part, &[PageAddress], &Shape),
 ) -> BTreeMap<String, u32> {
     let mut part = making.make(11);
     let formatted = programmed_pages(&part.nand);
     let mut found = BTreeMap::new();
     let mut strike = Some(strike);
+    let mut shape = None;
     for session in 0..2 {
         if session == 1 {
             let mut pages = programmed_pages(&part.nand);
             pages.retain(|page| !formatted.contains(page));
-            if let Some(strike) = strike.take() {
-                strike(&mut part, &pages);
+            if let (Some(strike), Some(shape)) = (strike.take(), shape) {
+                strike(&mut part, &pages, &shape);
             }
             if restart {
                 part.nand.power_cycle();
             }
         }
         let mut volume = part.mount().expect("metadata survives").into_volume();
+        shape = Some(*volume.shape());
         let levels = StorageLevels::of(&volume);
         let sector_bytes = volume.sector_bytes();
         let policy = policy(text, StorageLevels::new(&levels));
@@ -165,6 +168,17 @@ fn survivors(
     found
 }
 
+/// True for a page of sectors.
+fn holds_data(part: &Part, page: PageAddress, shape: &Shape) -> bool {
+    let segment = shape.segment_of(page.block);
+    let offset =
+        u32::from(page.page.0) * shape.width() + u32::from(page.block.die.0) % shape.width();
+    let place = shape.location(segment, offset, 0);
+    let raw = part.nand.true_bytes(page);
+    let header = shape.layout.read_header(&raw, 0, place.0);
+    matches!(header, HeaderState::Valid(header) if header.kind == Kind::Data)
+}
+
 #[test]
 fn m18_the_same_bit_errors_are_corrected_or_told_as_the_level_of_the_rule_says() {
     let making = Making {
@@ -177,9 +191,8 @@ fn m18_the_same_bit_errors_are_corrected_or_told_as_the_level_of_the_rule_says()
     let text = "level cheap = write-through storage:weak\nlevel safe = write-through storage:strong\n\
                 rule app \"cc*\" -> cheap\nrule app \"sql*\" -> safe\n";
     for (wrong, weak, strong) in [(0, EACH, EACH), (1, EACH, EACH), (6, 0, EACH), (40, 0, 0)] {
-        let found = survivors(&making, text, &["cc1", "sqlite"], false, |part, pages| {
-            // What was programmed last is the end of the session: it is read with what is before it.
-            for page in pages {
+        let found = survivors(&making, text, &["cc1", "sqlite"], false, |part, pages, shape| {
+            for page in pages.iter().filter(|page| holds_data(part, **page, shape)) {
                 for at in (0..2048).step_by(512) {
                     part.nand
                         .flip_bits(*page, at..at + 512, wrong, u64::from(at) + 5);
@@ -194,6 +207,7 @@ fn m18_the_same_bit_errors_are_corrected_or_told_as_the_level_of_the_rule_says()
 fn m19_only_what_rules_made_redundant_survives_a_die() {
     let making = Making {
         blocks_per_die: Some(48),
+        page_bytes: Some(2048),
         levels: &["one=bch4", "two=bch4,mirror=2", "rest=bch4,parity=3"],
         ..Making::of("tiny4", Budget::Full)
     };
@@ -202,7 +216,7 @@ fn m19_only_what_rules_made_redundant_survives_a_die() {
                 default -> once\n";
     let mut lost = 0;
     for die in 0..4 {
-        let found = survivors(&making, text, &["db", "log", "tmp"], true, |part, _| {
+        let found = survivors(&making, text, &["db", "log", "tmp"], true, |part, _, _| {
             part.nand.lose_die(Die(die));
         });
         assert_eq!((found["db"], found["log"]), (EACH, EACH), "die {die}");

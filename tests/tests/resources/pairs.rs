@@ -16,14 +16,14 @@ use crate::served::Remote;
 const SECTORS: u64 = 256;
 
 /// A server in the background; killed when it is dropped.
-struct Pairs {
+pub struct Pairs {
     child: Child,
-    output: BufReader<ChildStdout>,
+    pub output: BufReader<ChildStdout>,
     uris: Vec<String>,
 }
 
 impl Pairs {
-    fn serve(scratch: &Scratch, exports: usize, arguments: &[&str]) -> Self {
+    pub fn serve(scratch: &Scratch, exports: usize, arguments: &[&str]) -> Self {
         let errors = File::create(scratch.path("pairs.err")).unwrap();
         let mut command = scratch.command(&["serve", "--socket", "pairs"]);
         let mut child = command
@@ -43,19 +43,19 @@ impl Pairs {
         }
     }
 
-    fn connect(&self, export: usize) -> NbdResource {
+    pub fn connect(&self, export: usize) -> NbdResource {
         let uri = self.uris[export].parse().unwrap();
         NbdResource::connect(&uri, NbdOptions::default()).unwrap()
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status();
         assert!(sent.unwrap().success());
     }
 
     /// Ends it; what it said.
-    fn stop(mut self) -> String {
+    pub fn stop(mut self) -> String {
         self.signal("TERM");
         let mut text = String::new();
         self.output.read_to_string(&mut text).unwrap();
@@ -71,19 +71,19 @@ impl Drop for Pairs {
     }
 }
 
-fn line(output: &mut impl BufRead) -> String {
+pub fn line(output: &mut impl BufRead) -> String {
     let mut line = String::new();
     output.read_line(&mut line).unwrap();
     line.trim_end().to_owned()
 }
 
-fn image(scratch: &Scratch, name: &str) {
+pub fn image(scratch: &Scratch, name: &str) {
     let file = File::create(scratch.path(name)).unwrap();
     file.set_len(4096 * SECTORS).unwrap();
 }
 
 /// The version of a sector that a file has.
-fn holds_version(path: &Path, sector: u32, version: u32) -> bool {
+pub fn holds_version(path: &Path, sector: u32, version: u32) -> bool {
     let bytes = fs::read(path).unwrap();
     content::is(sector, version, &bytes[sector as usize * 4096..][..4096])
 }

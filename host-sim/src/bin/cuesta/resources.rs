@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cuesta::policy::StorageLevels;
 use cuesta::resource::RamStore;
-use cuesta::volume::Budget;
+use cuesta::volume::{Budget, Level, LEVELS_MAX};
 use cuesta_sim::leveled::{Lent, Policy};
 use cuesta_sim::nbd::client::Uri;
 use cuesta_sim::policy_file::{self, PolicyFileError};
@@ -16,6 +17,9 @@ use crate::size;
 
 /// Bytes of a sector where no disk image says otherwise.
 pub const SECTOR_BYTES: u32 = 4096;
+
+/// The levels of a volume, by their numbers.
+pub type Levels = [Option<Level>; LEVELS_MAX];
 
 /// A resource, by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +83,14 @@ impl Opened {
         })
     }
 
+    /// The levels of the volume, if it is one.
+    pub fn levels(&mut self) -> Result<Option<Levels>, Failure> {
+        match self {
+            Self::Disk(file, _) => Ok(Some(StorageLevels::of(file.mount()?.volume()))),
+            _ => Ok(None),
+        }
+    }
+
     /// Bytes of a sector, if it has them already.
     pub fn sector_bytes(&self) -> Option<u32> {
         match self {
@@ -140,16 +152,24 @@ pub fn sector_bytes(opened: &[&Opened]) -> u32 {
 
 /// The policy in a file.
 pub fn policy(path: &Path) -> Result<Policy, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| Failure::of(path, error))?;
-    policy_of(path, &text).map_err(|error| Failure::of(path, error))
+    policy_with(path, StorageLevels::UNKNOWN)
 }
 
-/// The policy in text, of a file of this name.
-pub fn policy_of(path: &Path, text: &str) -> Result<Policy, PolicyFileError> {
-    let storage = cuesta::policy::StorageLevels::UNKNOWN;
-    if policy_file::is_toml(path) {
-        policy_file::from_toml(text, storage)
-    } else {
-        policy_file::from_text(text, storage)
+/// The policy in a file, for volumes with these levels.
+pub fn policy_with(path: &Path, storage: StorageLevels<'_>) -> Result<Policy, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| Failure::of(path, error))?;
+    let policy = policy_in(policy_file::is_toml(path), &text, storage);
+    policy.map_err(|error| Failure::of(path, error))
+}
+
+/// The policy in TOML or in the engine's own text.
+pub fn policy_in(
+    toml: bool,
+    text: &str,
+    storage: StorageLevels<'_>,
+) -> Result<Policy, PolicyFileError> {
+    match toml {
+        true => policy_file::from_toml(text, storage),
+        false => policy_file::from_text(text, storage),
     }
 }
