@@ -18,6 +18,7 @@ mod persist;
 mod persistence;
 mod plan;
 mod queues;
+mod repage;
 mod serve;
 mod settle;
 mod slot;
@@ -40,6 +41,7 @@ pub use mode::{Mode, OnLoss};
 pub use open::{OpenError, Recovered};
 pub use persistence::{LevelNumber, Persistence, ResourceSet, RESOURCES_MAX};
 pub use plan::{CacheMemory, CachePlan, CacheShapeError, Replacement};
+pub use repage::RepageError;
 pub use settle::Then;
 pub use slot::Slot;
 pub use snapshot::{Loaded, SnapshotError};
@@ -165,9 +167,10 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
             }
         }
         let sector_bytes = status.sector_bytes as usize;
-        let memory = memory.checked(sector_bytes, store_pages, &options)?;
+        let (memory, count) =
+            memory.checked(sector_bytes, store_pages, status.sectors, &options)?;
         let set = ((1u16 << primaries.len()) - 1) as u8;
-        let mut desk = Desk::new(memory, sector_bytes, pages, set, options);
+        let mut desk = Desk::new(memory, count, sector_bytes, pages, set, options);
         for (limit, primary) in desk.limits.iter_mut().zip(primaries.iter()) {
             *limit = primary.status().sectors;
         }
@@ -310,22 +313,27 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         found
     }
 
-    /// Sectors of a page that would suit what is in the cache, by how many units of its pages are valid: half of today's where on average less than half of a page
-    /// is used, twice as many where more than nine of ten parts are; at most 8. Pages are of one size from when the cache is made: this is for the next time.
+    /// Sectors of a page that would suit what is in the cache: half of today's where on average less than half of a page is valid; twice as many, up to 8, where more
+    /// than nine of ten parts are, and three of four pages have the page beside them in the cache too. [`adjust_page_sectors`](Self::adjust_page_sectors) acts on it.
     #[must_use]
     pub fn suggested_page_sectors(&self) -> u32 {
         let units = self.desk.pages.units();
-        let (mut pages, mut valid) = (0u64, 0u64);
+        let (mut pages, mut valid, mut beside) = (0u64, 0u64, 0u64);
         for tag in self.desk.tags.all() {
             if tag.valid != 0 {
                 pages += 1;
                 valid += u64::from(tag.valid.count_ones());
+                let key = Key {
+                    page: tag.page ^ 1,
+                    ..tag.key()
+                };
+                beside += u64::from(self.desk.tags.find(key).is_some());
             }
         }
         let all = pages * u64::from(units);
         if 2 * valid < all && units > 1 {
             units / 2
-        } else if pages > 0 && 10 * valid > 9 * all && units < 8 {
+        } else if pages > 0 && 10 * valid > 9 * all && 4 * beside > 3 * pages && units < 8 {
             units * 2
         } else {
             units
@@ -380,7 +388,10 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         let mut at = first.0;
         while at < end {
             let (page, unit) = self.desk.pages.split(Sector(at));
-            let tag = self.desk.tags.get(self.desk.tags.find(Key { source, page })?);
+            let tag = self
+                .desk
+                .tags
+                .get(self.desk.tags.find(Key { source, page })?);
             let units = (end - at).min(self.desk.pages.units() - u32::from(unit));
             let wanted = (((1u16 << units) - 1) << unit) as u8;
             if tag.valid & wanted != wanted {

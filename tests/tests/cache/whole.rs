@@ -156,14 +156,13 @@ fn m32a_what_no_resource_can_do_as_a_whole_is_refused_with_the_reason() {
         atomic: true,
         ..mode
     };
-    let refusal = |sectors| {
-        Err(ExecError::Refused(Refusal::Atomic {
-            sectors,
-            most: 1,
-        }))
-    };
+    let refusal = |sectors| Err(ExecError::Refused(Refusal::Atomic { sectors, most: 1 }));
     let two = [bytes(1), bytes(2)].concat();
-    for level in [several(1, THROUGH), several(3, THROUGH), several(1, EPHEMERAL)] {
+    for level in [
+        several(1, THROUGH),
+        several(3, THROUGH),
+        several(1, EPHEMERAL),
+    ] {
         let found = disk.write(Sector(0), &two, &level, Context::default());
         assert_eq!(found, refusal(2), "{level:?}");
         let one = disk.write(Sector(0), &two[..SECTOR], &level, Context::default());
@@ -192,8 +191,14 @@ fn m32a_what_no_resource_can_do_as_a_whole_is_refused_with_the_reason() {
         }))
     );
     let fits = &many[..most as usize * sector_bytes];
-    disk.write(Sector(0), fits, &WHOLE, Context::default()).expect("as many as it says");
-    let beyond = disk.write(Sector(sectors - 1), &many[..2 * sector_bytes], &WHOLE, Context::default());
+    disk.write(Sector(0), fits, &WHOLE, Context::default())
+        .expect("as many as it says");
+    let beyond = disk.write(
+        Sector(sectors - 1),
+        &many[..2 * sector_bytes],
+        &WHOLE,
+        Context::default(),
+    );
     let error = ResourceError::OutOfRange {
         sector: Sector(sectors),
         sectors,

@@ -34,7 +34,9 @@ fn two_levels() -> Scratch {
 }
 
 fn writes(first: u32, count: u32, version: u32) -> Vec<Ask> {
-    (first..first + count).map(|at| Ask::Write(at, version)).collect()
+    (first..first + count)
+        .map(|at| Ask::Write(at, version))
+        .collect()
 }
 
 #[test]
@@ -79,7 +81,11 @@ fn m14_m20_rules_say_on_which_resources_data_is_without_a_cache() {
     let rules = "level both = write-through resources:0,1 verify\nrule sector 0..99 -> both\n";
     fs::write(scratch.path("rules"), rules).unwrap();
     let primaries = ["--primary", "file:a.img", "--primary", "file:b.img"];
-    let pairs = Pairs::serve(&scratch, 1, &[&primaries[..], &["--policy", "rules"]].concat());
+    let pairs = Pairs::serve(
+        &scratch,
+        1,
+        &[&primaries[..], &["--policy", "rules"]].concat(),
+    );
     let mut client = pairs.connect(0);
     all(&mut client, &[Ask::Write(9, 5), Ask::Write(200, 6)]);
     let (a, b) = (scratch.path("a.img"), scratch.path("b.img"));
@@ -104,13 +110,28 @@ fn m14_rules_that_resources_cannot_do_are_refused_and_what_should_be_known_is_to
     };
     let of_disk = ["disk.nand"];
     let of_file = ["--primary", "file:a.img"];
-    refuses("level far = resources:3\n", &of_file, "resources that there are not: 3");
-    refuses("level far = resources:0,1\n", &of_disk, "resources that there are not: 1");
-    refuses("\nlevel three = mirror=3\n", &of_disk, "line 2, column 15: no level of the volume has mirror=3");
+    refuses(
+        "level far = resources:3\n",
+        &of_file,
+        "resources that there are not: 3",
+    );
+    refuses(
+        "level far = resources:0,1\n",
+        &of_disk,
+        "resources that there are not: 1",
+    );
+    refuses(
+        "\nlevel three = mirror=3\n",
+        &of_disk,
+        "line 2, column 15: no level of the volume has mirror=3",
+    );
     let rules = "level back = write-back\nlevel fast = ephemeral\nrule size 1 -> back\nrule size 2 -> fast\n";
     fs::write(scratch.path("rules"), rules).unwrap();
     let checked = scratch.cuesta_succeeds(&["policy", "check", "rules"]);
-    assert!(checked.contains("warning: level back: ") && checked.contains("volatile"), "{checked}");
+    assert!(
+        checked.contains("warning: level back: ") && checked.contains("volatile"),
+        "{checked}"
+    );
     for (cache, what) in [
         (Some("ram:1M"), "warning: level back: the cache is volatile"),
         (None, "warning: level fast: there is no cache"),
@@ -137,10 +158,18 @@ fn m13_a_call_sets_shows_and_explains_the_rules_of_a_server_and_counts_what_they
     for name in ["a.img", "b.img"] {
         image(&scratch, name);
     }
-    fs::write(scratch.path("rules"), "rule volume \"scratch\" -> ephemeral\n").unwrap();
+    fs::write(
+        scratch.path("rules"),
+        "rule volume \"scratch\" -> ephemeral\n",
+    )
+    .unwrap();
     let newer = "rule volume \"kept\" & op write -> ephemeral\nrule sector 77 -> bypass\n";
     fs::write(scratch.path("newer"), newer).unwrap();
-    fs::write(scratch.path("bad"), "rule volume \"kept\" -> ephemeral\nrule sector x -> bypass\n").unwrap();
+    fs::write(
+        scratch.path("bad"),
+        "rule volume \"kept\" -> ephemeral\nrule sector x -> bypass\n",
+    )
+    .unwrap();
     let arguments = [
         "--export",
         "kept,primary=file:a.img,cache=ram:4M,policy=rules",
@@ -156,19 +185,34 @@ fn m13_a_call_sets_shows_and_explains_the_rules_of_a_server_and_counts_what_they
         scratch.cuesta_succeeds(&[&["policy", "show"], &of(export)[..]].concat())
     };
     let before = show("kept");
-    assert!(before.contains("rule volume \"scratch\" -> ephemeral"), "{before}");
+    assert!(
+        before.contains("rule volume \"scratch\" -> ephemeral"),
+        "{before}"
+    );
     all(&mut kept, &[Ask::Write(9, 5)]);
     assert!(holds_version(&a, 9, 5));
 
     // Wrong rules change nothing, and are told with their place.
-    let line = refused(&scratch, &[&["policy", "set", "bad"], &of("kept")[..]].concat());
+    let line = refused(
+        &scratch,
+        &[&["policy", "set", "bad"], &of("kept")[..]].concat(),
+    );
     assert!(line.contains("bad: line 2, column 13: "), "{line}");
     fs::write(scratch.path("bad"), "level far = resources:5\n").unwrap();
-    let line = refused(&scratch, &[&["policy", "set", "bad"], &of("kept")[..]].concat());
-    assert!(line.contains("level far: ") && line.contains(" 5"), "{line}");
+    let line = refused(
+        &scratch,
+        &[&["policy", "set", "bad"], &of("kept")[..]].concat(),
+    );
+    assert!(
+        line.contains("level far: ") && line.contains(" 5"),
+        "{line}"
+    );
     assert_eq!(show("kept"), before);
     let line = refused(&scratch, &["policy", "show", "--control", "calls"]);
-    assert!(line.contains("which export? one of \"kept\", \"scratch\""), "{line}");
+    assert!(
+        line.contains("which export? one of \"kept\", \"scratch\""),
+        "{line}"
+    );
     let line = refused(&scratch, &[&["policy", "show"], &of("nobody")[..]].concat());
     assert!(line.contains("there is no export \"nobody\""), "{line}");
     refused(&scratch, &["policy", "show", "--control", "nowhere"]);
@@ -177,24 +221,50 @@ fn m13_a_call_sets_shows_and_explains_the_rules_of_a_server_and_counts_what_they
     let other = show("scratch");
     scratch.cuesta_succeeds(&[&["policy", "set", "newer"], &of("kept")[..]].concat());
     assert_eq!(show("scratch"), other);
-    all(&mut kept, &[Ask::Write(9, 6), Ask::Write(10, 6), Ask::Read(9), Ask::Read(77)]);
+    all(
+        &mut kept,
+        &[
+            Ask::Write(9, 6),
+            Ask::Write(10, 6),
+            Ask::Read(9),
+            Ask::Read(77),
+        ],
+    );
     assert!(holds_version(&a, 9, 5) && holds_version(&a, 10, 0));
     let explain = ["policy", "explain", "--volume", "kept", "--op", "write"];
     let explained = scratch.cuesta_succeeds(&[&explain[..], &of("kept")[..]].concat());
-    assert!(explained.contains("level ephemeral = ephemeral"), "{explained}");
+    assert!(
+        explained.contains("level ephemeral = ephemeral"),
+        "{explained}"
+    );
     let counted = scratch.cuesta_succeeds(&[&["policy", "counters"], &of("kept")[..]].concat());
     let count = |what: &str| {
         let line = counted.lines().find(|line| line.ends_with(what));
         let line = line.unwrap_or_else(|| panic!("no {what} in {counted}"));
-        line.split_whitespace().next().unwrap().parse::<u32>().unwrap()
+        line.split_whitespace()
+            .next()
+            .unwrap()
+            .parse::<u32>()
+            .unwrap()
     };
     assert_eq!(count("rule volume \"kept\" & op write -> ephemeral"), 2);
     assert_eq!(count("rule sector 77 -> bypass"), 1);
     assert_eq!(count("bypassed: level"), 1);
-    assert_eq!((count("at the level of what was found"), count("pages ephemeral")), (1, 1));
+    assert_eq!(
+        (
+            count("at the level of what was found"),
+            count("pages ephemeral")
+        ),
+        (1, 1)
+    );
 
     // Whoever talks nonsense, or nothing, does not stop it.
-    for nonsense in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"CuestaControl1 set 999999999 *\n", b"\xff\n", b""] {
+    for nonsense in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        b"CuestaControl1 set 999999999 *\n",
+        b"\xff\n",
+        b"",
+    ] {
         let mut stream = UnixStream::connect(scratch.path("calls")).unwrap();
         stream.write_all(nonsense).unwrap();
         stream.shutdown(std::net::Shutdown::Write).unwrap();

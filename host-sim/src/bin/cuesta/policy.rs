@@ -41,7 +41,9 @@ enum Command {
     /// Read a policy from a file, tell what is wrong with it, or how large it is
     Check(CheckArguments),
     /// Store the policy of a file with a disk, in place of the one before; or put it in force where a disk is served
-    #[command(override_usage = "cuesta policy set [OPTIONS] <DISK> <FILE|--none>\n       cuesta policy set --control <PATH> [--export <NAME>] <FILE>")]
+    #[command(
+        override_usage = "cuesta policy set [OPTIONS] <DISK> <FILE|--none>\n       cuesta policy set --control <PATH> [--export <NAME>] <FILE>"
+    )]
     Set(SetArguments),
     /// Print the policy of a disk as text, or the one in force where a disk is served
     Show(ShowArguments),
@@ -90,7 +92,11 @@ struct ShowArguments {
     #[command(flatten)]
     server: ServerArguments,
     /// The image file
-    #[arg(value_name = "DISK", required_unless_present = "control", conflicts_with = "control")]
+    #[arg(
+        value_name = "DISK",
+        required_unless_present = "control",
+        conflicts_with = "control"
+    )]
     path: Option<PathBuf>,
     /// Refuse an image of another chip than this
     #[arg(long, value_name = "NAME", value_parser = arguments::chip_named)]
@@ -137,7 +143,11 @@ struct SetArguments {
 #[derive(Debug, clap::Args)]
 struct ExplainArguments {
     /// The policy: a file, or the disk that it is stored with
-    #[arg(value_name = "FILE|DISK", required_unless_present = "control", conflicts_with = "control")]
+    #[arg(
+        value_name = "FILE|DISK",
+        required_unless_present = "control",
+        conflicts_with = "control"
+    )]
     file: Option<PathBuf>,
     #[command(flatten)]
     server: ServerArguments,
@@ -327,7 +337,10 @@ fn tell(path: &Path, policy: &PolicyTable<Vec<u8>>, out: &mut dyn Write) -> Resu
         }
     }
     let back = |mode| mode == Mode::WriteBack;
-    for (_, level) in policy.levels().filter(|(_, level)| back(level.persistence.mode)) {
+    for (_, level) in policy
+        .levels()
+        .filter(|(_, level)| back(level.persistence.mode))
+    {
         writeln!(
             out,
             "warning: level {}: where a restart empties the cache, as it does that of `cuesta serve`: {}",
@@ -502,7 +515,11 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
                 control: None,
                 export: export.clone(),
             };
-            write!(out, "{}", server.call(control, Verb::Counters, String::new())?)?;
+            write!(
+                out,
+                "{}",
+                server.call(control, Verb::Counters, String::new())?
+            )?;
             Ok(())
         }
         Command::Explain(arguments) => explain(arguments, out),

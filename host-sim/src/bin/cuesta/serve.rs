@@ -102,8 +102,8 @@ impl Arguments {
             )));
         }
         let (cache, policy) = (self.cache.as_ref(), self.policy.as_ref());
-        let first = (!self.primary.is_empty())
-            .then(|| Pair::new(&self.name, cache, &self.primary, policy));
+        let first =
+            (!self.primary.is_empty()).then(|| Pair::new(&self.name, cache, &self.primary, policy));
         if first.is_none() && policy.is_some() {
             return Err(Failure::usage(
                 "--policy FILE is that of DISK or --primary: --export takes policy=FILE",

@@ -14,7 +14,7 @@ use cuesta::request::{ContextHandle, Hints, Origin, Request, SectorRange, Source
 use cuesta::resource::ResourceError;
 use cuesta::volume::{Budget, Sector};
 use cuesta_sim::control::ControlSocket;
-use cuesta_sim::leveled::{shorter, with_leveled_over, LeveledDisk, LeveledOptions, Lent, Policy};
+use cuesta_sim::leveled::{shorter, with_leveled_over, Lent, LeveledDisk, LeveledOptions, Policy};
 use cuesta_sim::nbd::{ExportError, SectorExport, Server};
 use signal_hook::consts::SIGHUP;
 
@@ -78,9 +78,9 @@ pub fn pair(text: &str) -> Result<Pair, String> {
     }
     match primaries.len() {
         0 => Err("an export needs primary=…".to_owned()),
-        found if found > usize::from(RESOURCES_MAX) => {
-            Err(format!("{found} primaries: at most {RESOURCES_MAX} can be named"))
-        }
+        found if found > usize::from(RESOURCES_MAX) => Err(format!(
+            "{found} primaries: at most {RESOURCES_MAX} can be named"
+        )),
         _ => Ok(Pair::new(name, cache.as_ref(), &primaries, policy.as_ref())),
     }
 }
@@ -259,9 +259,8 @@ fn with_all(
             with_leveled_over(store, primaries, policy, &options, |leveled| {
                 if let Some(policy) = leveled.classifier.policy() {
                     let warnings = below.look_at(policy, leveled);
-                    let warnings = warnings.map_err(|what| {
-                        Failure::new(format!("export {:?}: {what}", pair.name))
-                    })?;
+                    let warnings = warnings
+                        .map_err(|what| Failure::new(format!("export {:?}: {what}", pair.name)))?;
                     warn(&pair.name, &warnings);
                 }
                 let shared = Shared::new(&pair.name, pair.policy.clone(), below, leveled);
