@@ -9,6 +9,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -24,6 +25,8 @@ pub const TEXT_BYTES_MAX: usize = 1 << 20;
 const LINE_BYTES_MAX: usize = 8192;
 /// How long a caller may take over each part of a call: the server has one thread for all of them.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Reads of what a caller has sent beyond a call.
+const REST_READS_MAX: u32 = 16;
 /// How long a server may take to answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -186,6 +189,14 @@ impl ControlSocket {
         };
         // Whoever has left does not want to know.
         let _ = write!(stream, "{outcome} {}\n{text}", text.len());
+        let _ = stream.shutdown(Shutdown::Write);
+        // Closed with something unread, the answer would be lost on its way.
+        let mut rest = [0; 4096];
+        for _ in 0..REST_READS_MAX {
+            if !matches!(stream.read(&mut rest), Ok(read) if read > 0) {
+                break;
+            }
+        }
     }
 }
 

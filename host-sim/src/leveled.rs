@@ -29,6 +29,8 @@ pub struct LeveledOptions {
     pub context_bytes: usize,
     /// Rules that are counted.
     pub rules: usize,
+    /// There is memory for pages as small as a sector: see [`Cache::adjust_page_sectors`].
+    pub small_pages: bool,
 }
 
 impl Default for LeveledOptions {
@@ -39,6 +41,7 @@ impl Default for LeveledOptions {
             contexts: 1024,
             context_bytes: 1024,
             rules: 256,
+            small_pages: false,
         }
     }
 }
@@ -111,7 +114,12 @@ pub fn with_leveled_over<T>(
             });
         }
     }
-    let pages = status.sectors / options.cache.page_sectors.max(1);
+    let smallest = if options.small_pages {
+        1
+    } else {
+        options.cache.page_sectors.max(1)
+    };
+    let pages = status.sectors / smallest;
     let mut memory = OwnedCacheMemory::new(
         pages as usize,
         sector_bytes as usize,

@@ -231,7 +231,7 @@ fn blocks_of_a_card_are_written_up_to_a_place() {
 }
 
 #[test]
-fn the_same_trace_through_each_door_leaves_the_same() {
+fn m1_the_same_trace_through_each_door_leaves_the_same() {
     fn left<D: ByteDoor>() -> Vec<u8> {
         let mut rig = Rig::of("tiny-multi", 31, Budget::Minimum);
         let volume = rig.mount().expect("a volume").into_volume();

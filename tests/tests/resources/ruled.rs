@@ -145,6 +145,50 @@ fn m14_rules_that_resources_cannot_do_are_refused_and_what_should_be_known_is_to
     }
 }
 
+/// A count that a server tells.
+fn count_in(counted: &str, what: &str) -> u32 {
+    let line = counted
+        .lines()
+        .find(|line| line.ends_with(&format!("  {what}")));
+    let line = line.unwrap_or_else(|| panic!("no {what} in {counted}"));
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn m51_a_server_whose_pages_are_sparse_makes_them_smaller_and_loses_nothing() {
+    let scratch = Scratch::empty();
+    image(&scratch, "a.img");
+    fs::write(scratch.path("rules"), "rule sector 0..127 -> ephemeral\n").unwrap();
+    let arguments = [
+        "--cache",
+        "ram:512K",
+        "--primary",
+        "file:a.img",
+        "--policy",
+        "rules",
+        "--control",
+        "calls",
+    ];
+    let pairs = Pairs::serve(&scratch, 1, &arguments);
+    let mut client = pairs.connect(0);
+    let counted = || scratch.cuesta_succeeds(&["policy", "counters", "--control", "calls"]);
+    assert_eq!(count_in(&counted(), "sectors of a page"), 8);
+    let sparse: Vec<u32> = (0..16).map(|page| 8 * page + 3).collect();
+    let write: Vec<Ask> = sparse.iter().map(|at| Ask::Write(*at, 7)).collect();
+    all(&mut client, &write[..13]);
+    let read: Vec<Ask> = sparse[..13].iter().map(|at| Ask::Read(*at)).collect();
+    for _ in 0..500 {
+        let ends = all(&mut client, &read);
+        assert!(sparse.iter().zip(&ends).all(|(at, end)| is(end, *at, 7)));
+    }
+    let counted = counted();
+    assert!(count_in(&counted, "sectors of a page") <= 2, "{counted}");
+    assert!(count_in(&counted, "pages") >= 64, "{counted}");
+    drop(client);
+    pairs.stop();
+    assert!(holds_version(&scratch.path("a.img"), 3, 0));
+}
+
 /// The line that a command is refused with.
 fn refused(scratch: &Scratch, arguments: &[&str]) -> String {
     let output = scratch.cuesta(arguments);

@@ -176,6 +176,8 @@ impl<'d, 'm> Shared<'d, 'm> {
             ("attempts at that which failed", counters.clean_failures),
             ("pages dirty", cache.dirty_pages()),
             ("pages ephemeral", cache.ephemeral_pages()),
+            ("pages", cache.pages()),
+            ("sectors of a page", cache.page_sectors()),
         ] {
             let _ = writeln!(text, "{count:>10}  {what}");
         }

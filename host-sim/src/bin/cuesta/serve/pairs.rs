@@ -24,6 +24,10 @@ use crate::resources::{self, named, Named, Opened};
 
 /// How often it is looked whether policies are to be read again, and whether somebody calls.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// Sectors of a cache up to which there is memory for pages of any size: 24 MiB.
+const ADJUSTED_SECTORS_MAX: u32 = 1 << 20;
+/// Requests after which it is looked whether pages should have another size; at least as many as there are pages.
+const ADJUST_REQUESTS: u32 = 1024;
 /// Memory of a cache that none is said of.
 const NO_CACHE: Named = Named::Ram(0);
 
@@ -255,7 +259,10 @@ fn with_all(
                 return Ok(());
             };
             let (policy, below, exports, live) = once;
-            let options = LeveledOptions::default();
+            let options = LeveledOptions {
+                small_pages: store.status().sectors <= ADJUSTED_SECTORS_MAX,
+                ..LeveledOptions::default()
+            };
             with_leveled_over(store, primaries, policy, &options, |leveled| {
                 if let Some(policy) = leveled.classifier.policy() {
                     let warnings = below.look_at(policy, leveled);
@@ -297,6 +304,8 @@ struct LeveledExport<'s, 'd, 'm> {
     context: Option<ContextHandle>,
     /// The last failure that was told: the same one over and over helps nobody.
     told: Option<ServeError>,
+    /// Requests since it was looked at the size of pages.
+    asked: u32,
 }
 
 impl<'s, 'd, 'm> LeveledExport<'s, 'd, 'm> {
@@ -311,16 +320,33 @@ impl<'s, 'd, 'm> LeveledExport<'s, 'd, 'm> {
             read_only,
             context,
             told: None,
+            asked: 0,
         }
     }
 
-    fn request(&self, operation: Operation, first: Sector, count: u32) -> Request<'static> {
+    fn request(&mut self, operation: Operation, first: Sector, count: u32) -> Request<'static> {
+        self.adjust();
         Request {
             tenant: 0,
             range: SectorRange { first, count },
             operation,
             origin: self.context.map_or(Origin::Unknown, Origin::Context),
             hints: Hints::default(),
+        }
+    }
+
+    /// Gives pages a size that suits what is in the cache, every now and then.
+    fn adjust(&mut self) {
+        self.asked += 1;
+        if self.asked < ADJUST_REQUESTS {
+            return;
+        }
+        let mut disk = self.shared.disk();
+        let cache = disk.disk.cache_mut();
+        if self.asked >= cache.pages() {
+            self.asked = 0;
+            // Only a store that survives restarts can fail, and these are volatile.
+            let _ = cache.adjust_page_sectors();
         }
     }
 
