@@ -363,11 +363,7 @@ impl Desk<'_> {
         self.tags.set_units(slot.tag, found.valid, dirty, state);
         self.pause_cleaning();
         self.slots[at].error = Some(error);
-        for waiting in self.slots.iter_mut() {
-            if waiting.phase == Phase::NeedClean && waiting.key == slot.key {
-                waiting.error = Some(error);
-            }
-        }
+        self.tell_waiting(slot.key, error);
         match slot.kind {
             Kind::Clean => self.release(at),
             _ => {
@@ -376,6 +372,15 @@ impl Desk<'_> {
             }
         }
         self.runnable = true;
+    }
+
+    /// Requests that wait for a page to be clean are told why it is not: they fail rather than wait for what may never come.
+    pub(super) fn tell_waiting(&mut self, key: Key, error: ResourceError) {
+        for waiting in self.slots.iter_mut() {
+            if waiting.phase == Phase::NeedClean && waiting.key == key {
+                waiting.error = Some(error);
+            }
+        }
     }
 
     fn page_done(&mut self, at: usize) {
