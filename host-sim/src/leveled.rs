@@ -2,11 +2,12 @@
 
 use core::fmt;
 
-use cuesta::cache::{Cache, CacheOptions, CacheShapeError};
+use cuesta::cache::{Cache, CacheOptions, CacheShapeError, OpenError, Recovered};
 use cuesta::door::{CachedDisk, PolicyDisk};
 use cuesta::policy::PolicyTable;
 use cuesta::request::{Classifier, Context, ContextTable, Counters};
-use cuesta::resource::Resource;
+use cuesta::resource::{Completion, Resource, ResourceError};
+use cuesta::volume::Sector;
 
 use crate::cache_memory::OwnedCacheMemory;
 
@@ -31,6 +32,19 @@ pub struct LeveledOptions {
     pub rules: usize,
     /// There is memory for pages as small as a sector: see [`Cache::adjust_page_sectors`].
     pub small_pages: bool,
+    /// What is to be written back survives a restart, where the cache's resource does.
+    pub durable: Option<Durable>,
+}
+
+/// How a cache on a resource that survives restarts is found there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Durable {
+    /// Of one that has to be made: a number that was never used before.
+    pub identity: u64,
+    /// Whatever is there is given up, and a new one is made.
+    pub anew: bool,
+    /// That what was to be written back is lost in part is known: see [`Cache::accept_losses`].
+    pub accept_losses: bool,
 }
 
 impl Default for LeveledOptions {
@@ -42,6 +56,7 @@ impl Default for LeveledOptions {
             context_bytes: 1024,
             rules: 256,
             small_pages: false,
+            durable: None,
         }
     }
 }
@@ -59,6 +74,10 @@ pub enum LeveledError {
         /// Of the primary.
         primary: u32,
     },
+    /// The cache on the resource cannot be opened, or be made there.
+    Open(OpenError),
+    /// There is no cache on the resource, or a damaged one, but something else: it is left alone.
+    Foreign,
 }
 
 impl fmt::Display for LeveledError {
@@ -68,6 +87,10 @@ impl fmt::Display for LeveledError {
             Self::SectorBytes { store, primary } => write!(
                 f,
                 "the cache has sectors of {store} bytes, the primary of {primary}"
+            ),
+            Self::Open(error) => error.fmt(f),
+            Self::Foreign => f.write_str(
+                "what is to be the cache holds something else, or a damaged one: it was left alone",
             ),
         }
     }
@@ -89,10 +112,10 @@ pub fn with_leveled<T>(
     options: &LeveledOptions,
     run: impl FnOnce(&mut LeveledDisk<'_>) -> T,
 ) -> Result<T, LeveledError> {
-    with_leveled_over(store, vec![primary], policy, options, run)
+    with_leveled_over(store, vec![primary], policy, options, |disk, _| run(disk))
 }
 
-/// The same with several primaries, which levels name by their numbers in this order.
+/// The same with several primaries, which levels name by their numbers in this order; what was found of a cache that survives restarts is told.
 ///
 /// # Errors
 /// See [`LeveledError`].
@@ -101,7 +124,7 @@ pub fn with_leveled_over<T>(
     primaries: Vec<Lent<'_>>,
     policy: Option<Policy>,
     options: &LeveledOptions,
-    run: impl FnOnce(&mut LeveledDisk<'_>) -> T,
+    run: impl FnOnce(&mut LeveledDisk<'_>, Option<Recovered>) -> T,
 ) -> Result<T, LeveledError> {
     let status = store.status();
     let sector_bytes = status.sector_bytes;
@@ -132,8 +155,32 @@ pub fn with_leveled_over<T>(
     // Both for as long as what is made here.
     let store: Lent<'_> = &mut *store;
     let mut primaries: Vec<Lent<'_>> = primaries.into_iter().map(shorter).collect();
-    let cache = Cache::new(store, &mut primaries, memory.lend(), options.cache)
-        .map_err(LeveledError::Shape)?;
+    let durable = options.durable.filter(|_| !status.volatile && pages > 0);
+    let (cache, recovered) = match durable {
+        None => {
+            let cache = Cache::new(store, &mut primaries, memory.lend(), options.cache);
+            (cache.map_err(LeveledError::Shape)?, None)
+        }
+        Some(durable) => {
+            let found = prepare(
+                &mut *store,
+                &mut primaries,
+                &mut memory,
+                options.cache,
+                durable,
+            );
+            let options = found.map_err(|error| match error {
+                OpenError::NoHeader => LeveledError::Foreign,
+                error => LeveledError::Open(error),
+            })?;
+            let opened = Cache::open(store, &mut primaries, memory.lend(), options);
+            let (mut cache, recovered) = opened.map_err(LeveledError::Open)?;
+            if durable.accept_losses {
+                cache.accept_losses();
+            }
+            (cache, Some(recovered))
+        }
+    };
     let classifier = Classifier::new(
         policy,
         ContextTable::new(&mut contexts, &mut texts),
@@ -141,7 +188,69 @@ pub fn with_leveled_over<T>(
         sector_bytes,
     );
     let mut leveled = PolicyDisk::new(classifier, CachedDisk::new(cache));
-    Ok(run(&mut leveled))
+    Ok(run(&mut leveled, recovered))
+}
+
+/// Sees to it that there is a cache on a resource that survives restarts; how it is to be opened.
+fn prepare(
+    store: Lent<'_>,
+    primaries: &mut [Lent<'_>],
+    memory: &mut OwnedCacheMemory,
+    mut options: CacheOptions,
+    durable: Durable,
+) -> Result<CacheOptions, OpenError> {
+    if !durable.anew {
+        let mut primaries: Vec<Lent<'_>> = primaries
+            .iter_mut()
+            .map(|one| &mut **one as Lent<'_>)
+            .collect();
+        let lent: Lent<'_> = &mut *store;
+        match Cache::open(lent, &mut primaries, memory.lend(), options) {
+            Ok(_) => return Ok(options),
+            Err(OpenError::OtherShape { page_sectors, .. }) => {
+                options.page_sectors = page_sectors;
+                return Ok(options);
+            }
+            Err(OpenError::NoHeader) => {}
+            Err(error) => return Err(error),
+        }
+        for sector in 0..2 {
+            if !is_blank(&mut *store, Sector(sector)).map_err(OpenError::Store)? {
+                return Err(OpenError::NoHeader);
+            }
+        }
+    }
+    let mut primaries: Vec<Lent<'_>> = primaries
+        .iter_mut()
+        .map(|one| &mut **one as Lent<'_>)
+        .collect();
+    let store: Lent<'_> = &mut *store;
+    let identity = durable.identity;
+    Cache::create(store, &mut primaries, memory.lend(), options, identity)?;
+    Ok(options)
+}
+
+/// True when a sector holds nothing, or zeros.
+fn is_blank(resource: Lent<'_>, sector: Sector) -> Result<bool, ResourceError> {
+    loop {
+        match resource.submit_read(sector) {
+            Ok(_) => break,
+            Err(nb::Error::Other(error)) => return Err(error),
+            Err(nb::Error::WouldBlock) => {
+                let _ = resource.poll();
+            }
+        }
+    }
+    loop {
+        match resource.poll() {
+            Completion::Data(_, bytes) => return Ok(bytes.iter().all(|&byte| byte == 0)),
+            Completion::Unwritten(_) => return Ok(true),
+            Completion::Failed(_, error) => return Err(error),
+            Completion::Idle => return Err(ResourceError::Device),
+            Completion::Pending => resource.wait(),
+            _ => {}
+        }
+    }
 }
 
 /// What is lent may be lent on for a shorter time.

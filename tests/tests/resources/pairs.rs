@@ -211,3 +211,75 @@ fn m17_a_remote_primary_that_loses_its_power_loses_nothing() {
     assert!(is(&all(&mut direct, &[Ask::Read(99)])[0], 99, 7));
     assert_eq!(direct.status().sectors, 256);
 }
+
+#[test]
+fn m43_what_was_written_back_to_a_cache_on_a_file_survives_a_killed_server() {
+    let scratch = Scratch::empty();
+    for name in ["a.img", "b.img", "cache.img", "other.img"] {
+        image(&scratch, name);
+    }
+    fs::write(
+        scratch.path("rules"),
+        "rule sector 40..49 -> ephemeral\ndefault -> write-back\n",
+    )
+    .unwrap();
+    let serve = |cache: &'static str, primary: &'static str| {
+        ["--cache", cache, "--primary", primary, "--policy", "rules"]
+    };
+    let ours = serve("file:cache.img", "file:a.img");
+    let said = || fs::read_to_string(scratch.path("pairs.err")).unwrap();
+    let pairs = Pairs::serve(&scratch, 1, &ours);
+    assert_eq!(said(), "", "it is durable: there is nothing to warn of");
+    let mut client = pairs.connect(0);
+    let writes = (0..60).map(|at| Ask::Write(at, 3)).collect::<Vec<_>>();
+    all(&mut client, &writes);
+    drop(client);
+    drop(pairs);
+    let a = scratch.path("a.img");
+    let below = (0..60).filter(|&at| holds_version(&a, at, 3)).count();
+    assert!(below < 50, "{below} were written back before");
+
+    let pairs = Pairs::serve(&scratch, 1, &ours);
+    assert!(
+        said().contains("pages of the cache are still to be written back"),
+        "{}",
+        said()
+    );
+    let mut client = pairs.connect(0);
+    let ends = all(&mut client, &(0..60).map(Ask::Read).collect::<Vec<_>>());
+    for (at, end) in (0..).zip(&ends) {
+        let version = if (40..50).contains(&at) { 0 } else { 3 };
+        assert!(is(end, at, version), "sector {at}");
+    }
+    drop(client);
+    // A cache of another primary, and what is no cache, are left alone.
+    drop(pairs);
+    let before = fs::read(scratch.path("cache.img")).unwrap();
+    let refused = |arguments: &[&str], what: &str| {
+        let output = scratch.cuesta(&[&["serve", "--socket", "s"], arguments].concat());
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && errors.contains(what),
+            "{errors}"
+        );
+    };
+    refused(
+        &serve("file:cache.img", "file:b.img"),
+        "belongs to another primary 0",
+    );
+    assert!(before == fs::read(scratch.path("cache.img")).unwrap());
+    fs::write(scratch.path("other.img"), vec![7; 4096 * 64]).unwrap();
+    refused(
+        &serve("file:other.img", "file:a.img"),
+        "holds something else",
+    );
+    assert!(fs::read(scratch.path("other.img")).unwrap() == vec![7; 4096 * 64]);
+
+    Pairs::serve(&scratch, 1, &ours).stop();
+    assert!((0..40).chain(50..60).all(|at| holds_version(&a, at, 3)));
+    assert!((40..50).all(|at| holds_version(&a, at, 0)));
+    let anew = [&serve("file:cache.img", "file:b.img")[..], &["--new-cache"]].concat();
+    let pairs = Pairs::serve(&scratch, 1, &anew);
+    assert!(is(&all(&mut pairs.connect(0), &[Ask::Read(5)])[0], 5, 0));
+    pairs.stop();
+}

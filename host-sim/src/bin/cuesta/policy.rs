@@ -343,7 +343,7 @@ fn tell(path: &Path, policy: &PolicyTable<Vec<u8>>, out: &mut dyn Write) -> Resu
     {
         writeln!(
             out,
-            "warning: level {}: where a restart empties the cache, as it does that of `cuesta serve`: {}",
+            "warning: level {}: in a cache in memory: {}",
             level.name,
             Advice::VolatileWriteBack
         )?;

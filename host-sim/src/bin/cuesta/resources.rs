@@ -1,6 +1,7 @@
 //! Resources as commands name them: memory, a disk image, a file or a block device, a disk that somebody serves.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use cuesta::policy::StorageLevels;
@@ -66,6 +67,13 @@ pub enum Opened {
     Disk(Box<DiskFile>, PathBuf),
 }
 
+/// Tells one place from others: a cache is of what was at this place. Never 0, which stands for nothing (FNV-1a).
+fn identity(kind: &str, place: &[u8]) -> u64 {
+    let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+    let hash = kind.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, add);
+    place.iter().fold(hash, add).max(1)
+}
+
 impl Opened {
     /// Opens a disk image. The others are opened when the bytes of a sector are known.
     pub fn open(named: &Named, ram: Budget) -> Result<Self, Failure> {
@@ -119,6 +127,7 @@ impl Opened {
             Self::Nbd(uri) => {
                 let options = NbdOptions {
                     sector_bytes,
+                    identity: identity("nbd", format!("{uri:?}").as_bytes()),
                     ..NbdOptions::default()
                 };
                 let resource = NbdResource::connect(uri, options);
@@ -126,8 +135,10 @@ impl Opened {
                 run(&mut resource)
             }
             Self::File(path) => {
+                let place = fs::canonicalize(&*path).unwrap_or_else(|_| path.clone());
                 let options = FileOptions {
                     sector_bytes,
+                    identity: identity("file", place.as_os_str().as_bytes()),
                     ..FileOptions::default()
                 };
                 let resource = FileResource::open(path, options);

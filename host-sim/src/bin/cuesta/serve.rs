@@ -61,9 +61,15 @@ pub struct Arguments {
     /// A disk whose data lasts; repeat for more, that levels name as resources 1, 2 and so on
     #[arg(long, value_name = "RESOURCE", value_parser = named)]
     primary: Vec<Named>,
-    /// The cache before it; what is in it is lost [default: none]
+    /// The cache before it. In memory, what is in it is lost with the server; elsewhere what is to be written back is kept [default: none]
     #[arg(long, value_name = "RESOURCE", value_parser = named, requires = "primary")]
     cache: Option<Named>,
+    /// Make caches anew where they survive the server: what is in them, or whatever is there, is given up
+    #[arg(long)]
+    new_cache: bool,
+    /// Go on although a cache has lost something that was to be written back
+    #[arg(long)]
+    accept_losses: bool,
     /// Rules that give requests their levels, in a file [default: those of the disk, else all is write-through]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -109,7 +115,13 @@ impl Arguments {
                 "--policy FILE is that of DISK or --primary: --export takes policy=FILE",
             ));
         }
-        Ok(first.into_iter().chain(self.export.clone()).collect())
+        let all = first.into_iter().chain(self.export.clone());
+        let caches = all.map(|pair| Pair {
+            new_cache: self.new_cache,
+            accept_losses: self.accept_losses,
+            ..pair
+        });
+        Ok(caches.collect())
     }
 
     /// The disk behind rules.

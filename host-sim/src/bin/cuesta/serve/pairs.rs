@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cuesta::cache::Mode;
+use cuesta::cache::{Mode, OpenError, Recovered};
 use cuesta::door::ServeError;
 use cuesta::exec::{Context, ExecError, RESOURCES_MAX};
 use cuesta::policy::Operation;
@@ -14,7 +14,9 @@ use cuesta::request::{ContextHandle, Hints, Origin, Request, SectorRange, Source
 use cuesta::resource::ResourceError;
 use cuesta::volume::{Budget, Sector};
 use cuesta_sim::control::ControlSocket;
-use cuesta_sim::leveled::{shorter, with_leveled_over, Lent, LeveledDisk, LeveledOptions, Policy};
+use cuesta_sim::leveled::{
+    shorter, with_leveled_over, Durable, Lent, LeveledDisk, LeveledError, LeveledOptions, Policy,
+};
 use cuesta_sim::nbd::{ExportError, SectorExport, Server};
 use signal_hook::consts::SIGHUP;
 
@@ -43,6 +45,10 @@ pub struct Pair {
     pub stored: Option<Policy>,
     /// Changes that clients ask for are refused.
     pub read_only: bool,
+    /// A cache that survives restarts is made anew.
+    pub new_cache: bool,
+    /// That such a cache has lost something is known.
+    pub accept_losses: bool,
 }
 
 impl Pair {
@@ -60,6 +66,8 @@ impl Pair {
             policy: policy.cloned(),
             stored: None,
             read_only: false,
+            new_cache: false,
+            accept_losses: false,
         }
     }
 }
@@ -261,9 +269,15 @@ fn with_all(
             let (policy, below, exports, live) = once;
             let options = LeveledOptions {
                 small_pages: store.status().sectors <= ADJUSTED_SECTORS_MAX,
+                durable: Some(Durable {
+                    identity: fresh_identity(),
+                    anew: pair.new_cache,
+                    accept_losses: pair.accept_losses,
+                }),
                 ..LeveledOptions::default()
             };
-            with_leveled_over(store, primaries, policy, &options, |leveled| {
+            with_leveled_over(store, primaries, policy, &options, |leveled, recovered| {
+                tell_recovered(&pair.name, recovered);
                 if let Some(policy) = leveled.classifier.policy() {
                     let warnings = below.look_at(policy, leveled);
                     let warnings = warnings
@@ -291,9 +305,48 @@ fn with_all(
                 ));
                 Ok(())
             })
-            .map_err(|error| Failure::new(error.to_string()))?
+            .map_err(|error| Failure::new(format!("export {:?}: {}", pair.name, way_out(error))))?
         })
     })
+}
+
+/// A number that no cache has.
+fn fresh_identity() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |now| now.as_nanos());
+    (now as u64 ^ u64::from(std::process::id()).rotate_right(16)).max(1)
+}
+
+/// Why a pair cannot be served, and what may be done about it.
+fn way_out(error: LeveledError) -> String {
+    let hint = match &error {
+        LeveledError::Foreign => "; --new-cache gives that up",
+        LeveledError::Open(OpenError::OtherPrimary { .. }) => {
+            "; name that one, or give what the cache has for it up with --new-cache"
+        }
+        _ => "",
+    };
+    format!("{error}{hint}")
+}
+
+/// What was found in a cache that survives restarts.
+fn tell_recovered(export: &str, recovered: Option<Recovered>) {
+    let Some(recovered) = recovered else {
+        return;
+    };
+    if recovered.dirty_pages > 0 {
+        let pages = recovered.dirty_pages;
+        tell(&format!(
+            "export {export:?}: {pages} pages of the cache are still to be written back"
+        ));
+    }
+    if recovered.damaged > 0 {
+        let parts = recovered.damaged;
+        tell(&format!(
+            "export {export:?}: {parts} parts of the cache's table are lost, and what was to be written back from there: \
+             until --accept-losses says that this is known, nothing is written back late"
+        ));
+    }
 }
 
 /// A cache and its primaries, as the server sees them.
@@ -345,8 +398,10 @@ impl<'s, 'd, 'm> LeveledExport<'s, 'd, 'm> {
         let cache = disk.disk.cache_mut();
         if self.asked >= cache.pages() {
             self.asked = 0;
-            // Only a store that survives restarts can fail, and these are volatile.
-            let _ = cache.adjust_page_sectors();
+            // On a store that survives restarts that would empty it.
+            if !cache.is_durable() {
+                let _ = cache.adjust_page_sectors();
+            }
         }
     }
 
