@@ -1,13 +1,12 @@
-//! A cache with its primary, behind a policy: requests get their level, and are served as it says.
+//! A cache with its primaries, behind a policy: requests get their level, and are served as it says.
 
 use core::fmt;
 
-use cuesta::cache::{Cache, CacheOptions, CacheShapeError, Then};
-use cuesta::door::CachedDisk;
-use cuesta::exec::{self, ExecError, Persistence};
+use cuesta::cache::{Cache, CacheOptions, CacheShapeError, OpenError, Recovered};
+use cuesta::door::{CachedDisk, PolicyDisk};
 use cuesta::policy::PolicyTable;
 use cuesta::request::{Classifier, Context, ContextTable, Counters};
-use cuesta::resource::Resource;
+use cuesta::resource::{Completion, Resource, ResourceError};
 use cuesta::volume::Sector;
 
 use crate::cache_memory::OwnedCacheMemory;
@@ -31,6 +30,21 @@ pub struct LeveledOptions {
     pub context_bytes: usize,
     /// Rules that are counted.
     pub rules: usize,
+    /// There is memory for pages as small as a sector: see [`Cache::adjust_page_sectors`].
+    pub small_pages: bool,
+    /// What is to be written back survives a restart, where the cache's resource does.
+    pub durable: Option<Durable>,
+}
+
+/// How a cache on a resource that survives restarts is found there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Durable {
+    /// Of one that has to be made: a number that was never used before.
+    pub identity: u64,
+    /// Whatever is there is given up, and a new one is made.
+    pub anew: bool,
+    /// That what was to be written back is lost in part is known: see [`Cache::accept_losses`].
+    pub accept_losses: bool,
 }
 
 impl Default for LeveledOptions {
@@ -41,6 +55,8 @@ impl Default for LeveledOptions {
             contexts: 1024,
             context_bytes: 1024,
             rules: 256,
+            small_pages: false,
+            durable: None,
         }
     }
 }
@@ -58,6 +74,10 @@ pub enum LeveledError {
         /// Of the primary.
         primary: u32,
     },
+    /// The cache on the resource cannot be opened, or be made there.
+    Open(OpenError),
+    /// There is no cache on the resource, or a damaged one, but something else: it is left alone.
+    Foreign,
 }
 
 impl fmt::Display for LeveledError {
@@ -68,19 +88,18 @@ impl fmt::Display for LeveledError {
                 f,
                 "the cache has sectors of {store} bytes, the primary of {primary}"
             ),
+            Self::Open(error) => error.fmt(f),
+            Self::Foreign => f.write_str(
+                "what is to be the cache holds something else, or a damaged one: it was left alone",
+            ),
         }
     }
 }
 
 impl std::error::Error for LeveledError {}
 
-/// A cache with its primary, and the policy that requests are given their levels by.
-pub struct LeveledDisk<'m> {
-    /// The policy, contexts, and what was decided.
-    pub classifier: Classifier<'m, Vec<u8>>,
-    /// Serves requests at levels.
-    pub disk: CachedDisk<'m, Lent<'m>, Lent<'m>>,
-}
+/// A cache with its primaries, and the policy that requests are given their levels by.
+pub type LeveledDisk<'m> = PolicyDisk<'m, Vec<u8>, Lent<'m>, Lent<'m>>;
 
 /// Makes such a disk, for as long as `run` runs.
 ///
@@ -93,15 +112,37 @@ pub fn with_leveled<T>(
     options: &LeveledOptions,
     run: impl FnOnce(&mut LeveledDisk<'_>) -> T,
 ) -> Result<T, LeveledError> {
+    with_leveled_over(store, vec![primary], policy, options, |disk, _| run(disk))
+}
+
+/// The same with several primaries, which levels name by their numbers in this order; what was found of a cache that survives restarts is told.
+///
+/// # Errors
+/// See [`LeveledError`].
+pub fn with_leveled_over<T>(
+    store: Lent<'_>,
+    primaries: Vec<Lent<'_>>,
+    policy: Option<Policy>,
+    options: &LeveledOptions,
+    run: impl FnOnce(&mut LeveledDisk<'_>, Option<Recovered>) -> T,
+) -> Result<T, LeveledError> {
     let status = store.status();
-    let sector_bytes = primary.status().sector_bytes;
-    if status.sector_bytes != sector_bytes {
-        return Err(LeveledError::SectorBytes {
-            store: status.sector_bytes,
-            primary: sector_bytes,
-        });
+    let sector_bytes = status.sector_bytes;
+    for primary in &primaries {
+        let primary = primary.status().sector_bytes;
+        if primary != sector_bytes {
+            return Err(LeveledError::SectorBytes {
+                store: sector_bytes,
+                primary,
+            });
+        }
     }
-    let pages = status.sectors / options.cache.page_sectors.max(1);
+    let smallest = if options.small_pages {
+        1
+    } else {
+        options.cache.page_sectors.max(1)
+    };
+    let pages = status.sectors / smallest;
     let mut memory = OwnedCacheMemory::new(
         pages as usize,
         sector_bytes as usize,
@@ -113,48 +154,106 @@ pub fn with_leveled<T>(
     let mut counts = vec![0; options.rules];
     // Both for as long as what is made here.
     let store: Lent<'_> = &mut *store;
-    let mut primaries: [Lent<'_>; 1] = [&mut *primary];
-    let cache = Cache::new(store, &mut primaries, memory.lend(), options.cache)
-        .map_err(LeveledError::Shape)?;
-    let mut leveled = LeveledDisk {
-        classifier: Classifier::new(
-            policy,
-            ContextTable::new(&mut contexts, &mut texts),
-            Counters::new(&mut counts),
-            sector_bytes,
-        ),
-        disk: CachedDisk::new(cache),
+    let mut primaries: Vec<Lent<'_>> = primaries.into_iter().map(shorter).collect();
+    let durable = options.durable.filter(|_| !status.volatile && pages > 0);
+    let (cache, recovered) = match durable {
+        None => {
+            let cache = Cache::new(store, &mut primaries, memory.lend(), options.cache);
+            (cache.map_err(LeveledError::Shape)?, None)
+        }
+        Some(durable) => {
+            let found = prepare(
+                &mut *store,
+                &mut primaries,
+                &mut memory,
+                options.cache,
+                durable,
+            );
+            let options = found.map_err(|error| match error {
+                OpenError::NoHeader => LeveledError::Foreign,
+                error => LeveledError::Open(error),
+            })?;
+            let opened = Cache::open(store, &mut primaries, memory.lend(), options);
+            let (mut cache, recovered) = opened.map_err(LeveledError::Open)?;
+            if durable.accept_losses {
+                cache.accept_losses();
+            }
+            (cache, Some(recovered))
+        }
     };
-    Ok(run(&mut leveled))
+    let classifier = Classifier::new(
+        policy,
+        ContextTable::new(&mut contexts, &mut texts),
+        Counters::new(&mut counts),
+        sector_bytes,
+    );
+    let mut leveled = PolicyDisk::new(classifier, CachedDisk::new(cache));
+    Ok(run(&mut leveled, recovered))
 }
 
-impl LeveledDisk<'_> {
-    /// Bytes of a sector.
-    #[must_use]
-    pub const fn sector_bytes(&self) -> usize {
-        self.disk.sector_bytes()
+/// Sees to it that there is a cache on a resource that survives restarts; how it is to be opened.
+fn prepare(
+    store: Lent<'_>,
+    primaries: &mut [Lent<'_>],
+    memory: &mut OwnedCacheMemory,
+    mut options: CacheOptions,
+    durable: Durable,
+) -> Result<CacheOptions, OpenError> {
+    if !durable.anew {
+        let mut primaries: Vec<Lent<'_>> = primaries
+            .iter_mut()
+            .map(|one| &mut **one as Lent<'_>)
+            .collect();
+        let lent: Lent<'_> = &mut *store;
+        match Cache::open(lent, &mut primaries, memory.lend(), options) {
+            Ok(_) => return Ok(options),
+            Err(OpenError::OtherShape { page_sectors, .. }) => {
+                options.page_sectors = page_sectors;
+                return Ok(options);
+            }
+            Err(OpenError::NoHeader) => {}
+            Err(error) => return Err(error),
+        }
+        for sector in 0..2 {
+            if !is_blank(&mut *store, Sector(sector)).map_err(OpenError::Store)? {
+                return Err(OpenError::NoHeader);
+            }
+        }
     }
+    let mut primaries: Vec<Lent<'_>> = primaries
+        .iter_mut()
+        .map(|one| &mut **one as Lent<'_>)
+        .collect();
+    let store: Lent<'_> = &mut *store;
+    let identity = durable.identity;
+    Cache::create(store, &mut primaries, memory.lend(), options, identity)?;
+    Ok(options)
+}
 
-    /// Reads at a level.
-    ///
-    /// # Errors
-    /// Those of [`CachedDisk::read`].
-    pub fn read(
-        &mut self,
-        first: Sector,
-        data: &mut [u8],
-        persistence: &Persistence,
-        context: exec::Context,
-    ) -> Result<(), ExecError> {
-        self.disk.read(first, data, persistence, context)
+/// True when a sector holds nothing, or zeros.
+fn is_blank(resource: Lent<'_>, sector: Sector) -> Result<bool, ResourceError> {
+    loop {
+        match resource.submit_read(sector) {
+            Ok(_) => break,
+            Err(nb::Error::Other(error)) => return Err(error),
+            Err(nb::Error::WouldBlock) => {
+                let _ = resource.poll();
+            }
+        }
     }
+    loop {
+        match resource.poll() {
+            Completion::Data(_, bytes) => return Ok(bytes.iter().all(|&byte| byte == 0)),
+            Completion::Unwritten(_) => return Ok(true),
+            Completion::Failed(_, error) => return Err(error),
+            Completion::Idle => return Err(ResourceError::Device),
+            Completion::Pending => resource.wait(),
+            _ => {}
+        }
+    }
+}
 
-    /// Writes to the primary what is newer in the cache, ephemeral versions too, and gives the pages up, or keeps them.
-    ///
-    /// # Errors
-    /// Those of [`CachedDisk::settle`].
-    pub fn settle(&mut self, first: Sector, count: u32, then: Then) -> Result<(), ExecError> {
-        let primary = cuesta::cache::Source::Primary(0);
-        self.disk.settle(primary, first, count, then)
-    }
+/// What is lent may be lent on for a shorter time.
+pub fn shorter<'short, 'long: 'short>(lent: Lent<'long>) -> Lent<'short> {
+    lent
 }

@@ -58,6 +58,7 @@ pub mod campaign;
 mod chips;
 mod clock;
 pub mod content;
+pub mod control;
 mod counters;
 mod cut;
 mod defects;

@@ -16,10 +16,39 @@ pub enum Bypass {
     Store,
     /// A write has passed the read by.
     Passed,
+    /// A host's own cache keeps it.
+    Paging,
+}
+
+impl Bypass {
+    /// All of them, as [`Counters::bypassed`] has them.
+    pub const ALL: [Self; BYPASSES] = [
+        Self::Level,
+        Self::Direct,
+        Self::NoPage,
+        Self::Quota,
+        Self::Store,
+        Self::Passed,
+        Self::Paging,
+    ];
+
+    /// In a word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Level => "level",
+            Self::Direct => "direct",
+            Self::NoPage => "no-page",
+            Self::Quota => "quota",
+            Self::Store => "store",
+            Self::Passed => "passed",
+            Self::Paging => "paging",
+        }
+    }
 }
 
 /// Reasons of a bypass.
-pub const BYPASSES: usize = 6;
+pub const BYPASSES: usize = 7;
 
 /// Requests by what became of them, wrapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,6 +74,12 @@ pub struct Counters {
     pub clean_failures: u32,
     /// Bypasses, by [`Bypass`].
     pub bypassed: [u32; BYPASSES],
+    /// Requests of a host's own cache.
+    pub paging: u32,
+    /// Requests of callers who keep the data themselves.
+    pub direct: u32,
+    /// All others: of applications, or of nobody knows whom.
+    pub others: u32,
 }
 
 impl Counters {
@@ -52,6 +87,15 @@ impl Counters {
     #[must_use]
     pub const fn bypassed_for(&self, reason: Bypass) -> u32 {
         self.bypassed[reason as usize]
+    }
+
+    pub(super) const fn asked(&mut self, direct: bool, paging: bool) {
+        let count = match (direct, paging) {
+            (true, _) => &mut self.direct,
+            (_, true) => &mut self.paging,
+            _ => &mut self.others,
+        };
+        *count = count.wrapping_add(1);
     }
 
     pub(super) const fn bypass(&mut self, reason: Bypass) {

@@ -46,7 +46,7 @@ pub(super) struct Desk<'m> {
     next_ticket: u32,
     next_order: u32,
     /// Where the next dirty page is looked for.
-    clean_from: u32,
+    pub clean_from: u32,
     /// Turns until cleaning is tried again.
     clean_pause: u32,
     /// Of a store that is not volatile.
@@ -62,6 +62,7 @@ pub(super) struct Desk<'m> {
 impl<'m> Desk<'m> {
     pub fn new(
         memory: CacheMemory<'m>,
+        count: u32,
         sector_bytes: usize,
         pages: Pages,
         primaries: u8,
@@ -70,6 +71,7 @@ impl<'m> Desk<'m> {
         memory.slots.fill(Slot::FREE);
         Self {
             tags: Tags::new(
+                count,
                 memory.tags,
                 memory.index,
                 memory.queues,

@@ -8,6 +8,7 @@ const ROW: usize = 16;
 #[derive(Debug)]
 pub(super) struct Ghosts<'m> {
     entries: &'m mut [u16],
+    rows: usize,
 }
 
 /// Entries for so many ghosts.
@@ -23,12 +24,20 @@ const fn print(hash: u32) -> u16 {
 impl<'m> Ghosts<'m> {
     pub fn new(entries: &'m mut [u16]) -> Self {
         entries.fill(0);
-        Self { entries }
+        Self {
+            rows: entries.len() / ROW,
+            entries,
+        }
+    }
+
+    /// Forgets all, and has places for so many, if there is memory for them.
+    pub fn reset(&mut self, ghosts: usize) {
+        self.entries.fill(0);
+        self.rows = (entries(ghosts) / ROW).min(self.entries.len() / ROW);
     }
 
     fn row(&mut self, hash: u32) -> Option<&mut [u16]> {
-        let rows = self.entries.len() / ROW;
-        let row = ((u64::from(hash) * rows as u64) >> 32) as usize;
+        let row = ((u64::from(hash) * self.rows as u64) >> 32) as usize;
         self.entries.get_mut(row * ROW..(row + 1) * ROW)
     }
 

@@ -24,6 +24,11 @@ impl<'m> Index<'m> {
         Self { entries }
     }
 
+    /// Takes everything out.
+    pub fn clear(&mut self) {
+        self.entries.fill(0);
+    }
+
     fn home(&self, hash: u32) -> usize {
         ((u64::from(hash) * self.entries.len() as u64) >> 32) as usize
     }

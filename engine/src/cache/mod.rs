@@ -18,6 +18,7 @@ mod persist;
 mod persistence;
 mod plan;
 mod queues;
+mod repage;
 mod serve;
 mod settle;
 mod slot;
@@ -40,6 +41,7 @@ pub use mode::{Mode, OnLoss};
 pub use open::{OpenError, Recovered};
 pub use persistence::{LevelNumber, Persistence, ResourceSet, RESOURCES_MAX};
 pub use plan::{CacheMemory, CachePlan, CacheShapeError, Replacement};
+pub use repage::RepageError;
 pub use settle::Then;
 pub use slot::Slot;
 pub use snapshot::{Loaded, SnapshotError};
@@ -73,6 +75,8 @@ pub struct CacheOptions {
     pub spill: Spill,
     /// Dirty pages beyond which some are written to their primaries without being asked, per mille.
     pub dirty_permille: u16,
+    /// What a host's own cache fetches is kept here too. Otherwise it is in one of the two: such a read takes no page, and what is written out takes one as ever.
+    pub keep_paging: bool,
 }
 
 impl Default for CacheOptions {
@@ -83,6 +87,7 @@ impl Default for CacheOptions {
             ephemeral_permille: 900,
             spill: Spill::default(),
             dirty_permille: 200,
+            keep_paging: true,
         }
     }
 }
@@ -97,6 +102,8 @@ pub struct Terms {
     pub tenant: u8,
     /// The caller keeps the data himself: nothing is to be kept here for him. He gets the newest version all the same.
     pub direct: bool,
+    /// A host's own cache asks: see [`CacheOptions::keep_paging`].
+    pub paging: bool,
 }
 
 /// A fast resource before slower ones.
@@ -160,9 +167,10 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
             }
         }
         let sector_bytes = status.sector_bytes as usize;
-        let memory = memory.checked(sector_bytes, store_pages, &options)?;
+        let (memory, count) =
+            memory.checked(sector_bytes, store_pages, status.sectors, &options)?;
         let set = ((1u16 << primaries.len()) - 1) as u8;
-        let mut desk = Desk::new(memory, sector_bytes, pages, set, options);
+        let mut desk = Desk::new(memory, count, sector_bytes, pages, set, options);
         for (limit, primary) in desk.limits.iter_mut().zip(primaries.iter()) {
             *limit = primary.status().sectors;
         }
@@ -305,22 +313,27 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         found
     }
 
-    /// Sectors of a page that would suit what is in the cache, by how many units of its pages are valid: half of today's where on average less than half of a page
-    /// is used, twice as many where more than nine of ten parts are; at most 8. Pages are of one size from when the cache is made: this is for the next time.
+    /// Sectors of a page that would suit what is in the cache: half of today's where on average less than half of a page is valid; twice as many, up to 8, where more
+    /// than nine of ten parts are, and three of four pages have the page beside them in the cache too. [`adjust_page_sectors`](Self::adjust_page_sectors) acts on it.
     #[must_use]
     pub fn suggested_page_sectors(&self) -> u32 {
         let units = self.desk.pages.units();
-        let (mut pages, mut valid) = (0u64, 0u64);
+        let (mut pages, mut valid, mut beside) = (0u64, 0u64, 0u64);
         for tag in self.desk.tags.all() {
             if tag.valid != 0 {
                 pages += 1;
                 valid += u64::from(tag.valid.count_ones());
+                let key = Key {
+                    page: tag.page ^ 1,
+                    ..tag.key()
+                };
+                beside += u64::from(self.desk.tags.find(key).is_some());
             }
         }
         let all = pages * u64::from(units);
         if 2 * valid < all && units > 1 {
             units / 2
-        } else if pages > 0 && 10 * valid > 9 * all && units < 8 {
+        } else if pages > 0 && 10 * valid > 9 * all && 4 * beside > 3 * pages && units < 8 {
             units * 2
         } else {
             units
@@ -360,6 +373,46 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         fits && level < CACHE_LEVELS
     }
 
+    /// True when what is dirty survives a restart with the store.
+    #[must_use]
+    pub const fn is_durable(&self) -> bool {
+        self.desk.is_durable()
+    }
+
+    /// The level of the page that a range begins in, if all of the range is in the cache: who has that need not ask what it is worth.
+    #[must_use]
+    pub fn level_of_kept(&self, source: Source, first: Sector, count: u32) -> Option<u8> {
+        let source = source.code()?;
+        let end = first.0.checked_add(count).filter(|_| count > 0)?;
+        let mut level = None;
+        let mut at = first.0;
+        while at < end {
+            let (page, unit) = self.desk.pages.split(Sector(at));
+            let tag = self
+                .desk
+                .tags
+                .get(self.desk.tags.find(Key { source, page })?);
+            let units = (end - at).min(self.desk.pages.units() - u32::from(unit));
+            let wanted = (((1u16 << units) - 1) << unit) as u8;
+            if tag.valid & wanted != wanted {
+                return None;
+            }
+            level.get_or_insert(tag.level());
+            at += units;
+        }
+        level
+    }
+
+    /// Gives up what is in the cache of a range that its primary has got another version of meanwhile, past the cache: versions that are newer than the
+    /// primary's were, too, if the primary's is newer than them. False, and nothing done, while requests are under way, or while some of the range has to
+    /// be written back.
+    pub fn give_up(&mut self, source: Source, first: Sector, count: u32, newer: bool) -> bool {
+        let Some(source) = source.code().filter(|_| self.desk.active == 0) else {
+            return false;
+        };
+        self.desk.give_up(source, first, count, newer)
+    }
+
     /// Asks for a sector.
     ///
     /// # Errors
@@ -375,6 +428,7 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         if let Some(tag) = self.desk.quick_hit(key, unit, terms) {
             let place = self.desk.place_of(tag, unit);
             if let Ok(open) = self.store.submit_read(place) {
+                self.desk.counters.asked(false, terms.paging);
                 return Ok(self.desk.accept_hit(key, unit, terms, tag, open));
             }
         }
@@ -534,6 +588,8 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         slot.level = terms.level;
         slot.tenant = terms.tenant;
         slot.direct = terms.direct;
+        slot.paging = terms.paging;
+        self.desk.counters.asked(terms.direct, terms.paging);
     }
 
     /// Takes a request as far as it goes now.

@@ -209,7 +209,7 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         Ok(cache)
     }
 
-    fn write_header(&mut self, epoch: u32) -> Result<(), ResourceError> {
+    pub(super) fn write_header(&mut self, epoch: u32) -> Result<(), ResourceError> {
         let mut primaries = [0; RESOURCES_MAX as usize];
         for (identity, primary) in primaries.iter_mut().zip(self.primaries.iter()) {
             *identity = primary.status().identity;
@@ -227,7 +227,7 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         self.write_sector(Sector(1))
     }
 
-    fn read_header(&mut self) -> Result<Header, OpenError> {
+    pub(super) fn read_header(&mut self) -> Result<Header, OpenError> {
         let mut found: Option<Header> = None;
         for copy in 0..2 {
             if !self.read_sector(Sector(copy), 0)? {
@@ -318,7 +318,7 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
     }
 
     /// Writes what is in the first buffer.
-    fn write_sector(&mut self, sector: Sector) -> Result<(), ResourceError> {
+    pub(super) fn write_sector(&mut self, sector: Sector) -> Result<(), ResourceError> {
         let len = self.desk.sector_bytes;
         write_now(&mut self.store, sector, &self.desk.buffers[..len])
     }

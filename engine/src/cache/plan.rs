@@ -46,6 +46,10 @@ impl Replacement {
         sweep_steps: 128,
     };
 
+    pub(super) const fn ghosts_of(&self, pages: usize) -> usize {
+        Self::part(pages, self.ghosts_permille)
+    }
+
     const fn part(pages: usize, permille: u16) -> usize {
         (pages as u64 * permille as u64 / 1000) as usize
     }
@@ -130,13 +134,15 @@ pub struct CacheMemory<'m> {
 }
 
 impl<'m> CacheMemory<'m> {
-    /// Takes as many tags as the store has pages, and sees that all else suffices for them.
+    /// Takes as many tags as the store has pages, and sees that all else suffices for them; and as many more as it could have smaller pages, where all of it suffices
+    /// for those. Gives the number of pages too.
     pub(super) fn checked(
         self,
         sector_bytes: usize,
         store_pages: u32,
+        store_sectors: u32,
         options: &CacheOptions,
-    ) -> Result<Self, CacheShapeError> {
+    ) -> Result<(Self, u32), CacheShapeError> {
         let Self {
             tags,
             index,
@@ -165,14 +171,22 @@ impl<'m> CacheMemory<'m> {
                 });
             }
         }
-        Ok(Self {
-            tags: &mut tags[..pages],
+        let most = tags.len().min(store_sectors as usize);
+        let most = most.min(index::PAGES_MAX as usize).max(pages);
+        let larger = CachePlan::new(most, sector_bytes, slots.len(), &options.replacement);
+        let suffices = index.len() >= larger.index
+            && queues.len() >= larger.queues
+            && ghosts.len() >= larger.ghosts;
+        let plan = if suffices { larger } else { plan };
+        let memory = Self {
+            tags: &mut tags[..plan.pages],
             index: &mut index[..plan.index],
-            queues: &mut queues[..pages],
+            queues: &mut queues[..plan.queues],
             ghosts: &mut ghosts[..plan.ghosts],
             slots,
             buffers,
-        })
+        };
+        Ok((memory, pages as u32))
     }
 }
 

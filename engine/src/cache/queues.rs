@@ -9,6 +9,9 @@ pub(super) const STAMPS: u32 = 8;
 pub(super) struct Queues<'m> {
     small: &'m mut [u32],
     main: &'m mut [u32],
+    /// Places of each that are used: all of them where pages are as small as there is memory for.
+    small_limit: usize,
+    main_limit: usize,
     first: usize,
     small_len: usize,
     main_len: usize,
@@ -18,9 +21,12 @@ pub(super) struct Queues<'m> {
 }
 
 impl<'m> Queues<'m> {
+    /// Places for as many pages as there are entries, of which `small` are those of the small queue.
     pub fn new(entries: &'m mut [u32], small: usize) -> Self {
         let (small, main) = entries.split_at_mut(small.min(entries.len()));
         Self {
+            small_limit: small.len(),
+            main_limit: main.len(),
             small,
             main,
             first: 0,
@@ -31,21 +37,28 @@ impl<'m> Queues<'m> {
         }
     }
 
+    /// Empties both, for fewer pages or as many as there are entries.
+    pub fn reset(&mut self, pages: usize, small: usize) {
+        self.small_limit = small.min(self.small.len());
+        self.main_limit = (pages - self.small_limit.min(pages)).min(self.main.len());
+        (self.first, self.small_len, self.main_len, self.hand) = (0, 0, 0, 0);
+    }
+
     pub const fn has_small(&self) -> bool {
-        !self.small.is_empty()
+        self.small_limit > 0
     }
 
     pub const fn small_is_full(&self) -> bool {
-        self.small_len >= self.small.len()
+        self.small_len >= self.small_limit
     }
 
     pub const fn main_is_full(&self) -> bool {
-        self.main_len >= self.main.len()
+        self.main_len >= self.main_limit
     }
 
     /// What time it is in the small queue.
     pub fn stamp(&self) -> u8 {
-        let step = (self.small.len() as u32 / STAMPS).max(1);
+        let step = (self.small_limit as u32 / STAMPS).max(1);
         (self.pushed / step % 16) as u8
     }
 

@@ -149,6 +149,8 @@ impl Desk<'_> {
             Some(Bypass::Direct)
         } else if self.mode_of(slot) == Mode::Bypass {
             Some(Bypass::Level)
+        } else if slot.paging && !self.keeps_paged(slot) {
+            Some(Bypass::Paging)
         } else if !self.take_tag(at) {
             Some(Bypass::NoPage)
         } else {
@@ -171,6 +173,11 @@ impl Desk<'_> {
                 }
             }
         }
+    }
+
+    /// True when what a host's own cache fetches is kept here too: what is in a page that is here already is.
+    fn keeps_paged(&self, slot: &Slot) -> bool {
+        self.options.keep_paging || self.tags.find(slot.key).is_some()
     }
 
     fn after_fill(&mut self, at: usize) {

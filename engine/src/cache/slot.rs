@@ -121,6 +121,7 @@ pub struct Slot {
     pub(super) level: u8,
     pub(super) tenant: u8,
     pub(super) direct: bool,
+    pub(super) paging: bool,
     /// Of a fetch: a write has passed it by, its bytes are not to be kept.
     pub(super) stale: bool,
     pub(super) tag: u32,
@@ -166,6 +167,7 @@ impl Slot {
         level: 0,
         tenant: 0,
         direct: false,
+        paging: false,
         stale: false,
         tag: NONE,
         generation: 0,

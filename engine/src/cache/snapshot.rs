@@ -16,7 +16,7 @@ use crate::volume::Sector;
 
 use super::key::Source;
 use super::persistence::RESOURCES_MAX;
-use super::tag::{TagView, USES_MAX};
+use super::tag::{State, TagView, USES_MAX};
 use super::{Cache, Terms};
 
 const MAGIC: [u8; 4] = *b"CuCs";
@@ -165,6 +165,25 @@ impl<S: Resource, P: Resource> Cache<'_, S, P> {
             }
         }
         Ok(loaded)
+    }
+
+    /// Gives up the clean pages that `wanted` picks, pinned ones too: room for another set. What is newer than a primary's version stays. Gives how many went.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Busy`].
+    pub fn unload(&mut self, wanted: impl Fn(&TagView) -> bool) -> Result<u32, SnapshotError> {
+        if self.desk.active > 0 {
+            return Err(SnapshotError::Busy);
+        }
+        let mut count = 0;
+        for at in 0..self.desk.tags.len() {
+            let tag = self.desk.tags.get(at);
+            if tag.state() == State::Clean && tag.dirty == 0 && wanted(&tag.view()) {
+                self.desk.tags.free(at);
+                count += 1;
+            }
+        }
+        Ok(count)
     }
 
     /// Reads a sector for what it leaves in the cache.

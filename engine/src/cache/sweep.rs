@@ -1,13 +1,14 @@
 //! Trims, flushes and cleaning: what goes through pages one after another.
 
 use crate::resource::ResourceError;
+use crate::volume::Sector;
 
 use super::desk::Desk;
-use super::key::Key;
+use super::key::{Key, Pages};
 use super::mode::Mode;
 use super::settle::Then;
 use super::slot::{Kind, Outcome, Phase, Work};
-use super::tag::State;
+use super::tag::{State, Tag};
 use super::tags::NONE;
 
 /// Tags that one step looks at.
@@ -137,6 +138,44 @@ impl Desk<'_> {
             self.tidy(at);
         }
         self.runnable = true;
+    }
+
+    /// Gives up units of a range, of which none has to reach a primary: those that are newer than a primary's version too, if asked. In one go.
+    pub fn give_up(&mut self, source: u16, first: Sector, count: u32, newer: bool) -> bool {
+        let end = first.0.saturating_add(count);
+        let inside = |pages: Pages, tag: &Tag| {
+            let within = |unit: &u8| (first.0..end).contains(&pages.sector(tag.page, *unit).0);
+            let units = (0..pages.units() as u8).filter(within);
+            units.fold(0u8, |all, unit| all | 1 << unit)
+        };
+        for settled in [false, true] {
+            for at in 0..self.tags.len() {
+                let tag = self.tags.get(at);
+                if tag.state() == State::Free || tag.source != source {
+                    continue;
+                }
+                let units = inside(self.pages, &tag);
+                let overlay = tag.state() == State::Ephemeral;
+                if units & tag.dirty != 0 && !overlay {
+                    return false;
+                }
+                if units == 0 || !settled {
+                    continue;
+                }
+                let units = if newer { units } else { units & !tag.dirty };
+                let (valid, dirty) = (tag.valid & !units, tag.dirty & !units);
+                let state = if dirty == 0 {
+                    State::Clean
+                } else {
+                    tag.state()
+                };
+                self.tags.set_units(at, valid, dirty, state);
+                if valid == 0 {
+                    self.tags.free(at);
+                }
+            }
+        }
+        true
     }
 
     // Flushes
@@ -324,11 +363,7 @@ impl Desk<'_> {
         self.tags.set_units(slot.tag, found.valid, dirty, state);
         self.pause_cleaning();
         self.slots[at].error = Some(error);
-        for waiting in self.slots.iter_mut() {
-            if waiting.phase == Phase::NeedClean && waiting.key == slot.key {
-                waiting.error = Some(error);
-            }
-        }
+        self.tell_waiting(slot.key, error);
         match slot.kind {
             Kind::Clean => self.release(at),
             _ => {
@@ -337,6 +372,15 @@ impl Desk<'_> {
             }
         }
         self.runnable = true;
+    }
+
+    /// Requests that wait for a page to be clean are told why it is not: they fail rather than wait for what may never come.
+    pub(super) fn tell_waiting(&mut self, key: Key, error: ResourceError) {
+        for waiting in self.slots.iter_mut() {
+            if waiting.phase == Phase::NeedClean && waiting.key == key {
+                waiting.error = Some(error);
+            }
+        }
     }
 
     fn page_done(&mut self, at: usize) {

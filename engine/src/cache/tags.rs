@@ -15,7 +15,10 @@ pub(super) const LEVELS: usize = 16;
 /// All tags, and what finds and orders them.
 #[derive(Debug)]
 pub(super) struct Tags<'m> {
+    /// As many as there is memory for.
     all: &'m mut [Tag],
+    /// Those that there are pages for.
+    len: u32,
     index: Index<'m>,
     ghosts: Ghosts<'m>,
     queues: Queues<'m>,
@@ -37,7 +40,9 @@ pub(super) struct Tags<'m> {
 }
 
 impl<'m> Tags<'m> {
+    /// Tags for so many pages, and memory for more, smaller ones if there is any.
     pub fn new(
+        pages: u32,
         all: &'m mut [Tag],
         index: &'m mut [u32],
         queues: &'m mut [u32],
@@ -46,7 +51,8 @@ impl<'m> Tags<'m> {
     ) -> Self {
         all.fill(Tag::default());
         let small = replacement.small_of(all.len());
-        Self {
+        let mut tags = Self {
+            len: pages.min(all.len() as u32),
             all,
             index: Index::new(index),
             ghosts: Ghosts::new(ghosts),
@@ -59,15 +65,29 @@ impl<'m> Tags<'m> {
             ephemeral: 0,
             first_to_go: 0,
             stolen: 0,
-        }
+        };
+        tags.limit();
+        tags
     }
 
     pub const fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Tags that there is memory for.
+    pub const fn most(&self) -> u32 {
         self.all.len() as u32
     }
 
     pub fn all(&self) -> &[Tag] {
-        self.all
+        self.all.get(..self.len as usize).unwrap_or(self.all)
+    }
+
+    /// Empties queues and ghosts, and limits them to what so many pages have.
+    fn limit(&mut self) {
+        let pages = self.len as usize;
+        self.queues.reset(pages, self.replacement.small_of(pages));
+        self.ghosts.reset(self.replacement.ghosts_of(pages));
     }
 
     pub fn get(&self, tag: u32) -> Tag {
@@ -191,6 +211,106 @@ impl<'m> Tags<'m> {
         self.set_units(tag, units, units, State::Dirty);
         self.index.insert(key, tag);
         true
+    }
+
+    /// Splits each page into `parts` of so many units, where it lies; there are `pages` of them then. There is memory for as many.
+    pub fn split(&mut self, parts: u32, units: u32, pages: u32) {
+        let mask = ((1u16 << units) - 1) as u8;
+        // From the last on: what is written lies behind what is still to be read.
+        for at in (0..self.len).rev() {
+            let whole = self.get(at);
+            for part in 0..parts {
+                let (valid, dirty) = (whole.valid >> (part * units), whole.dirty >> (part * units));
+                let mut tag = whole;
+                tag.page = whole.page.wrapping_mul(parts).wrapping_add(part);
+                tag.generation = whole.generation.wrapping_add(1);
+                tag.valid = valid & mask;
+                tag.dirty = dirty & mask;
+                tag.set_state(match (whole.state(), tag.valid, tag.dirty) {
+                    (State::Free, ..) | (_, 0, _) => State::Free,
+                    (_, _, 0) => State::Clean,
+                    (state, ..) => state,
+                });
+                if let Some(place) = self.all.get_mut((at * parts + part) as usize) {
+                    *place = tag;
+                }
+            }
+        }
+        let from = self.len.saturating_mul(parts).min(pages) as usize;
+        if let Some(rest) = self.all.get_mut(from..pages as usize) {
+            rest.fill(Tag::default());
+        }
+        self.rebuild(pages);
+    }
+
+    /// Joins pages that lie side by side and are parts of one; the others are given up, and all are clean. There are `pages` then.
+    pub fn join(&mut self, parts: u32, units: u32, pages: u32) {
+        for at in 0..pages {
+            let part = |number: u32| (number, self.get(at * parts + number));
+            let fits = |(number, tag): &(u32, Tag)| {
+                tag.state() == State::Clean && tag.dirty == 0 && tag.page % parts == *number
+            };
+            let valid = |(_, tag): &(u32, Tag)| tag.valid.count_ones();
+            let first = (0..parts).map(part).filter(fits).max_by_key(valid);
+            let mut whole = Tag::default();
+            if let Some((_, first)) = first {
+                whole = first;
+                whole.page = first.page / parts;
+                whole.generation = first.generation.wrapping_add(1);
+                whole.valid = 0;
+                for (number, tag) in (0..parts).map(part).filter(fits) {
+                    let same = (tag.source, tag.tenant, tag.level(), tag.page / parts)
+                        == (first.source, first.tenant, first.level(), whole.page);
+                    if same {
+                        whole.valid |= tag.valid << (number * units);
+                    }
+                }
+            }
+            if let Some(place) = self.all.get_mut(at as usize) {
+                *place = whole;
+            }
+        }
+        self.rebuild(pages);
+    }
+
+    /// Gives up everything; there are `pages` then.
+    pub fn clear(&mut self, pages: u32) {
+        self.all.fill(Tag::default());
+        self.rebuild(pages);
+    }
+
+    /// Makes everything anew that follows from the tags. Of two with the same key the later one is given up.
+    fn rebuild(&mut self, pages: u32) {
+        self.len = pages.min(self.all.len() as u32);
+        self.limit();
+        self.index.clear();
+        self.used = [0; LEVELS];
+        (self.dirty, self.ephemeral) = (0, 0);
+        for free in [false, true] {
+            for tag in 0..self.len {
+                let found = self.get(tag);
+                if (found.state() == State::Free) != free {
+                    continue;
+                }
+                if !free && self.find(found.key()).is_some() {
+                    if let Some(place) = self.all.get_mut(tag as usize) {
+                        *place = Tag::default();
+                    }
+                    // Its turn comes with the free ones.
+                    continue;
+                }
+                if !free {
+                    self.index.insert(found.key(), tag);
+                    self.used[usize::from(found.level())] += 1;
+                    self.dirty += u32::from(counts_dirty(&found));
+                    self.ephemeral += u32::from(counts_ephemeral(&found));
+                }
+                let small = found.is_small() && !self.queues.small_is_full();
+                self.place(tag, small || self.queues.main_is_full());
+            }
+        }
+        self.fresh = self.len;
+        self.link_free();
     }
 
     /// Links the free pages, after [`restore`](Self::restore) has taken some of them.

@@ -2,7 +2,7 @@
 
 use crate::cache::{Cache, Source, Then};
 use crate::exec::{Advice, Context, ExecError, Executor, Operation, Order, Persistence, Refusal};
-use crate::resource::{Completion, Resource, ResourceError};
+use crate::resource::{verify_now, write_whole_now, Completion, Resource, ResourceError};
 use crate::volume::{Sector, Ticket};
 
 /// Turns without anything under way after which a request that is still not accepted cannot be served.
@@ -16,7 +16,8 @@ const IDLE_MAX: u32 = 1 << 16;
 ///
 /// * When a write returns, its data is as durable as its level says: with write-through and bypass, all primaries of the level have it; with write-back, the
 ///   store has it; ephemeral data is kept until a restart.
-/// * A write that fails may be done in part; no sector is written in part.
+/// * A write that fails may be done in part; no sector is written in part. One at a level that takes effect as a whole is done, when the call returns, or after
+///   a cut or an error in all of its sectors or in none.
 #[derive(Debug)]
 pub struct CachedDisk<'m, S, P> {
     executor: Executor<'m, S, P>,
@@ -128,6 +129,9 @@ impl<'m, S: Resource, P: Resource> CachedDisk<'m, S, P> {
         context: Context,
     ) -> Result<(), ExecError> {
         let count = self.count(data.len())?;
+        if persistence.atomic && count > 1 {
+            return self.write_whole(first, data, persistence, context);
+        }
         let order = self
             .executor
             .order(Operation::Write, count, persistence, context)?;
@@ -138,6 +142,54 @@ impl<'m, S: Resource, P: Resource> CachedDisk<'m, S, P> {
             executor.submit_write(order, Sector(first.0.saturating_add(at)), sector)
         };
         self.drive(count, submit, |_, _| {})
+    }
+
+    /// Writes several sectors as a whole: past the cache, by the primary, and then what the cache had of them is given up. What was to be written back is
+    /// written before: a version that is older must not reach the primary later.
+    fn write_whole(
+        &mut self,
+        first: Sector,
+        data: &[u8],
+        persistence: &Persistence,
+        context: Context,
+    ) -> Result<(), ExecError> {
+        let sector_bytes = self.sector_bytes();
+        let count = self.count(data.len())?;
+        let home = self.executor.check_whole(count, persistence, context)?;
+        let source = Source::Primary(home);
+        let sectors = self.cache().sectors(source);
+        if first.0.checked_add(count).is_none_or(|end| end > sectors) {
+            let sector = Sector(first.0.max(sectors));
+            return Err(ResourceError::OutOfRange { sector, sectors }.into());
+        }
+        if self.cache().dirty_pages() > 0 {
+            self.flush()?;
+        }
+        if self.idle(IDLE_MAX) || !self.cache_mut().give_up(source, first, 0, false) {
+            return Err(ResourceError::Device.into());
+        }
+        let Some(primary) = self.cache_mut().primaries_mut().get_mut(usize::from(home)) else {
+            return Err(Refusal::NoPlace.into());
+        };
+        let options = persistence.storage.into();
+        let written = write_whole_now(primary, first, data, sector_bytes, options);
+        let verified = written.and_then(|()| match persistence.verify {
+            true => verify_now(primary, first, data, sector_bytes).map_err(|error| (error, true)),
+            false => Ok(()),
+        });
+        match verified {
+            Ok(()) => {
+                self.cache_mut().give_up(source, first, count, true);
+                Ok(())
+            }
+            Err((error, begun)) => {
+                if begun {
+                    // The primary has the new version, or the old one: what equals the old one is fetched again.
+                    self.cache_mut().give_up(source, first, count, false);
+                }
+                Err(error.into())
+            }
+        }
     }
 
     /// Makes sectors read as unwritten, durably from the next flush on. At an ephemeral level only ephemeral versions are given up.

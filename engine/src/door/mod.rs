@@ -1,6 +1,6 @@
 //! Doors: how callers reach a volume. They wait, copy and translate; they decide nothing.
 //!
-//! [`Disk`] is the volume's own, blocking; [`CachedDisk`] that of a cache with its primaries. The others speak the traits of other crates, each behind the feature of that name:
+//! [`Disk`] is the volume's own, blocking; [`CachedDisk`] that of a cache with its primaries, [`PolicyDisk`] the same behind a policy. The others speak the traits of other crates, each behind the feature of that name:
 //!
 //! | door | traits | feature |
 //! |---|---|---|
@@ -15,6 +15,7 @@
 //! These doors are put in front of a `SectorBuffer`. Through all of them a write is on the media when its call returns.
 
 mod blocking;
+mod by_policy;
 mod cached;
 mod turn;
 
@@ -37,6 +38,7 @@ mod sector_buffer;
 mod storage;
 
 pub use blocking::Disk;
+pub use by_policy::{PolicyDisk, ServeError};
 pub use cached::CachedDisk;
 
 #[cfg(feature = "block-device-driver")]

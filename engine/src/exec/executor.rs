@@ -16,6 +16,8 @@ pub struct Context {
     pub tenant: u8,
     /// The caller keeps the data himself.
     pub direct: bool,
+    /// A host's own cache asks, for itself.
+    pub paging: bool,
 }
 
 /// What a request does.
@@ -91,7 +93,7 @@ impl<'m, S: Resource, P: Resource> Executor<'m, S, P> {
         }
         Ok(match persistence.mode {
             Mode::Ephemeral if self.cache.pages() == 0 => Some(Advice::NoCache),
-            Mode::WriteBack if self.cache.store().status().volatile => {
+            Mode::WriteBack if self.cache.pages() > 0 && !self.cache.is_durable() => {
                 Some(Advice::VolatileWriteBack)
             }
             _ => None,
@@ -111,7 +113,7 @@ impl<'m, S: Resource, P: Resource> Executor<'m, S, P> {
     ) -> Result<Order, Refusal> {
         self.check(persistence)?;
         if persistence.atomic && sectors > 1 && operation == Operation::Write {
-            return Err(Refusal::Atomic { sectors });
+            return Err(Refusal::Atomic { sectors, most: 1 });
         }
         let source = match context.object {
             Some(_) if persistence.mode != Mode::Ephemeral => return Err(Refusal::NoPlace),
@@ -122,6 +124,7 @@ impl<'m, S: Resource, P: Resource> Executor<'m, S, P> {
             level: self.number(persistence)?,
             tenant: context.tenant,
             direct: context.direct,
+            paging: context.paging,
         };
         Ok(Order { source, terms })
     }
@@ -140,6 +143,29 @@ impl<'m, S: Resource, P: Resource> Executor<'m, S, P> {
     pub fn level_of(&self, source: Source, sector: Sector) -> Option<Persistence> {
         let (_, tag) = self.cache.find(source, sector)?;
         Some(self.cache.level(tag.level))
+    }
+
+    /// Says whether so many sectors, written at a level, can take effect as a whole; the resource that does it.
+    ///
+    /// # Errors
+    /// Why not: [`Refusal::Atomic`], or what [`check`](Self::check) says.
+    pub fn check_whole(
+        &self,
+        sectors: u32,
+        persistence: &Persistence,
+        context: Context,
+    ) -> Result<u8, Refusal> {
+        self.check(persistence)?;
+        let home = persistence.resources.0.trailing_zeros() as u8;
+        let primary = self.cache.primaries().get(usize::from(home));
+        // What lies on two resources is on one of them first. Ephemeral data has no resource to do it, and may spill to one.
+        let alone = persistence.resources.len() == 1 && persistence.mode != Mode::Ephemeral;
+        let most = primary.filter(|_| alone).map_or(1, Resource::batch_max);
+        match context.object {
+            Some(_) => Err(Refusal::NoPlace),
+            None if sectors > most => Err(Refusal::Atomic { sectors, most }),
+            None => Ok(home),
+        }
     }
 
     /// Asks for a sector.

@@ -15,10 +15,12 @@ pub enum Refusal {
     NoResource(ResourceSet),
     /// The level names no resource.
     NoResources,
-    /// Several sectors as a whole: neither the cache nor its resources can do that. One sector always takes effect as a whole.
+    /// More sectors than can take effect as a whole: on several resources, or in the cache alone, it is one; on one resource, what that can do.
     Atomic {
         /// Sectors asked for.
         sectors: u32,
+        /// Sectors that can be had.
+        most: u32,
     },
     /// An object without a place on a resource can only be kept ephemerally.
     NoPlace,
@@ -43,9 +45,9 @@ impl fmt::Display for Refusal {
                     .try_for_each(|number| write!(f, " {number}"))
             }
             Self::NoResources => f.write_str("the level names no resource"),
-            Self::Atomic { sectors } => write!(
+            Self::Atomic { sectors, most } => write!(
                 f,
-                "{sectors} sectors cannot take effect as a whole here; one at a time can"
+                "{sectors} sectors cannot take effect as a whole at this level; up to {most} at a time can"
             ),
             Self::NoPlace => {
                 f.write_str("an object without a place on a resource can only be ephemeral")

@@ -117,6 +117,31 @@ impl<'m, B: AsRef<[u8]>> Classifier<'m, B> {
         self.contexts.set_profiles(handle, profiles)
     }
 
+    /// Flags of a request, those of its source included.
+    ///
+    /// # Errors
+    /// It names a context that there is not.
+    pub fn flags(&mut self, request: &Request<'_>) -> Result<Flags, ClassifyError> {
+        let (context, own) = match request.origin {
+            Origin::Unknown => (None, Flags::NONE),
+            Origin::Object(object) => (
+                self.contexts.find_object(object, request.tenant),
+                Flags::PAGING,
+            ),
+            Origin::Context(handle) => {
+                let found = self.contexts.find(handle, request.tenant);
+                (Some(found.map_err(ClassifyError::Context)?), Flags::NONE)
+            }
+        };
+        let source = context.map_or(Flags::NONE, |index| self.contexts.flags(index));
+        // What a host's cache does for itself is not what the application said of its own calls.
+        let source = match own {
+            Flags::PAGING => Flags(source.0 & !(Flags::NON_PAGING.0 | Flags::DIRECT.0)),
+            _ => source,
+        };
+        Ok(request.hints.flags.with(own).with(source))
+    }
+
     /// The level of a request.
     ///
     /// # Errors

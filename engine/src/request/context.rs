@@ -318,6 +318,12 @@ impl<'m> ContextTable<'m> {
             })
     }
 
+    /// Flags of the source of a context.
+    pub(super) fn flags(&self, index: usize) -> Flags {
+        let context = self.contexts.get(index);
+        context.map_or(Flags::NONE, |context| context.flags)
+    }
+
     /// What was decided about the context in this epoch.
     pub(super) fn decision(&self, index: usize, epoch: u32) -> Option<SourceDecision> {
         let (found, decision) = self.contexts.get(index)?.decision?;

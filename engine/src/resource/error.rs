@@ -33,6 +33,8 @@ pub enum ResourceError {
     NoLevel(LevelIndex),
     /// What is to be kept has no place on a resource: only a cache can hold it.
     NoPlace,
+    /// The resource cannot write several sectors as a whole, or not as many.
+    NoBatch,
     /// The resource cannot be reached. It may come back; what was acknowledged is kept.
     Gone,
     /// The resource itself failed.
@@ -51,6 +53,7 @@ impl From<Error> for ResourceError {
             Error::ReadOnly => Self::ReadOnly,
             Error::NoSpace => Self::NoSpace,
             Error::NoLevel(level) => Self::NoLevel(level),
+            Error::NoBatch | Error::BatchTooLarge { .. } => Self::NoBatch,
             _ => Self::Device,
         }
     }
@@ -76,6 +79,7 @@ impl fmt::Display for ResourceError {
             Self::NoSpace => f.write_str("the resource has no room"),
             Self::NoLevel(level) => write!(f, "the volume has no level {}", level.0),
             Self::NoPlace => f.write_str("what is to be kept has no place on a resource"),
+            Self::NoBatch => f.write_str("the resource cannot write as many sectors as a whole"),
             Self::Gone => f.write_str("the resource cannot be reached"),
             Self::Device => f.write_str("the resource failed"),
         }

@@ -18,7 +18,7 @@ use crate::volume::{Sector, Ticket, WriteOptions};
 
 pub use completion::Completion;
 pub use error::ResourceError;
-pub(crate) use now::{read_now, write_now};
+pub(crate) use now::{read_now, verify_now, write_now, write_whole_now};
 pub use part::Part;
 pub use ram_store::{RamStore, StoreShapeError};
 pub use status::Status;
@@ -76,6 +76,43 @@ pub trait Resource {
 
     /// To be called after [`Completion::Pending`]: lets the caller sleep until something may have settled. May return early.
     fn wait(&mut self);
+
+    /// Sectors that can be written as a whole: all of them, or none, whenever the power goes. 1 where that cannot be done.
+    fn batch_max(&self) -> u32 {
+        1
+    }
+
+    /// Begins to write sectors as a whole. Nothing else may be under way until that has ended.
+    ///
+    /// # Errors
+    /// [`ResourceError::NoBatch`], or what the resource fails with; nothing was done.
+    fn begin_batch(&mut self) -> nb::Result<(), ResourceError> {
+        Err(nb::Error::Other(ResourceError::NoBatch))
+    }
+
+    /// Writes one of them: it takes effect with [`submit_commit`](Self::submit_commit), or not at all.
+    ///
+    /// # Errors
+    /// [`ResourceError`]; nothing was done.
+    fn submit_member(
+        &mut self,
+        _sector: Sector,
+        _data: &[u8],
+        _options: WriteOptions,
+    ) -> nb::Result<Ticket, ResourceError> {
+        Err(nb::Error::Other(ResourceError::NoBatch))
+    }
+
+    /// All that was written since [`begin_batch`](Self::begin_batch) takes effect: durably, when [`Completion::Written`] says so.
+    ///
+    /// # Errors
+    /// [`ResourceError`]; nothing was done.
+    fn submit_commit(&mut self) -> nb::Result<Ticket, ResourceError> {
+        Err(nb::Error::Other(ResourceError::NoBatch))
+    }
+
+    /// Gives up what was begun.
+    fn abort_batch(&mut self) {}
 }
 
 impl<R: Resource + ?Sized> Resource for &mut R {
@@ -114,5 +151,30 @@ impl<R: Resource + ?Sized> Resource for &mut R {
 
     fn wait(&mut self) {
         (**self).wait();
+    }
+
+    fn batch_max(&self) -> u32 {
+        (**self).batch_max()
+    }
+
+    fn begin_batch(&mut self) -> nb::Result<(), ResourceError> {
+        (**self).begin_batch()
+    }
+
+    fn submit_member(
+        &mut self,
+        sector: Sector,
+        data: &[u8],
+        options: WriteOptions,
+    ) -> nb::Result<Ticket, ResourceError> {
+        (**self).submit_member(sector, data, options)
+    }
+
+    fn submit_commit(&mut self) -> nb::Result<Ticket, ResourceError> {
+        (**self).submit_commit()
+    }
+
+    fn abort_batch(&mut self) {
+        (**self).abort_batch();
     }
 }

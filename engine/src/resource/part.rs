@@ -91,4 +91,30 @@ impl<R: Resource> Resource for Part<R> {
     fn wait(&mut self) {
         self.whole.wait();
     }
+
+    fn batch_max(&self) -> u32 {
+        self.whole.batch_max()
+    }
+
+    fn begin_batch(&mut self) -> nb::Result<(), ResourceError> {
+        self.whole.begin_batch()
+    }
+
+    fn submit_member(
+        &mut self,
+        sector: Sector,
+        data: &[u8],
+        options: WriteOptions,
+    ) -> nb::Result<Ticket, ResourceError> {
+        let sector = self.place(sector, 1)?;
+        self.whole.submit_member(sector, data, options)
+    }
+
+    fn submit_commit(&mut self) -> nb::Result<Ticket, ResourceError> {
+        self.whole.submit_commit()
+    }
+
+    fn abort_batch(&mut self) {
+        self.whole.abort_batch();
+    }
 }

@@ -42,7 +42,6 @@ impl<N: Nand> Resource for Volume<'_, N> {
 
     fn poll(&mut self) -> Completion<'_> {
         match Self::poll(self) {
-            // Batches are the volume's own: whoever commits one polls the volume.
             Event::Written(ticket) | Event::Committed(ticket) => Completion::Written(ticket),
             Event::Data(ticket, bytes) => Completion::Data(ticket, bytes),
             Event::Unwritten(ticket) => Completion::Unwritten(ticket),
@@ -56,6 +55,32 @@ impl<N: Nand> Resource for Volume<'_, N> {
 
     fn wait(&mut self) {
         Self::wait(self);
+    }
+
+    fn batch_max(&self) -> u32 {
+        u32::try_from(Self::batch_max(self)).unwrap_or(u32::MAX)
+    }
+
+    fn begin_batch(&mut self) -> nb::Result<(), ResourceError> {
+        Self::begin_batch(self).map_err(refused)
+    }
+
+    fn submit_member(
+        &mut self,
+        sector: Sector,
+        data: &[u8],
+        options: WriteOptions,
+    ) -> nb::Result<Ticket, ResourceError> {
+        self.submit_batch_write_with(sector, data, options)
+            .map_err(refused)
+    }
+
+    fn submit_commit(&mut self) -> nb::Result<Ticket, ResourceError> {
+        Self::submit_commit(self).map_err(refused)
+    }
+
+    fn abort_batch(&mut self) {
+        Self::abort_batch(self);
     }
 }
 

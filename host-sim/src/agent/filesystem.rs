@@ -67,9 +67,10 @@ fn has(flags: i32, flag: OFlags) -> bool {
 }
 
 /// What is known of a request beside its level.
-fn context_of(open: &OpenFile) -> Context {
+fn context_of(open: &OpenFile, range: Range) -> Context {
     Context {
         direct: open.direct,
+        paging: range.paging,
         ..Context::default()
     }
 }
@@ -559,7 +560,7 @@ impl Filesystem for Passthrough {
                     paging: false,
                 };
                 if let Some((served, level)) = self.of_engine(&open, range)? {
-                    return served.read(offset, size, level, context_of(&open));
+                    return served.read(offset, size, level, context_of(&open, range));
                 }
                 let mut bytes = vec![0; size as usize];
                 let mut filled = 0;
@@ -601,7 +602,7 @@ impl Filesystem for Passthrough {
                     paging: write_flags.contains(WriteFlags::FUSE_WRITE_CACHE),
                 };
                 if let Some((served, level)) = self.of_engine(&open, range)? {
-                    served.write(offset, data, level, context_of(&open))?;
+                    served.write(offset, data, level, context_of(&open, range))?;
                     return if open.sync { served.sync(true) } else { Ok(()) };
                 }
                 let written = open.source.write_all_at(data, offset);

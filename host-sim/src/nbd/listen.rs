@@ -115,20 +115,7 @@ impl Listener {
     }
 
     fn bind_unix(path: &Path) -> Result<Self, BindError> {
-        let failed = |source| BindError::Io {
-            at: path.display().to_string(),
-            source,
-        };
-        let listener = match UnixListener::bind(path) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                remove_stale(path)?;
-                UnixListener::bind(path)
-            }
-            other => other,
-        }
-        .map_err(failed)?;
-        let file = SocketFile::new(path).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
+        let (listener, file) = bind_unix(path)?;
         Ok(Self::Unix { listener, file })
     }
 
@@ -168,6 +155,25 @@ impl Listener {
     }
 }
 
+/// Listens at a path. A socket file that nobody listens at is replaced; nothing else is ever removed.
+pub(crate) fn bind_unix(path: &Path) -> Result<(UnixListener, SocketFile), BindError> {
+    let failed = |source| BindError::Io {
+        at: path.display().to_string(),
+        source,
+    };
+    let listener = match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            remove_stale(path)?;
+            UnixListener::bind(path)
+        }
+        other => other,
+    }
+    .map_err(failed)?;
+    let file = SocketFile::new(path).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok((listener, file))
+}
+
 /// Removes a socket file that nobody listens at.
 fn remove_stale(path: &Path) -> Result<(), BindError> {
     let failed = |source| BindError::Io {
@@ -190,7 +196,7 @@ fn remove_stale(path: &Path) -> Result<(), BindError> {
 
 /// The file of a Unix socket, removed when dropped unless somebody put another in its place.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+pub(crate) struct SocketFile {
     path: PathBuf,
     device: u64,
     inode: u64,

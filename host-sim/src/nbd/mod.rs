@@ -57,5 +57,6 @@ pub(crate) use connection::Stream;
 pub use byte_export::{ByteExport, ShapeError};
 pub use counters::{Counters, Served};
 pub use export::{ExportError, SectorExport};
+pub(crate) use listen::{bind_unix, SocketFile};
 pub use listen::{BindError, Listen};
 pub use server::{RunError, Server};

@@ -7,7 +7,7 @@ fn objection(nand: &EmulatedNand) -> Rule {
 }
 
 #[test]
-fn serial_time_is_the_formula_of_the_bench_to_the_tick() {
+fn z4_serial_time_is_the_formula_of_the_bench_to_the_tick() {
     let mut nand = part("w25n01gv");
     let geometry = *nand.geometry();
     for block in 0..3 {
@@ -103,7 +103,7 @@ fn poll_blocks_until_the_clock_has_passed_the_completion() {
 }
 
 #[test]
-fn a_page_below_the_highest_programmed_one_is_out_of_order() {
+fn m32_a_page_below_the_highest_programmed_one_is_out_of_order() {
     let mut nand = part("tiny");
     program(&mut nand, at(3, 5), 0).expect("pages may be left out");
     let error = program(&mut nand, at(3, 4), 0).expect_err("out of order");
@@ -115,7 +115,7 @@ fn a_page_below_the_highest_programmed_one_is_out_of_order() {
 }
 
 #[test]
-fn a_page_is_programmed_as_often_as_the_part_allows() {
+fn m32_a_page_is_programmed_as_often_as_the_part_allows() {
     let mut tiny = part("tiny");
     program(&mut tiny, at(0, 0), 0xF0).expect("programs");
     program(&mut tiny, at(0, 0), 0x0F).expect_err("twice");
@@ -234,7 +234,7 @@ fn a_violation_tells_what_was_done_to_the_block_before() {
 
 #[test]
 #[should_panic(expected = "a later page of the block is already programmed")]
-fn a_strict_referee_panics_at_once() {
+fn m32_a_strict_referee_panics_at_once() {
     let mut nand = EmulatedNand::builder("tiny")
         .expect("in the table")
         .strict(true)

@@ -113,7 +113,10 @@ fn what_cannot_be_served_as_asked_for_is_refused_with_the_reason() {
     let two = vec![1; 2 * SECTOR];
     assert_eq!(
         disk.write(Sector(0), &two, &atomic, Default::default()),
-        Err(ExecError::Refused(Refusal::Atomic { sectors: 2 }))
+        Err(ExecError::Refused(Refusal::Atomic {
+            sectors: 2,
+            most: 1
+        }))
     );
     write(&mut disk, 0, 1, &atomic);
     let nowhere = Persistence {

@@ -310,6 +310,7 @@ fn run(seed: u64, steps: u32, durable: bool) {
         spill: Spill::Refuse,
         ephemeral_permille: [300, 900, 1000][random.below(3) as usize],
         dirty_permille: [0, 200, 1000][random.below(3) as usize],
+        keep_paging: true,
     };
     let pages = 1 + random.below(12) as u32;
     let mut rig = match durable {

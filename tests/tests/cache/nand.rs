@@ -17,6 +17,7 @@ const PAGES: usize = 6;
 const OPTIONS: CacheOptions = CacheOptions {
     page_sectors: 2,
     dirty_permille: 400,
+    keep_paging: true,
     ephemeral_permille: 500,
     replacement: cuesta::cache::Replacement::CLOCK,
     spill: cuesta::cache::Spill::Refuse,

@@ -166,20 +166,6 @@ fn m48_m49_what_is_not_used_ages_and_the_coldest_is_offered_first() {
 }
 
 #[test]
-fn m51_sparse_pages_ask_for_smaller_ones() {
-    let mut rig = Rig::new(8);
-    let mut disk = rig.disk();
-    for page in 0..8 {
-        write(&mut disk, 4 * page, 1, &THROUGH);
-    }
-    assert_eq!(disk.cache().suggested_page_sectors(), 2);
-    for sector in 0..32 {
-        write(&mut disk, sector, 2, &THROUGH);
-    }
-    assert_eq!(disk.cache().suggested_page_sectors(), 8);
-}
-
-#[test]
 fn m54_what_the_cache_cannot_do_is_flushed_passed_on_and_admitted_again() {
     let mut rig = Rig::new(8);
     let log = rig.log.clone();
@@ -278,4 +264,44 @@ fn m57_direct_requests_bypass_the_cache_without_a_stale_hit() {
     let admitted = disk.cache().counters().admitted;
     disk.read(Sector(100), &mut data, &THROUGH, direct).unwrap();
     assert_eq!(disk.cache().counters().admitted, admitted);
+}
+
+#[test]
+fn m57_what_a_hosts_cache_fetches_is_kept_once_where_that_is_wanted_and_what_it_writes_out_is_newest(
+) {
+    let paging = Context {
+        paging: true,
+        ..Context::default()
+    };
+    for keep_paging in [true, false] {
+        let options = CacheOptions {
+            page_sectors: 4,
+            keep_paging,
+            ..CacheOptions::default()
+        };
+        let mut rig = Rig::with(8, options);
+        rig.primaries[0].sectors.insert(1, bytes(1));
+        let mut disk = rig.disk();
+        let mut data = vec![0; SECTOR];
+        for _ in 0..2 {
+            disk.read(Sector(1), &mut data, &THROUGH, paging).unwrap();
+            assert_eq!(version(&data), 1);
+        }
+        let counters = disk.cache().counters();
+        assert_eq!(counters.admitted, u32::from(keep_paging));
+        assert_eq!(
+            counters.bypassed_for(Bypass::Paging),
+            if keep_paging { 0 } else { 2 }
+        );
+        // What it writes out it may give up: it is kept, and everybody sees it.
+        disk.write(Sector(1), &bytes(2), &THROUGH, paging).unwrap();
+        assert!(disk.cache().find(FIRST, Sector(1)).is_some());
+        let hits = disk.cache().counters().read_hits;
+        disk.read(Sector(1), &mut data, &THROUGH, paging).unwrap();
+        assert_eq!((version(&data), read(&mut disk, 1, &THROUGH)), (2, 2));
+        let counters = disk.cache().counters();
+        assert_eq!(counters.read_hits, hits + 2);
+        let told = (counters.paging, counters.direct, counters.others);
+        assert_eq!(told, (4, 0, 1), "each kind is counted");
+    }
 }

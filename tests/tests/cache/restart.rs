@@ -70,7 +70,7 @@ fn c1_a_write_back_is_acknowledged_when_data_and_then_both_copies_of_its_tag_are
 }
 
 #[test]
-fn a_cache_image_from_another_primary_is_refused() {
+fn m43_a_cache_image_from_another_primary_is_refused() {
     let mut rig = used();
     rig.primaries[0].status_mut().identity ^= 1;
     let identity = rig.primaries[0].status_mut().identity;

@@ -1,7 +1,10 @@
 //! Snapshots of which pages are in the cache.
 
-use cuesta::cache::{CacheOptions, SnapshotError, Source, Terms};
+use cuesta::cache::{CacheOptions, SnapshotError, Source, TagView, Terms};
+use cuesta::codec::crc::bytes_crc;
+use cuesta::exec::Context;
 use cuesta::volume::Sector;
+use cuesta_sim::SplitMix64;
 use cuesta_tests::recorded::Recorded;
 
 use crate::rig::{bytes, read, write, Rig, RigDisk, EPHEMERAL, SECTOR, THROUGH};
@@ -126,4 +129,85 @@ fn a_damaged_or_foreign_snapshot_is_refused_and_ephemeral_versions_are_in_none()
     assert_eq!(count, Ok(0));
     let found = disk.cache().find(FIRST, Sector(200));
     assert!(found.is_some());
+}
+
+#[test]
+fn m63_the_sets_of_two_applications_swap() {
+    let mut rig = rig();
+    let log = rig.log.clone();
+    let mut sets = [1, 2].map(|_| Recorded::new("set", 4, SECTOR as u32, 2, &log));
+    let mut disk = rig.disk();
+    let of = |tenant| Context {
+        tenant,
+        ..Context::default()
+    };
+    let mut data = vec![0; SECTOR];
+    for (tenant, sectors) in [(1, [0, 1, 9, 40]), (2, [100, 104, 108, 111])] {
+        for sector in sectors {
+            let sector = Sector(sector);
+            disk.read(sector, &mut data, &THROUGH, of(tenant)).unwrap();
+        }
+    }
+    let both = pages(&disk);
+    let belongs = |tenant| move |tag: &TagView| tag.tenant == tenant;
+    for (set, tenant) in sets.iter_mut().zip(1..) {
+        let count = disk.cache_mut().save_snapshot(set, belongs(tenant));
+        assert_eq!(count, Ok(3), "tenant {tenant}");
+    }
+    let (first, second) = both.split_at(3);
+    let cache = disk.cache_mut();
+    assert_eq!(cache.unload(|_| true), Ok(6));
+    for round in 0..3 {
+        for (number, set) in sets.iter_mut().enumerate() {
+            let loaded = disk
+                .cache_mut()
+                .load_snapshot(set, Terms::default(), true, u32::MAX);
+            assert_eq!(loaded.map(|loaded| (loaded.pages, loaded.left)), Ok((3, 0)));
+            assert_eq!(pages(&disk), [first, second][number], "round {round}");
+            // Its tags are its own again: that is how they are told from others.
+            assert_eq!(disk.cache_mut().unload(belongs(2 - number as u8)), Ok(0));
+            assert_eq!(disk.cache_mut().unload(belongs(1 + number as u8)), Ok(3));
+        }
+    }
+    // What is newer stays.
+    write(&mut disk, 0, 7, &EPHEMERAL);
+    assert_eq!(disk.cache_mut().unload(|_| true), Ok(0));
+    assert_eq!(read(&mut disk, 0, &EPHEMERAL), 7);
+}
+
+/// Sectors of a snapshot changed at random, half of them with checksums that fit: loading ends, and what it brings is what the primary has.
+#[test]
+fn m61_whatever_a_snapshot_says_loading_it_ends_and_brings_nothing_wrong() {
+    let mut random = SplitMix64::new(61);
+    let mut accepted = 0;
+    for round in 0..3000 {
+        let mut rig = rig();
+        let mut on = Recorded::new("snapshot", 4, SECTOR as u32, 2, &rig.log.clone());
+        snapshot(&mut rig, &mut on);
+        rig.restart();
+        for _ in 0..1 + random.below(4) {
+            let sector = random.below(2) as u32;
+            let bytes = on.sectors.get_mut(&sector).expect("written");
+            let at = random.below(SECTOR as u64) as usize;
+            bytes[at] = random.next() as u8;
+            let end = if sector == 0 { 80 - 4 } else { SECTOR - 4 };
+            if random.chance(3, 4) {
+                let sum = bytes_crc(&[&bytes[..end]]);
+                bytes[end..end + 4].copy_from_slice(&sum.to_le_bytes());
+            }
+        }
+        let mut disk = rig.disk();
+        let loaded = disk
+            .cache_mut()
+            .load_snapshot(&mut on, Terms::default(), false, 99);
+        accepted += u32::from(loaded.is_ok());
+        for sector in 0..400 {
+            assert_eq!(
+                read(&mut disk, sector, &THROUGH),
+                sector + 1,
+                "round {round}: {loaded:?}"
+            );
+        }
+    }
+    assert!(accepted > 300, "{accepted} were taken for sound");
 }

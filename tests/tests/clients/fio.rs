@@ -26,8 +26,8 @@ pub fn fio(serving: &Serving<'_>, seed: u64, jobs: &[&[&str]]) -> Command {
 }
 
 #[test]
-fn fio_finds_what_it_wrote_while_others_trim_and_sync() {
-    let test = "fio_finds_what_it_wrote_while_others_trim_and_sync";
+fn m3_fio_finds_what_it_wrote_while_others_trim_and_sync() {
+    let test = "m3_fio_finds_what_it_wrote_while_others_trim_and_sync";
     if tools::are_missing(test, &["fio"]) {
         return;
     }

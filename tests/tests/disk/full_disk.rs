@@ -85,7 +85,7 @@ fn fill_overwrite_trim_refill(chip: &str, budget: Budget, seed: u64) {
 }
 
 #[test]
-fn a_full_disk_is_overwritten_trimmed_and_filled_again() {
+fn m29_a_full_disk_is_overwritten_trimmed_and_filled_again() {
     within(200, "full disks", || {
         for chip in ["tiny", "tiny2", "tiny4", "tiny-multi"] {
             for budget in [Budget::Minimum, Budget::Full] {

@@ -68,7 +68,7 @@ fn idle(disk: &mut RigDisk<'_>, free: u32) {
 }
 
 #[test]
-fn load_defers_grooming_idle_time_is_used_and_exhaustion_forces_it() {
+fn m30_load_defers_grooming_idle_time_is_used_and_exhaustion_forces_it() {
     let mut rig = small();
     let mut model = Model::new();
     let mut random = SplitMix64::new(5);

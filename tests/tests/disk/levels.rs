@@ -76,7 +76,7 @@ fn disks_with_several_levels_live_and_are_recovered() {
 }
 
 #[test]
-fn a_sector_takes_the_level_that_it_is_written_at_and_keeps_it() {
+fn m23_a_sector_takes_the_level_that_it_is_written_at_and_keeps_it() {
     within(100, "the level of a sector", || {
         let making = FOUR.with_levels(32, &["a=crc", "b=bch4,mirror=2", "c=secded"]);
         let mut rig = making.make(7);
@@ -366,7 +366,7 @@ fn what_a_lost_die_held_is_written_anew_onto_the_others() {
 }
 
 #[test]
-fn a_level_is_changed_while_nothing_is_stored_at_it_and_old_data_stays_readable() {
+fn m23_a_level_is_changed_while_nothing_is_stored_at_it_and_old_data_stays_readable() {
     within(100, "changes of the table", || {
         let making = FOUR.with_levels(40, &["a=bch4", "b=mirror=2", "c=crc"]);
         let mut rig = making.make(3);

@@ -99,7 +99,7 @@ fn cut_often(chip: &str, budget: Budget, seed: u64, cuts: u32) {
 }
 
 #[test]
-fn whatever_was_acknowledged_survives_cuts_at_random_moments() {
+fn m26_m28_whatever_was_acknowledged_survives_cuts_at_random_moments() {
     for chip in ["tiny", "tiny2", "tiny4", "tiny-multi"] {
         for budget in [Budget::Minimum, Budget::Full] {
             cut_often(chip, budget, 3, 150);

@@ -7,6 +7,7 @@ mod full_disk;
 mod groomer;
 mod levels;
 mod life;
+mod log;
 mod nor;
 mod property;
 mod queue;

@@ -169,7 +169,7 @@ fn aged(layout: NorLayout, buffers: usize, seed: u64) -> (NorRig, Model) {
 }
 
 #[test]
-fn a_disk_on_nor_flash_reads_as_it_was_written() {
+fn z3_a_disk_on_nor_flash_reads_as_it_was_written() {
     for (layout, buffers) in [(SMALL, 1), (SMALL, 2), (LARGE, 1), (LARGE, 2)] {
         for seed in 0..4 {
             let _replay = Replay(format!(

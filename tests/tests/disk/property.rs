@@ -292,22 +292,22 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn one_die_is_a_map_with_a_memory(steps in steps(), full in any::<bool>()) {
+    fn m21_m32a_one_die_is_a_map_with_a_memory(steps in steps(), full in any::<bool>()) {
         live("tiny", if full { Budget::Full } else { Budget::Minimum }, &steps)?;
     }
 
     #[test]
-    fn two_dies_are_a_map_with_a_memory(steps in steps(), full in any::<bool>()) {
+    fn m21_m32a_two_dies_are_a_map_with_a_memory(steps in steps(), full in any::<bool>()) {
         live("tiny2", if full { Budget::Full } else { Budget::Minimum }, &steps)?;
     }
 
     #[test]
-    fn four_dies_are_a_map_with_a_memory(steps in steps(), full in any::<bool>()) {
+    fn m21_m32a_four_dies_are_a_map_with_a_memory(steps in steps(), full in any::<bool>()) {
         live("tiny4", if full { Budget::Full } else { Budget::Minimum }, &steps)?;
     }
 
     #[test]
-    fn pages_of_several_sectors_are_a_map_with_a_memory(steps in steps(), full in any::<bool>()) {
+    fn m21_m32a_pages_of_several_sectors_are_a_map_with_a_memory(steps in steps(), full in any::<bool>()) {
         live("tiny-multi", if full { Budget::Full } else { Budget::Minimum }, &steps)?;
     }
 }

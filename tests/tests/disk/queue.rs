@@ -55,7 +55,7 @@ fn storm_on(mut rig: Rig, seed: u64, requests: u32) {
 }
 
 #[test]
-fn reads_return_what_was_acknowledged_or_submitted_later_whatever_is_in_flight() {
+fn z6_reads_return_what_was_acknowledged_or_submitted_later_whatever_is_in_flight() {
     within(200, "storms", || {
         for chip in ["tiny", "tiny2", "tiny4", "tiny-multi"] {
             for (seed, budget) in [(1, Budget::Full), (2, Budget::Minimum), (3, Budget::Full)] {
@@ -67,7 +67,7 @@ fn reads_return_what_was_acknowledged_or_submitted_later_whatever_is_in_flight()
 }
 
 #[test]
-fn a_part_of_eight_dies_keeps_the_order_of_every_sector() {
+fn z6_a_part_of_eight_dies_keeps_the_order_of_every_sector() {
     within(200, "eight dies", || {
         for (seed, budget) in [(1, Budget::Full), (2, Budget::Minimum)] {
             storm_on(wide_rig(seed, budget), seed, 8000);
@@ -247,7 +247,7 @@ fn worn_in(rig: &mut Rig) -> u32 {
 }
 
 #[test]
-fn idle_time_brings_free_segments_back_and_load_uses_them_up_before_it_grooms() {
+fn m30_idle_time_brings_free_segments_back_and_load_uses_them_up_before_it_grooms() {
     within(200, "idle time", || {
         for chip in ["tiny", "tiny4", "tiny-multi"] {
             let mut rig = Rig::of(chip, 8, Budget::Full);

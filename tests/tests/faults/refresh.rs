@@ -82,7 +82,7 @@ fn lost_to_reads(seed: u64, budget: Budget, care: Option<Care>) -> u32 {
 }
 
 #[test]
-fn sectors_that_are_read_for_ever_harm_nothing_around_them() {
+fn m31_sectors_that_are_read_for_ever_harm_nothing_around_them() {
     within(300, "reads", || {
         for seed in 0..6 {
             for budget in [Budget::Full, Budget::Minimum] {
@@ -150,7 +150,7 @@ fn erases_max(disk: &RigDisk<'_>) -> u32 {
 }
 
 #[test]
-fn a_disk_that_may_use_its_time_keeps_everything_for_ten_years() {
+fn m31_a_disk_that_may_use_its_time_keeps_everything_for_ten_years() {
     within(300, "years", || {
         for (seed, name) in (0..).zip(["tiny", "tiny2", "tiny4"]) {
             assert_eq!(ten_years(name, seed, None, false), Ok(0), "{name}");

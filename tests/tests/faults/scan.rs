@@ -92,7 +92,7 @@ fn all_is_there(rig: &mut Rig, model: &mut Model, making: &Making, what: &str) {
 }
 
 #[test]
-fn a_volume_without_anchors_is_found_again_with_every_flushed_byte() {
+fn m22_a_volume_without_anchors_is_found_again_with_every_flushed_byte() {
     within(200, "lost anchors", || {
         for making in MAKINGS {
             for (seed, cleanly) in [(1, true), (2, false), (3, true), (4, false)] {

@@ -223,6 +223,6 @@ fn what_ekv_forgets_it_forgets_on_plain_memory_too() {
 }
 
 #[test]
-fn a_database_of_ekv_keeps_its_promises() {
+fn z3_a_database_of_ekv_keeps_its_promises() {
     plain::judge(Transactions, "ekv", "tiny", 3);
 }

@@ -230,7 +230,7 @@ fn rig(seed: u64) -> Rig {
 }
 
 #[test]
-fn files_of_embedded_sdmmc_keep_their_promises() {
+fn z3_files_of_embedded_sdmmc_keep_their_promises() {
     let trial = Trial {
         subject: FatFiles,
         name: "embedded-sdmmc",

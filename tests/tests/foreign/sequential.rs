@@ -195,11 +195,11 @@ impl NorClient for Queue {
 }
 
 #[test]
-fn a_map_of_sequential_storage_keeps_its_promises() {
+fn z3_a_map_of_sequential_storage_keeps_its_promises() {
     plain::judge(Map, "a map of sequential-storage", "tiny", 1);
 }
 
 #[test]
-fn a_queue_of_sequential_storage_keeps_its_promises() {
+fn z3_a_queue_of_sequential_storage_keeps_its_promises() {
     plain::judge(Queue, "a queue of sequential-storage", "tiny4", 2);
 }

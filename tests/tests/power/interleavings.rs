@@ -668,41 +668,41 @@ fn play_all(test: &str, making: Making, possible: &[&[Step]]) {
 }
 
 #[test]
-fn a_write_and_a_relocation_on_one_die_leave_the_write() {
+fn m27_a_write_and_a_relocation_on_one_die_leave_the_write() {
     let making = Making::of("tiny", Budget::Full);
-    let test = "a_write_and_a_relocation_on_one_die_leave_the_write";
+    let test = "m27_a_write_and_a_relocation_on_one_die_leave_the_write";
     play_all(test, making, &IN_TURN);
 }
 
 #[test]
-fn a_write_and_a_relocation_on_two_dies_leave_the_write() {
+fn m27_a_write_and_a_relocation_on_two_dies_leave_the_write() {
     let making = Making {
         blocks_per_die: Some(16),
         depth: 2,
         ..Making::of("tiny2", Budget::Full)
     };
-    let test = "a_write_and_a_relocation_on_two_dies_leave_the_write";
+    let test = "m27_a_write_and_a_relocation_on_two_dies_leave_the_write";
     play_all(test, making, &OVERLAPPING);
 }
 
 #[test]
-fn a_write_and_a_relocation_on_four_dies_leave_the_write() {
+fn m27_a_write_and_a_relocation_on_four_dies_leave_the_write() {
     let making = Making {
         blocks_per_die: Some(10),
         depth: 2,
         ..Making::of("tiny4", Budget::Full)
     };
-    let test = "a_write_and_a_relocation_on_four_dies_leave_the_write";
+    let test = "m27_a_write_and_a_relocation_on_four_dies_leave_the_write";
     play_all(test, making, &OVERLAPPING);
 }
 
 #[test]
-fn a_write_and_a_relocation_with_several_sectors_a_page_leave_the_write() {
+fn m27_a_write_and_a_relocation_with_several_sectors_a_page_leave_the_write() {
     let making = Making {
         blocks_per_die: Some(10),
         depth: 5,
         ..Making::of("tiny-multi", Budget::Full)
     };
-    let test = "a_write_and_a_relocation_with_several_sectors_a_page_leave_the_write";
+    let test = "m27_a_write_and_a_relocation_with_several_sectors_a_page_leave_the_write";
     play_all(test, making, &OVERLAPPING);
 }

@@ -5,6 +5,7 @@
 
 mod contract;
 mod pairs;
+mod ruled;
 mod served;
 mod traced;
 mod vanishing;

@@ -16,14 +16,14 @@ use crate::served::Remote;
 const SECTORS: u64 = 256;
 
 /// A server in the background; killed when it is dropped.
-struct Pairs {
+pub struct Pairs {
     child: Child,
-    output: BufReader<ChildStdout>,
+    pub output: BufReader<ChildStdout>,
     uris: Vec<String>,
 }
 
 impl Pairs {
-    fn serve(scratch: &Scratch, exports: usize, arguments: &[&str]) -> Self {
+    pub fn serve(scratch: &Scratch, exports: usize, arguments: &[&str]) -> Self {
         let errors = File::create(scratch.path("pairs.err")).unwrap();
         let mut command = scratch.command(&["serve", "--socket", "pairs"]);
         let mut child = command
@@ -43,19 +43,19 @@ impl Pairs {
         }
     }
 
-    fn connect(&self, export: usize) -> NbdResource {
+    pub fn connect(&self, export: usize) -> NbdResource {
         let uri = self.uris[export].parse().unwrap();
         NbdResource::connect(&uri, NbdOptions::default()).unwrap()
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status();
         assert!(sent.unwrap().success());
     }
 
     /// Ends it; what it said.
-    fn stop(mut self) -> String {
+    pub fn stop(mut self) -> String {
         self.signal("TERM");
         let mut text = String::new();
         self.output.read_to_string(&mut text).unwrap();
@@ -71,19 +71,19 @@ impl Drop for Pairs {
     }
 }
 
-fn line(output: &mut impl BufRead) -> String {
+pub fn line(output: &mut impl BufRead) -> String {
     let mut line = String::new();
     output.read_line(&mut line).unwrap();
     line.trim_end().to_owned()
 }
 
-fn image(scratch: &Scratch, name: &str) {
+pub fn image(scratch: &Scratch, name: &str) {
     let file = File::create(scratch.path(name)).unwrap();
     file.set_len(4096 * SECTORS).unwrap();
 }
 
 /// The version of a sector that a file has.
-fn holds_version(path: &Path, sector: u32, version: u32) -> bool {
+pub fn holds_version(path: &Path, sector: u32, version: u32) -> bool {
     let bytes = fs::read(path).unwrap();
     content::is(sector, version, &bytes[sector as usize * 4096..][..4096])
 }
@@ -210,4 +210,76 @@ fn m17_a_remote_primary_that_loses_its_power_loses_nothing() {
     let mut direct = remote.connect(NbdOptions::default());
     assert!(is(&all(&mut direct, &[Ask::Read(99)])[0], 99, 7));
     assert_eq!(direct.status().sectors, 256);
+}
+
+#[test]
+fn m43_what_was_written_back_to_a_cache_on_a_file_survives_a_killed_server() {
+    let scratch = Scratch::empty();
+    for name in ["a.img", "b.img", "cache.img", "other.img"] {
+        image(&scratch, name);
+    }
+    fs::write(
+        scratch.path("rules"),
+        "rule sector 40..49 -> ephemeral\ndefault -> write-back\n",
+    )
+    .unwrap();
+    let serve = |cache: &'static str, primary: &'static str| {
+        ["--cache", cache, "--primary", primary, "--policy", "rules"]
+    };
+    let ours = serve("file:cache.img", "file:a.img");
+    let said = || fs::read_to_string(scratch.path("pairs.err")).unwrap();
+    let pairs = Pairs::serve(&scratch, 1, &ours);
+    assert_eq!(said(), "", "it is durable: there is nothing to warn of");
+    let mut client = pairs.connect(0);
+    let writes = (0..60).map(|at| Ask::Write(at, 3)).collect::<Vec<_>>();
+    all(&mut client, &writes);
+    drop(client);
+    drop(pairs);
+    let a = scratch.path("a.img");
+    let below = (0..60).filter(|&at| holds_version(&a, at, 3)).count();
+    assert!(below < 50, "{below} were written back before");
+
+    let pairs = Pairs::serve(&scratch, 1, &ours);
+    assert!(
+        said().contains("pages of the cache are still to be written back"),
+        "{}",
+        said()
+    );
+    let mut client = pairs.connect(0);
+    let ends = all(&mut client, &(0..60).map(Ask::Read).collect::<Vec<_>>());
+    for (at, end) in (0..).zip(&ends) {
+        let version = if (40..50).contains(&at) { 0 } else { 3 };
+        assert!(is(end, at, version), "sector {at}");
+    }
+    drop(client);
+    // A cache of another primary, and what is no cache, are left alone.
+    drop(pairs);
+    let before = fs::read(scratch.path("cache.img")).unwrap();
+    let refused = |arguments: &[&str], what: &str| {
+        let output = scratch.cuesta(&[&["serve", "--socket", "s"], arguments].concat());
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && errors.contains(what),
+            "{errors}"
+        );
+    };
+    refused(
+        &serve("file:cache.img", "file:b.img"),
+        "belongs to another primary 0",
+    );
+    assert!(before == fs::read(scratch.path("cache.img")).unwrap());
+    fs::write(scratch.path("other.img"), vec![7; 4096 * 64]).unwrap();
+    refused(
+        &serve("file:other.img", "file:a.img"),
+        "holds something else",
+    );
+    assert!(fs::read(scratch.path("other.img")).unwrap() == vec![7; 4096 * 64]);
+
+    Pairs::serve(&scratch, 1, &ours).stop();
+    assert!((0..40).chain(50..60).all(|at| holds_version(&a, at, 3)));
+    assert!((40..50).all(|at| holds_version(&a, at, 0)));
+    let anew = [&serve("file:cache.img", "file:b.img")[..], &["--new-cache"]].concat();
+    let pairs = Pairs::serve(&scratch, 1, &anew);
+    assert!(is(&all(&mut pairs.connect(0), &[Ask::Read(5)])[0], 5, 0));
+    pairs.stop();
 }

@@ -44,6 +44,14 @@ impl Failure {
         Self::new(format!("{}: {what}", path.display()))
     }
 
+    /// The line for people.
+    pub fn line(self) -> String {
+        match self {
+            Self::Told { line, .. } => line,
+            Self::NobodyReads => "nobody reads".to_owned(),
+        }
+    }
+
     /// Tells the person at the terminal.
     pub fn report(&self) -> ExitCode {
         match self {

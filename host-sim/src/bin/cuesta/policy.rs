@@ -3,14 +3,17 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use cuesta::exec::LevelNumber;
+use cuesta::cache::Mode;
+use cuesta::exec::{Advice, LevelNumber};
 use cuesta::policy::{
     load, save, Asked, AskedLevel, AskedRedundancy, Facts, Flags, Lifetime, Operation, PolicyTable,
     RuleNumber, StorageLevels,
 };
 use cuesta::volume::Budget;
-use cuesta_sim::policy_file;
+use cuesta_sim::control::{Call, Verb};
+use cuesta_sim::{policy_file, Chip};
 
+use crate::arguments;
 use crate::disk::{unmount, DiskArguments, DiskFile, ImageDisk};
 use crate::failure::Failure;
 use crate::size;
@@ -37,12 +40,77 @@ pub struct Arguments {
 enum Command {
     /// Read a policy from a file, tell what is wrong with it, or how large it is
     Check(CheckArguments),
-    /// Store the policy of a file with a disk, in place of the one before
+    /// Store the policy of a file with a disk, in place of the one before; or put it in force where a disk is served
+    #[command(
+        override_usage = "cuesta policy set [OPTIONS] <DISK> <FILE|--none>\n       cuesta policy set --control <PATH> [--export <NAME>] <FILE>"
+    )]
     Set(SetArguments),
-    /// Print the policy of a disk as text
-    Show(DiskArguments),
+    /// Print the policy of a disk as text, or the one in force where a disk is served
+    Show(ShowArguments),
     /// Tell which level a request gets, by which rule, and why
     Explain(Box<ExplainArguments>),
+    /// Tell how often each rule has decided where a disk is served, and why requests were not kept in the cache
+    Counters(CountersArguments),
+}
+
+/// A server that takes calls.
+#[derive(Debug, Clone, clap::Args)]
+struct ServerArguments {
+    /// The server that takes calls at this socket: `cuesta serve --control PATH`
+    #[arg(long, value_name = "PATH")]
+    control: Option<PathBuf>,
+    /// Its export of this name [default: the only one]
+    #[arg(long, value_name = "NAME", requires = "control")]
+    export: Option<String>,
+}
+
+impl ServerArguments {
+    /// Calls the server at a socket; its answer.
+    fn call(&self, path: &Path, verb: Verb, text: String) -> Result<String, Failure> {
+        let call = Call {
+            verb,
+            export: self.export.clone(),
+            text,
+        };
+        match call.make(path) {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(refusal)) => Err(Failure::new(refusal)),
+            Err(error) => Err(Failure::of(path, error)),
+        }
+    }
+
+    /// The policy in force there.
+    fn policy(&self, path: &Path) -> Result<PolicyTable<Vec<u8>>, Failure> {
+        let text = self.call(path, Verb::Show, String::new())?;
+        policy_file::from_text(&text, StorageLevels::UNKNOWN)
+            .map_err(|error| Failure::of(path, error))
+    }
+}
+
+#[derive(Debug, clap::Args)]
+struct ShowArguments {
+    #[command(flatten)]
+    server: ServerArguments,
+    /// The image file
+    #[arg(
+        value_name = "DISK",
+        required_unless_present = "control",
+        conflicts_with = "control"
+    )]
+    path: Option<PathBuf>,
+    /// Refuse an image of another chip than this
+    #[arg(long, value_name = "NAME", value_parser = arguments::chip_named)]
+    chip: Option<&'static Chip>,
+}
+
+#[derive(Debug, clap::Args)]
+struct CountersArguments {
+    /// The server that takes calls at this socket: `cuesta serve --control PATH`
+    #[arg(long, value_name = "PATH")]
+    control: PathBuf,
+    /// Its export of this name [default: the only one]
+    #[arg(long, value_name = "NAME")]
+    export: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -57,20 +125,32 @@ struct CheckArguments {
 #[derive(Debug, clap::Args)]
 struct SetArguments {
     #[command(flatten)]
-    disk: DiskArguments,
-    /// The policy; none removes the one that is set
-    #[arg(required_unless_present = "none", conflicts_with = "none")]
+    server: ServerArguments,
+    /// The image file; with --control the policy
+    #[arg(value_name = "DISK")]
+    first: PathBuf,
+    /// The policy
+    #[arg(value_name = "FILE", required_unless_present_any = ["none", "control"], conflicts_with_all = ["none", "control"])]
     file: Option<PathBuf>,
+    /// Refuse an image of another chip than this
+    #[arg(long, value_name = "NAME", value_parser = arguments::chip_named)]
+    chip: Option<&'static Chip>,
     /// Remove the policy: everything is write-through
-    #[arg(long)]
+    #[arg(long, conflicts_with = "control")]
     none: bool,
 }
 
 #[derive(Debug, clap::Args)]
 struct ExplainArguments {
     /// The policy: a file, or the disk that it is stored with
-    #[arg(value_name = "FILE|DISK")]
-    file: PathBuf,
+    #[arg(
+        value_name = "FILE|DISK",
+        required_unless_present = "control",
+        conflicts_with = "control"
+    )]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArguments,
     #[command(flatten)]
     request: RequestArguments,
 }
@@ -256,6 +336,18 @@ fn tell(path: &Path, policy: &PolicyTable<Vec<u8>>, out: &mut dyn Write) -> Resu
             writeln!(out, "warning: rule {number} never decides: {why}")?;
         }
     }
+    let back = |mode| mode == Mode::WriteBack;
+    for (_, level) in policy
+        .levels()
+        .filter(|(_, level)| back(level.persistence.mode))
+    {
+        writeln!(
+            out,
+            "warning: level {}: in a cache in memory: {}",
+            level.name,
+            Advice::VolatileWriteBack
+        )?;
+    }
     let LevelNumber(default) = policy.default_level();
     let name = policy.level(LevelNumber(default));
     writeln!(
@@ -310,9 +402,35 @@ fn stored(disk: &DiskArguments) -> Result<Option<PolicyTable<Vec<u8>>>, Failure>
     Ok(policy.map(|policy| policy.to_owned_bytes(policy.bytes().to_vec())))
 }
 
+/// Puts a policy in force where a disk is served.
+fn set_served(
+    arguments: &SetArguments,
+    control: &Path,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let file = &arguments.first;
+    let text = std::fs::read_to_string(file).map_err(|error| Failure::of(file, error))?;
+    let verb = match policy_file::is_toml(file) {
+        true => Verb::SetToml,
+        false => Verb::Set,
+    };
+    let answer = arguments.server.call(control, verb, text);
+    let warnings = answer.map_err(|error| Failure::of(file, error.line()))?;
+    write!(out, "{warnings}")?;
+    writeln!(out, "{}: in force", file.display())?;
+    Ok(())
+}
+
 fn set(arguments: &SetArguments, out: &mut dyn Write) -> Result<(), Failure> {
-    let path = &arguments.disk.path;
-    let mut file = DiskFile::open(&arguments.disk, Budget::Full)?;
+    if let Some(control) = &arguments.server.control {
+        return set_served(arguments, control, out);
+    }
+    let path = &arguments.first;
+    let disk = DiskArguments {
+        path: path.clone(),
+        chip: arguments.chip,
+    };
+    let mut file = DiskFile::open(&disk, Budget::Full)?;
     let mut disk = file.mount()?;
     let levels = StorageLevels::of(disk.volume());
     let policy = match &arguments.file {
@@ -336,8 +454,17 @@ fn set(arguments: &SetArguments, out: &mut dyn Write) -> Result<(), Failure> {
     }
 }
 
-fn show(disk: &DiskArguments, out: &mut dyn Write) -> Result<(), Failure> {
-    match stored(disk)? {
+fn show(arguments: &ShowArguments, out: &mut dyn Write) -> Result<(), Failure> {
+    let server = &arguments.server;
+    if let Some(control) = &server.control {
+        write!(out, "{}", server.call(control, Verb::Show, String::new())?)?;
+        return Ok(());
+    }
+    let disk = DiskArguments {
+        path: arguments.path.clone().unwrap_or_default(),
+        chip: arguments.chip,
+    };
+    match stored(&disk)? {
         Some(policy) => write!(out, "{policy}")?,
         None => writeln!(out, "# no policy is set\ndefault -> write-through")?,
     }
@@ -354,8 +481,10 @@ fn is_disk(path: &Path) -> Result<bool, Failure> {
 }
 
 fn explain(arguments: &ExplainArguments, out: &mut dyn Write) -> Result<(), Failure> {
-    let path = &arguments.file;
-    let policy = if is_disk(path)? {
+    let path = &arguments.file.clone().unwrap_or_default();
+    let policy = if let Some(control) = &arguments.server.control {
+        arguments.server.policy(control)?
+    } else if is_disk(path)? {
         let disk = DiskArguments {
             path: path.clone(),
             chip: None,
@@ -380,7 +509,19 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     match &arguments.command {
         Command::Check(arguments) => check(arguments, out),
         Command::Set(arguments) => set(arguments, out),
-        Command::Show(disk) => show(disk, out),
+        Command::Show(arguments) => show(arguments, out),
+        Command::Counters(CountersArguments { control, export }) => {
+            let server = ServerArguments {
+                control: None,
+                export: export.clone(),
+            };
+            write!(
+                out,
+                "{}",
+                server.call(control, Verb::Counters, String::new())?
+            )?;
+            Ok(())
+        }
         Command::Explain(arguments) => explain(arguments, out),
     }
 }

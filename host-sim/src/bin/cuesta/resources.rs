@@ -1,10 +1,12 @@
 //! Resources as commands name them: memory, a disk image, a file or a block device, a disk that somebody serves.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use cuesta::policy::StorageLevels;
 use cuesta::resource::RamStore;
-use cuesta::volume::Budget;
+use cuesta::volume::{Budget, Level, LEVELS_MAX};
 use cuesta_sim::leveled::{Lent, Policy};
 use cuesta_sim::nbd::client::Uri;
 use cuesta_sim::policy_file::{self, PolicyFileError};
@@ -16,6 +18,9 @@ use crate::size;
 
 /// Bytes of a sector where no disk image says otherwise.
 pub const SECTOR_BYTES: u32 = 4096;
+
+/// The levels of a volume, by their numbers.
+pub type Levels = [Option<Level>; LEVELS_MAX];
 
 /// A resource, by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +67,13 @@ pub enum Opened {
     Disk(Box<DiskFile>, PathBuf),
 }
 
+/// Tells one place from others: a cache is of what was at this place. Never 0, which stands for nothing (FNV-1a).
+fn identity(kind: &str, place: &[u8]) -> u64 {
+    let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+    let hash = kind.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, add);
+    place.iter().fold(hash, add).max(1)
+}
+
 impl Opened {
     /// Opens a disk image. The others are opened when the bytes of a sector are known.
     pub fn open(named: &Named, ram: Budget) -> Result<Self, Failure> {
@@ -77,6 +89,14 @@ impl Opened {
                 Self::Disk(Box::new(DiskFile::open(&arguments, ram)?), path.clone())
             }
         })
+    }
+
+    /// The levels of the volume, if it is one.
+    pub fn levels(&mut self) -> Result<Option<Levels>, Failure> {
+        match self {
+            Self::Disk(file, _) => Ok(Some(StorageLevels::of(file.mount()?.volume()))),
+            _ => Ok(None),
+        }
     }
 
     /// Bytes of a sector, if it has them already.
@@ -107,6 +127,7 @@ impl Opened {
             Self::Nbd(uri) => {
                 let options = NbdOptions {
                     sector_bytes,
+                    identity: identity("nbd", format!("{uri:?}").as_bytes()),
                     ..NbdOptions::default()
                 };
                 let resource = NbdResource::connect(uri, options);
@@ -114,8 +135,10 @@ impl Opened {
                 run(&mut resource)
             }
             Self::File(path) => {
+                let place = fs::canonicalize(&*path).unwrap_or_else(|_| path.clone());
                 let options = FileOptions {
                     sector_bytes,
+                    identity: identity("file", place.as_os_str().as_bytes()),
                     ..FileOptions::default()
                 };
                 let resource = FileResource::open(path, options);
@@ -140,16 +163,24 @@ pub fn sector_bytes(opened: &[&Opened]) -> u32 {
 
 /// The policy in a file.
 pub fn policy(path: &Path) -> Result<Policy, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| Failure::of(path, error))?;
-    policy_of(path, &text).map_err(|error| Failure::of(path, error))
+    policy_with(path, StorageLevels::UNKNOWN)
 }
 
-/// The policy in text, of a file of this name.
-pub fn policy_of(path: &Path, text: &str) -> Result<Policy, PolicyFileError> {
-    let storage = cuesta::policy::StorageLevels::UNKNOWN;
-    if policy_file::is_toml(path) {
-        policy_file::from_toml(text, storage)
-    } else {
-        policy_file::from_text(text, storage)
+/// The policy in a file, for volumes with these levels.
+pub fn policy_with(path: &Path, storage: StorageLevels<'_>) -> Result<Policy, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| Failure::of(path, error))?;
+    let policy = policy_in(policy_file::is_toml(path), &text, storage);
+    policy.map_err(|error| Failure::of(path, error))
+}
+
+/// The policy in TOML or in the engine's own text.
+pub fn policy_in(
+    toml: bool,
+    text: &str,
+    storage: StorageLevels<'_>,
+) -> Result<Policy, PolicyFileError> {
+    match toml {
+        true => policy_file::from_toml(text, storage),
+        false => policy_file::from_text(text, storage),
     }
 }

@@ -1,5 +1,6 @@
 //! `cuesta serve`: disks as network block devices.
 
+mod live;
 mod pairs;
 
 use std::io::{IsTerminal, Write};
@@ -9,7 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cuesta::exec::RESOURCES_MAX;
+use cuesta::policy::load;
 use cuesta::volume::{Budget, Error, LevelIndex, Sector};
+use cuesta_sim::leveled::Policy;
 use cuesta_sim::nbd::{Counters, ExportError, Listen, SectorExport, Server};
 use cuesta_sim::Chip;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -25,15 +29,20 @@ const AFTER_HELP: &str = "\
 Prints the address for clients as soon as they can connect. A write is on the media when it is answered, a trim when a \
 flush behind it is. Killing the server is a power cut: what was answered is there at the next start.
 
-With --primary, a cache is put before another disk, and rules decide what each request is worth: write-through, write-back, \
-ephemeral or bypass, or a level that they define; what no rule matches is write-through. SIGHUP reads the rules again: from the \
-line that says so on, every request obeys them.
+Rules decide what each request is worth: write-through, write-back, ephemeral or bypass, or a level that they define; what no rule \
+matches is write-through. Those of --policy, or those that are stored with the disk; without a cache they say where and how it is \
+stored. With --primary, a cache is put before other disks; levels name these by their numbers, from 0 on.
+
+SIGHUP reads the rules of --policy again; with --control, `cuesta policy` sets and shows them, and what they have decided. From the \
+answer on every request obeys new ones. They are in force until the server ends: `cuesta policy set DISK` stores rules.
 
 RESOURCE is ram:BYTES such as ram:8M, nbd:URI, file:PATH (or a block device), or a disk image.
 
 Examples:
   cuesta serve disk.nand --socket disk.sock
   nbdcopy image.ext4 'nbd+unix:///?socket=disk.sock'
+  cuesta serve disk.nand --socket s --policy rules --control control
+  cuesta policy set --control control other-rules
   cuesta serve --socket s --cache ram:8M --primary nbd://localhost/disk --policy rules
   cuesta serve --socket s --export a,primary=file:a.img,cache=disk.nand --export b,primary=file:b.img";
 
@@ -49,16 +58,25 @@ pub struct Arguments {
     /// Refuse an image of another chip than this
     #[arg(long, value_name = "NAME", value_parser = arguments::chip_named)]
     chip: Option<&'static Chip>,
-    /// The disk whose data lasts, behind a cache
+    /// A disk whose data lasts; repeat for more, that levels name as resources 1, 2 and so on
     #[arg(long, value_name = "RESOURCE", value_parser = named)]
-    primary: Option<Named>,
-    /// The cache before it; what is in it is lost [default: none]
+    primary: Vec<Named>,
+    /// The cache before it. In memory, what is in it is lost with the server; elsewhere what is to be written back is kept [default: none]
     #[arg(long, value_name = "RESOURCE", value_parser = named, requires = "primary")]
     cache: Option<Named>,
-    /// Rules that give requests their levels, in a file [default: all is write-through]
-    #[arg(long, value_name = "FILE", requires = "primary")]
+    /// Make caches anew where they survive the server: what is in them, or whatever is there, is given up
+    #[arg(long)]
+    new_cache: bool,
+    /// Go on although a cache has lost something that was to be written back
+    #[arg(long)]
+    accept_losses: bool,
+    /// Rules that give requests their levels, in a file [default: those of the disk, else all is write-through]
+    #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Another export: NAME,primary=RESOURCE[,cache=RESOURCE][,policy=FILE]; repeat for more
+    /// Take calls of `cuesta policy` at a Unix socket of this name
+    #[arg(long, value_name = "PATH")]
+    control: Option<PathBuf>,
+    /// Another export: NAME,primary=RESOURCE[,primary=…][,cache=RESOURCE][,policy=FILE]; repeat for more
     #[arg(long, value_name = "EXPORT", value_parser = pair)]
     export: Vec<Pair>,
     /// Listen at a Unix socket of this name; one that a killed server left behind is replaced
@@ -73,8 +91,8 @@ pub struct Arguments {
     /// Memory for the engine, all included: full, minimum, or bytes such as 16K
     #[arg(long, value_name = "BYTES", default_value = "full", value_parser = arguments::budget)]
     ram: Budget,
-    /// Level of the disk at which what clients write is stored, by its name [default: the first]
-    #[arg(long, value_name = "NAME", requires = "path")]
+    /// Level of the disk at which what clients write is stored, by its name, whatever rules say [default: the first]
+    #[arg(long, value_name = "NAME", requires = "path", conflicts_with_all = ["policy", "control"])]
     level: Option<String>,
     /// Refuse every change that clients ask for; recovery after a cut runs all the same
     #[arg(long, requires = "path")]
@@ -83,12 +101,53 @@ pub struct Arguments {
 
 impl Arguments {
     /// What is to be served behind caches, the first of it under the name that was asked for.
-    fn pairs(&self) -> Vec<Pair> {
-        let first = self.primary.as_ref().map(|primary| {
-            let (cache, policy) = (self.cache.as_ref(), self.policy.as_ref());
-            Pair::new(&self.name, cache, primary, policy)
+    fn pairs(&self) -> Result<Vec<Pair>, Failure> {
+        if self.primary.len() > usize::from(RESOURCES_MAX) {
+            return Err(Failure::usage(format!(
+                "--primary: at most {RESOURCES_MAX} can be named"
+            )));
+        }
+        let (cache, policy) = (self.cache.as_ref(), self.policy.as_ref());
+        let first =
+            (!self.primary.is_empty()).then(|| Pair::new(&self.name, cache, &self.primary, policy));
+        if first.is_none() && policy.is_some() {
+            return Err(Failure::usage(
+                "--policy FILE is that of DISK or --primary: --export takes policy=FILE",
+            ));
+        }
+        let all = first.into_iter().chain(self.export.clone());
+        let caches = all.map(|pair| Pair {
+            new_cache: self.new_cache,
+            accept_losses: self.accept_losses,
+            ..pair
         });
-        first.into_iter().chain(self.export.clone()).collect()
+        Ok(caches.collect())
+    }
+
+    /// The disk behind rules.
+    fn ruled(&self, path: &Path, stored: Option<Policy>) -> Pair {
+        let primary = Named::Disk(path.to_owned());
+        Pair {
+            stored,
+            read_only: self.read_only,
+            ..Pair::new(&self.name, None, &[primary], self.policy.as_ref())
+        }
+    }
+}
+
+/// The policy that is stored with a volume. One that is damaged is told: what it said is not known, so that all is write-through.
+fn stored(disk: &mut ImageDisk<'_>, path: &Path) -> Option<Policy> {
+    let volume = disk.volume();
+    let mut buffer = vec![0; volume.system_sectors() as usize * volume.sector_bytes()];
+    match load(disk.volume_mut(), &mut buffer) {
+        Ok(policy) => policy.map(|policy| policy.to_owned_bytes(policy.bytes().to_vec())),
+        Err(error) => {
+            tell(&format!(
+                "{}: {error}: all is write-through",
+                path.display()
+            ));
+            None
+        }
     }
 }
 
@@ -108,20 +167,35 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             .map_err(|error| Failure::new(format!("cannot handle signal {signal}: {error}")))?;
     }
     let Some(path) = &arguments.path else {
-        let pairs = arguments.pairs();
+        let pairs = arguments.pairs()?;
         let mut names = pairs.iter().map(|pair| pair.name.as_str());
         let mut server = Server::bind(&listen, names.next().unwrap_or_default())?;
         for name in names {
             server = server.also(name)?;
         }
-        return pairs::serve(&pairs, arguments.ram, server, &stop, out);
+        let control = arguments.control.as_deref();
+        return pairs::serve(&pairs, arguments.ram, server, control, &stop, out);
     };
     let disk = DiskArguments {
         path: path.clone(),
         chip: arguments.chip,
     };
     let mut file = DiskFile::open(&disk, arguments.ram)?;
-    let disk = file.mount()?;
+    let mut disk = file.mount()?;
+    if arguments.level.is_none() {
+        let policy = match &arguments.policy {
+            Some(_) => None,
+            None => stored(&mut disk, path),
+        };
+        if policy.is_some() || arguments.policy.is_some() || arguments.control.is_some() {
+            drop(disk);
+            drop(file);
+            let pair = arguments.ruled(path, policy);
+            let server = Server::bind(&listen, &arguments.name)?;
+            let control = arguments.control.as_deref();
+            return pairs::serve(&[pair], arguments.ram, server, control, &stop, out);
+        }
+    }
     let level = match &arguments.level {
         Some(name) => level_named(disk.volume(), name)?,
         None => LevelIndex(0),

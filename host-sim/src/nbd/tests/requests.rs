@@ -386,7 +386,7 @@ fn a_client_that_never_fetches_its_answers_does_not_hold_up_the_others() {
 }
 
 #[test]
-fn connections_see_what_was_answered_on_others_and_do_not_mix_partial_sectors() {
+fn m3_connections_see_what_was_answered_on_others_and_do_not_mix_partial_sectors() {
     let disk = Disk::new(16);
     let bench = Bench::new(&disk);
     // Four clients, each writing its own quarter of every sector over and over.
