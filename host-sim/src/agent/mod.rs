@@ -4,6 +4,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `filesystem` | what the kernel asks for, call by call |
+//! | `passthrough` | what these calls have in common |
 //! | `nodes` | files that the kernel knows, and where they are in the source |
 //! | `metadata` | names, attributes and everything else that is not data: done on the source |
 //! | `handles` | files and directories that programs have open |
@@ -23,6 +24,7 @@ mod filesystem;
 mod handles;
 mod metadata;
 mod nodes;
+mod passthrough;
 mod served;
 mod serving;
 mod source_files;
@@ -37,7 +39,7 @@ use rustix::mount::UnmountFlags;
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 
 pub use engine::{Engine, EngineRoom, Served};
-use filesystem::Passthrough;
+use passthrough::Passthrough;
 use serving::Serving;
 
 /// Requests of the kernel that are served at a time.
