@@ -53,10 +53,10 @@ impl<'m, N: Nand> Disk<'m, N> {
         }
     }
 
-    fn submit(
+    fn submit<T>(
         &mut self,
-        mut request: impl FnMut(&mut Volume<'m, N>) -> nb::Result<Ticket, Error>,
-    ) -> Result<Ticket, Error> {
+        mut request: impl FnMut(&mut Volume<'m, N>) -> nb::Result<T, Error>,
+    ) -> Result<T, Error> {
         let mut submission = Submission::default();
         self.drive(|volume| submission.turn(volume, &mut request))
     }
@@ -126,11 +126,10 @@ impl<'m, N: Nand> Disk<'m, N> {
     /// # Errors
     /// As for [`write`](Self::write); [`Error::NoBatch`] when one is open already.
     pub fn begin_batch(&mut self) -> Result<(), Error> {
-        match self.volume.begin_batch() {
-            Ok(()) => Ok(()),
-            Err(nb::Error::WouldBlock) => Err(Error::NoBatch),
-            Err(nb::Error::Other(error)) => Err(error),
+        if self.volume.batch_is_open() {
+            return Err(Error::NoBatch);
         }
+        self.submit(Volume::begin_batch)
     }
 
     /// Writes a member of the open batch.

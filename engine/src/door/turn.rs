@@ -28,13 +28,13 @@ impl Submission {
     ///
     /// # Errors
     /// Those of the request; [`Error::NoSpace`] when it is refused for ever.
-    pub(super) fn turn<'m, N: Nand>(
+    pub(super) fn turn<'m, N: Nand, T>(
         &mut self,
         volume: &mut Volume<'m, N>,
-        request: &mut impl FnMut(&mut Volume<'m, N>) -> nb::Result<Ticket, Error>,
-    ) -> Result<Turn<Ticket>, Error> {
+        request: &mut impl FnMut(&mut Volume<'m, N>) -> nb::Result<T, Error>,
+    ) -> Result<Turn<T>, Error> {
         match request(volume) {
-            Ok(ticket) => return Ok(Turn::Done(ticket)),
+            Ok(accepted) => return Ok(Turn::Done(accepted)),
             Err(nb::Error::Other(error)) => return Err(error),
             Err(nb::Error::WouldBlock) => {}
         }

@@ -165,6 +165,12 @@ impl<N: Nand> Volume<'_, N> {
         Ok(())
     }
 
+    /// A batch is open.
+    #[must_use]
+    pub const fn batch_is_open(&self) -> bool {
+        self.control.batch_open
+    }
+
     /// Writes a member of the open batch: as [`submit_write`](Self::submit_write), but reads see it after the commit only.
     ///
     /// # Errors

@@ -54,20 +54,27 @@ struct Campaign {
 }
 
 impl Suite {
-    /// Runs all of them without a mistake.
-    pub fn new(copy: &Copy) -> Result<Self, String> {
+    /// Runs all of them without a mistake. Those that take longer than `longest` are left out.
+    pub fn new(copy: &Copy, longest: Duration) -> Result<Self, String> {
         let program = copy.program();
         let reached = program.with_extension("reached");
         let mut campaigns = Vec::new();
         for line in CAMPAIGNS {
             let _ = std::fs::remove_file(&reached);
             let begun = Instant::now();
-            let status = command(&program, line)
+            let mut child = command(&program, line)
                 .env("MUTANTS_REACHED", &reached)
-                .status()
+                .spawn()
                 .map_err(|error| error.to_string())?;
-            if !status.success() {
-                return Err(format!("without any mistake this fails: cuesta {line}"));
+            match end(&mut child, longest).map_err(|error| error.to_string())? {
+                Some(true) => {}
+                Some(false) => {
+                    return Err(format!("without any mistake this fails: cuesta {line}"));
+                }
+                None => {
+                    eprintln!("too long: cuesta {line}");
+                    continue;
+                }
             }
             let text = std::fs::read_to_string(&reached).map_err(|error| error.to_string())?;
             let campaign = Campaign {
@@ -99,7 +106,8 @@ impl Suite {
                 .spawn()
                 .map_err(|error| error.to_string())?;
             let limit = campaign.takes * PATIENCE.0 + PATIENCE.1;
-            if !passes(&mut child, limit).map_err(|error| error.to_string())? {
+            // What does not end was found as well.
+            if end(&mut child, limit).map_err(|error| error.to_string())? != Some(true) {
                 return Ok(Verdict::Found);
             }
         }
@@ -119,15 +127,16 @@ fn command(program: &std::path::Path, line: &str) -> Command {
     command
 }
 
-fn passes(child: &mut Child, limit: Duration) -> std::io::Result<bool> {
-    let end = Instant::now() + limit;
-    while Instant::now() < end {
+/// Whether a program succeeded; nothing if it had to be killed.
+fn end(child: &mut Child, limit: Duration) -> std::io::Result<Option<bool>> {
+    let begun = Instant::now();
+    while begun.elapsed() < limit {
         if let Some(status) = child.try_wait()? {
-            return Ok(status.success());
+            return Ok(Some(status.success()));
         }
         std::thread::sleep(Duration::from_millis(10));
     }
     child.kill()?;
     child.wait()?;
-    Ok(false)
+    Ok(None)
 }

@@ -11,9 +11,11 @@ mod sites;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressIterator, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use campaign::{Suite, Verdict};
 use engine::Copy;
@@ -78,6 +80,12 @@ struct Arguments {
     /// What the choice follows from
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// So many at a time
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    jobs: usize,
+    /// Without campaigns that take longer than this even if nothing is wrong
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    longest: u64,
     /// Only this one, by its number
     #[arg(long, value_name = "NUMBER")]
     only: Option<u32>,
@@ -118,7 +126,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         eprintln!("{} mistakes are none to the compiler", refused.len());
     }
 
-    let suite = Suite::new(&copy)?;
+    let suite = Suite::new(&copy, Duration::from_secs(arguments.longest))?;
     let mut chosen: Vec<u32> = (0..sites.len() as u32)
         .filter(|number| !refused.contains(number))
         .filter(|&number| arguments.only.is_none_or(|only| only == number))
@@ -130,34 +138,58 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         chosen.truncate(sample);
         chosen.sort_unstable();
     }
-    let (mut found, mut missed, mut unreached) = (0, 0, 0);
+    let verdicts = judge(&suite, &sites, &chosen, arguments.jobs)?;
+    let count = |which| verdicts.iter().filter(|&&verdict| verdict == which).count();
+    let (found, all) = (count(Verdict::Found), verdicts.len());
+    println!(
+        "{found} of {all} found ({:.1} %), {} missed, {} not reached",
+        found as f64 * 100.0 / all.max(1) as f64,
+        count(Verdict::Missed),
+        count(Verdict::Unreached)
+    );
+    Ok(())
+}
+
+/// Judges the mistakes, so many at a time, and prints those that are not found.
+fn judge(
+    suite: &Suite,
+    sites: &[Site],
+    chosen: &[u32],
+    jobs: usize,
+) -> Result<Vec<Verdict>, String> {
     let style = ProgressStyle::with_template("{elapsed} {wide_bar} {pos}/{len} {eta}")
         .map_err(|error| error.to_string())?;
     let bar = ProgressBar::new(chosen.len() as u64).with_style(style);
-    for &number in chosen.iter().progress_with(bar.clone()) {
-        let site = &sites[number as usize];
-        let word = match suite.judge(number)? {
-            Verdict::Found => {
-                found += 1;
-                continue;
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut verdicts = Vec::new();
+        while let Some(&number) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let verdict = suite.judge(number)?;
+            let word = match verdict {
+                Verdict::Found => None,
+                Verdict::Missed => Some("missed"),
+                Verdict::Unreached => Some("not reached"),
+            };
+            if let Some(word) = word {
+                bar.suspend(|| println!("{word}: {number}: {}", sites[number as usize]));
             }
-            Verdict::Missed => {
-                missed += 1;
-                "missed"
-            }
-            Verdict::Unreached => {
-                unreached += 1;
-                "not reached"
-            }
-        };
-        bar.suspend(|| println!("{word}: {number}: {site}"));
-    }
-    let all = found + missed + unreached;
-    println!(
-        "{found} of {all} found ({:.1} %), {missed} missed, {unreached} not reached",
-        f64::from(found) * 100.0 / f64::from(all.max(1))
-    );
-    Ok(())
+            verdicts.push(verdict);
+            bar.inc(1);
+        }
+        Ok::<_, String>(verdicts)
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs.max(1)).map(|_| scope.spawn(work)).collect();
+        let mut verdicts = Vec::new();
+        for worker in workers {
+            verdicts.extend(
+                worker
+                    .join()
+                    .map_err(|_| "a thread panicked".to_owned())??,
+            );
+        }
+        Ok(verdicts)
+    })
 }
 
 /// Fisher and Yates, with a xorshift.

@@ -8,7 +8,7 @@ use block_device_driver::BlockDevice as _;
 use cuesta::door::{BlockDisk, SdmmcDisk, StorageDisk};
 use cuesta::volume::Budget;
 use cuesta_sim::campaign::rig::Rig;
-use cuesta_sim::{EmulatedNand, SplitMix64};
+use cuesta_sim::SplitMix64;
 use cuesta_tests::foreign::{cuts_wanted, finished, Image, Recording, Sectors, Subject, Trial};
 use embedded_sdmmc::{Block, BlockDevice as _, BlockIdx};
 
@@ -228,39 +228,4 @@ fn blocks_of_block_device_driver_are_written_up_to_a_place() {
 #[test]
 fn blocks_of_a_card_are_written_up_to_a_place() {
     judge::<Card>("embedded-sdmmc blocks", "tiny2", 24);
-}
-
-#[test]
-fn m1_the_same_trace_through_each_door_leaves_the_same() {
-    fn left<D: ByteDoor>() -> Vec<u8> {
-        let mut rig = Rig::of("tiny-multi", 31, Budget::Minimum);
-        let volume = rig.mount().expect("a volume").into_volume();
-        let mut buffer = vec![0; volume.sector_bytes()];
-        let mut sectors: Sectors<'_> = Sectors::new(volume, &mut buffer).expect("a buffer");
-        for step in 0..200 {
-            // Whole blocks, which all doors can write.
-            let (offset, bytes) = AnyBytes::<Blocks>::step(step);
-            sectors = D::write(sectors, offset as u32, &bytes);
-        }
-        let volume = sectors.into_volume();
-        let mut disk = cuesta::door::Disk::<&mut EmulatedNand>::new(volume);
-        let mut bytes = vec![0; disk.volume().sector_bytes()];
-        let mut all = Vec::new();
-        for sector in 0..disk.volume().capacity() {
-            let written = disk.read(cuesta::volume::Sector(sector), &mut bytes);
-            written.expect("a sector");
-            all.extend_from_slice(&bytes);
-        }
-        all
-    }
-    let storage = left::<Storage>();
-    let mut model = vec![0; storage.len()];
-    for step in 0..200 {
-        let (offset, bytes) = AnyBytes::<Blocks>::step(step);
-        model[offset..][..bytes.len()].copy_from_slice(&bytes);
-    }
-    assert!(storage == model);
-    assert!(left::<StorageAsync>() == model);
-    assert!(left::<Blocks>() == model);
-    assert!(left::<Card>() == model);
 }

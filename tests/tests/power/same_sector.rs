@@ -237,7 +237,7 @@ fn play_all(test: &str, making: Making) {
     for (number, order) in orders.iter().enumerate() {
         for polls in [0, 1, 2, 3, 5] {
             let _replay = Replay(format!(
-                "cargo test -p cuesta-tests --test same_sector {test}   # {order:?}, {polls} polls in between"
+                "cargo test -p cuesta-tests --test power same_sector::{test}   # {order:?}, {polls} polls in between"
             ));
             let changing = case.play(order, polls, None);
             for index in 0..changing {

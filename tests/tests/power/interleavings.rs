@@ -553,7 +553,7 @@ impl Scene {
     fn cut_everywhere(&self, test: &str, order: &[Step]) -> (Played, u64) {
         let case = |cut: Option<Cut>| {
             let _replay = Replay(format!(
-                "cargo test -p cuesta-tests --test interleavings {test}   # seed {}, {order:?}, {cut:?}",
+                "cargo test -p cuesta-tests --test power interleavings::{test}   # seed {}, {order:?}, {cut:?}",
                 self.seed
             ));
             self.play(order, cut)

@@ -79,7 +79,7 @@ fn cut_again_everywhere(test: &str, making: Making, seed: u64) {
                 OF_PROGRAM.len() - 1 - tear
             };
             let _replay = Replay(format!(
-                "cargo test -p cuesta-tests --test recovery {test}   # {making:?} seed {seed}, \
+                "cargo test -p cuesta-tests --test power recovery::{test}   # {making:?} seed {seed}, \
                  first cut {first} at {index}, second at {second}, {:?}",
                 OF_PROGRAM[tear]
             ));
@@ -195,7 +195,7 @@ fn cut_in_a_row(test: &str, aged: &Aged, sessions: u32, end: End) -> Left {
     let capacity = rig.parameters.capacity;
     for count in 0..sessions {
         let _replay = Replay(format!(
-            "cargo test -p cuesta-tests --test recovery {test}   # {end:?}, session {count}"
+            "cargo test -p cuesta-tests --test power recovery::{test}   # {end:?}, session {count}"
         ));
         model.moment(format!("session {count}"));
         rig.nand.power_cycle();

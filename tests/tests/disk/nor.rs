@@ -173,7 +173,7 @@ fn z3_a_disk_on_nor_flash_reads_as_it_was_written() {
     for (layout, buffers) in [(SMALL, 1), (SMALL, 2), (LARGE, 1), (LARGE, 2)] {
         for seed in 0..4 {
             let _replay = Replay(format!(
-                "cargo test -p cuesta-tests --test nor a_disk_on_nor_flash_reads   # {layout:?}, {buffers} buffers, seed {seed}"
+                "cargo test -p cuesta-tests --test disk nor::a_disk_on_nor_flash_reads   # {layout:?}, {buffers} buffers, seed {seed}"
             ));
             let (mut rig, mut model) = aged(layout, buffers, seed);
             let mut random = SplitMix64::new(seed);
@@ -213,7 +213,7 @@ fn cut_everywhere(test: &str, layout: NorLayout, buffers: usize, seed: u64) {
                 continue;
             }
             let _replay = Replay(format!(
-                "CUESTA_CUT={seed}:{index}:{number} cargo test -p cuesta-tests --test nor {test}   # {torn:?}"
+                "CUESTA_CUT={seed}:{index}:{number} cargo test -p cuesta-tests --test disk nor::{test}   # {torn:?}"
             ));
             let (mut rig, mut model) = (rig.clone(), model.clone());
             let mut random = SplitMix64::derive(seed, index << 8 | number as u64);
@@ -248,7 +248,7 @@ fn one_disk_on_nor_flash_survives_cut_after_cut() {
     let capacity = rig.mounted("a disk").volume().capacity();
     for session in 0..SESSIONS {
         let _replay = Replay(format!(
-            "cargo test -p cuesta-tests --test nor one_disk_on_nor_flash_survives_cut_after_cut   # session {session}"
+            "cargo test -p cuesta-tests --test disk nor::one_disk_on_nor_flash_survives_cut_after_cut   # session {session}"
         ));
         model.moment(format!("session {session}"));
         let torn = TORN_NOR[random.below(TORN_NOR.len() as u64) as usize];
