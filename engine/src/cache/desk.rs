@@ -168,6 +168,7 @@ impl<'m> Desk<'m> {
         slot.level = terms.level;
         slot.tenant = terms.tenant;
         slot.direct = false;
+        slot.paging = terms.paging;
         slot.stale = false;
         slot.tag = tag;
         slot.generation = self.tags.get(tag).generation;

@@ -96,7 +96,9 @@ impl Desk<'_> {
         if let Some(error) = slot.store_error {
             self.table_is_sure = false;
             self.give_back(at);
-            self.tell_waiting(slot.key, error);
+            if slot.cleans() {
+                self.tell_waiting(slot.key, error);
+            }
             match slot.kind {
                 Kind::Clean => {
                     self.pause_cleaning();
