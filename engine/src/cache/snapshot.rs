@@ -197,7 +197,7 @@ impl<S: Resource, P: Resource> Cache<'_, S, P> {
     /// Entries of a sector.
     fn snapshot_entries<R: Resource + ?Sized>(&self, on: &R) -> Result<usize, SnapshotError> {
         let len = self.desk.sector_bytes;
-        if self.desk.active > 0 {
+        if self.desk.active > 0 || self.desk.quick.is_some() {
             return Err(SnapshotError::Busy);
         }
         if on.status().sector_bytes as usize != len || len < HEADER_BYTES {

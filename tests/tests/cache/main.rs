@@ -4,6 +4,7 @@ mod levels;
 mod model;
 mod nand;
 mod pages;
+mod quick;
 mod restart;
 mod rig;
 mod snapshots;
