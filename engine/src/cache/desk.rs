@@ -9,10 +9,11 @@ use super::key::{Key, Pages};
 use super::mode::Mode;
 use super::persistence::{Persistence, ResourceSet, RESOURCES_MAX};
 use super::plan::CacheMemory;
+use super::quick::Quick;
 use super::slot::{Kind, Outcome, Phase, Slot, Work};
 use super::tag::State;
 use super::tags::{Tags, LEVELS, NONE};
-use super::{CacheOptions, Terms};
+use super::CacheOptions;
 
 /// Turns after which cleaning that has failed is tried again.
 const RETRY_TURNS: u32 = 64;
@@ -36,6 +37,8 @@ pub(super) struct Desk<'m> {
     pub touched: u8,
     /// Slots in use.
     pub active: u32,
+    /// A read that needs none; then none is in use.
+    pub quick: Option<Quick>,
     /// Something may go on without a completion.
     pub runnable: bool,
     /// A resource did not take a request: it has to be asked again when it has got on.
@@ -43,7 +46,7 @@ pub(super) struct Desk<'m> {
     /// Primaries that have something to do or to be asked, and the store.
     pub calls: [u16; RESOURCES_MAX as usize],
     pub store_calls: u16,
-    next_ticket: u32,
+    last_ticket: u32,
     next_order: u32,
     /// Where the next dirty page is looked for.
     pub clean_from: u32,
@@ -89,11 +92,12 @@ impl<'m> Desk<'m> {
             primaries,
             touched: 0,
             active: 0,
+            quick: None,
             runnable: false,
             blocked: false,
             calls: [0; RESOURCES_MAX as usize],
             store_calls: 0,
-            next_ticket: 0,
+            last_ticket: 0,
             next_order: 0,
             clean_from: 0,
             clean_pause: 0,
@@ -127,71 +131,18 @@ impl<'m> Desk<'m> {
 
     /// Puts a request into a slot.
     pub fn accept(&mut self, at: usize, kind: Kind, key: Key, unit: u8) -> Ticket {
-        self.next_ticket = self.next_ticket.wrapping_add(1);
-        let ticket = Ticket(self.next_ticket);
+        let ticket = self.next_ticket();
         self.begin_slot(at, kind, key, unit);
         self.slots[at].ticket = ticket;
         ticket
     }
 
-    /// The page that has a unit, if nothing else is under way and a read at these terms is simply one of the store: what most reads are.
-    pub fn quick_hit(&self, key: Key, unit: u8, terms: Terms) -> Option<u32> {
-        if self.active > 0 || terms.direct || self.level(terms.level).mode == Mode::Bypass {
-            return None;
-        }
-        let tag = self.tags.find(key)?;
-        (self.tags.get(tag).valid >> unit & 1 != 0).then_some(tag)
+    pub(super) const fn next_ticket(&mut self) -> Ticket {
+        self.last_ticket = self.last_ticket.wrapping_add(1);
+        Ticket(self.last_ticket)
     }
 
-    /// Notes a read that the store has accepted already.
-    pub fn accept_hit(
-        &mut self,
-        key: Key,
-        unit: u8,
-        terms: Terms,
-        tag: u32,
-        open: Ticket,
-    ) -> Ticket {
-        self.next_ticket = self.next_ticket.wrapping_add(1);
-        self.next_order = self.next_order.wrapping_add(1);
-        self.active = 1;
-        self.store_calls += 1;
-        self.tags.touch(tag);
-        self.counters.read_hits = self.counters.read_hits.wrapping_add(1);
-        let slot = &mut self.slots[0];
-        slot.phase = Phase::Hit;
-        slot.kind = Kind::Read;
-        slot.ticket = Ticket(self.next_ticket);
-        slot.order = self.next_order;
-        slot.key = key;
-        slot.unit = unit;
-        slot.level = terms.level;
-        slot.tenant = terms.tenant;
-        slot.direct = false;
-        slot.paging = terms.paging;
-        slot.stale = false;
-        slot.tag = tag;
-        slot.generation = self.tags.get(tag).generation;
-        slot.store_want = None;
-        slot.store_open = Some(open);
-        slot.store_error = None;
-        slot.want = 0;
-        slot.open = 0;
-        slot.error = None;
-        slot.brought = false;
-        slot.cleaned = 0;
-        slot.was_ephemeral = false;
-        slot.ticket
-    }
-
-    /// True while nothing but such a read is under way.
-    pub fn is_quick(&self) -> bool {
-        let first = self.slots.first();
-        let hit = first.is_some_and(|slot| slot.phase == Phase::Hit && slot.store_open.is_some());
-        self.active == 1 && hit && !self.runnable && !self.blocked
-    }
-
-    fn begin_slot(&mut self, at: usize, kind: Kind, key: Key, unit: u8) {
+    pub(super) fn begin_slot(&mut self, at: usize, kind: Kind, key: Key, unit: u8) {
         self.next_order = self.next_order.wrapping_add(1);
         let slot = &mut self.slots[at];
         *slot = Slot::FREE;
@@ -331,7 +282,8 @@ impl<'m> Desk<'m> {
     /// True while a page is at a level, or a request at it is under way.
     pub fn is_level_used(&self, level: u8) -> bool {
         let asked = |slot: &Slot| slot.phase != Phase::Free && slot.level == level;
-        self.tags.used(level) > 0 || self.slots.iter().any(asked)
+        let quick = self.quick.is_some_and(|quick| quick.level() == level);
+        self.tags.used(level) > 0 || quick || self.slots.iter().any(asked)
     }
 
     /// The mode a request is served at.

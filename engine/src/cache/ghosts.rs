@@ -1,7 +1,7 @@
-//! Keys of pages that have left the small queue: what comes back soon goes to the main one.
+//! Keys of pages that have left a queue: what comes back soon shows that it was too short.
 
 /// Ghosts of a row: the oldest of a row makes room.
-const ROW: usize = 16;
+pub(super) const ROW: usize = 16;
 
 /// 16 bits of the hash of each key, in rows by the rest of it. A ghost stays about as long as the table has places; a row of 16 makes that
 /// length vary by a quarter. A key is taken for another one's ghost with a probability of 16/65 536.
@@ -49,18 +49,12 @@ impl<'m> Ghosts<'m> {
         }
     }
 
-    /// True when the key has left lately; it is no ghost from then on.
-    pub fn take(&mut self, hash: u32) -> bool {
-        let Some(row) = self.row(hash) else {
-            return false;
-        };
-        match row.iter().position(|&ghost| ghost == print(hash)) {
-            Some(at) => {
-                row.copy_within(at + 1.., at);
-                row[ROW - 1] = 0;
-                true
-            }
-            None => false,
-        }
+    /// How many of its row have left since, where the key has left lately; it is no ghost from then on.
+    pub fn take(&mut self, hash: u32) -> Option<usize> {
+        let row = self.row(hash)?;
+        let at = row.iter().position(|&ghost| ghost == print(hash))?;
+        row.copy_within(at + 1.., at);
+        row[ROW - 1] = 0;
+        Some(at)
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! Knows resources below; knows nothing of policies or requests above.
 
+mod balance;
 mod counters;
 mod desk;
 mod ghosts;
@@ -18,6 +19,7 @@ mod persist;
 mod persistence;
 mod plan;
 mod queues;
+mod quick;
 mod repage;
 mod serve;
 mod settle;
@@ -407,7 +409,7 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
     /// primary's were, too, if the primary's is newer than them. False, and nothing done, while requests are under way, or while some of the range has to
     /// be written back.
     pub fn give_up(&mut self, source: Source, first: Sector, count: u32, newer: bool) -> bool {
-        let Some(source) = source.code().filter(|_| self.desk.active == 0) else {
+        let Some(source) = source.code().filter(|_| !self.desk.is_busy()) else {
             return false;
         };
         self.desk.give_up(source, first, count, newer)
@@ -424,14 +426,24 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         terms: Terms,
     ) -> nb::Result<Ticket, ResourceError> {
         let (key, unit) = self.place(source, sector, 1)?;
-        let at = self.slot_for(terms)?;
         if let Some(tag) = self.desk.quick_hit(key, unit, terms) {
             let place = self.desk.place_of(tag, unit);
             if let Ok(open) = self.store.submit_read(place) {
                 self.desk.counters.asked(false, terms.paging);
-                return Ok(self.desk.accept_hit(key, unit, terms, tag, open));
+                return Ok(self.desk.accept_quick(tag, unit, terms, open));
             }
         }
+        self.read_by_slot(key, unit, terms)
+    }
+
+    #[inline(never)]
+    fn read_by_slot(
+        &mut self,
+        key: Key,
+        unit: u8,
+        terms: Terms,
+    ) -> nb::Result<Ticket, ResourceError> {
+        let at = self.slot_for(terms)?;
         let ticket = self.desk.accept(at, Kind::Read, key, unit);
         self.take(at, terms);
         self.go(at);
@@ -575,7 +587,9 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         Ok((Key { source: code, page }, unit))
     }
 
-    fn slot_for(&self, terms: Terms) -> nb::Result<usize, ResourceError> {
+    /// A slot for a request that needs one.
+    fn slot_for(&mut self, terms: Terms) -> nb::Result<usize, ResourceError> {
+        self.desk.unfold();
         if terms.level >= CACHE_LEVELS {
             let level = crate::volume::LevelIndex(terms.level);
             return Err(nb::Error::Other(ResourceError::NoLevel(level)));
@@ -687,10 +701,27 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
     }
 
     /// Does a bounded amount of work, and hands out at most one completion.
+    #[inline]
     pub fn poll(&mut self) -> Completion<'_> {
-        if self.desk.is_quick() {
-            return poll_store(&mut self.store, &mut self.desk);
+        let Some(quick) = self.desk.quick else {
+            return self.poll_slots();
+        };
+        match self.store.poll() {
+            Completion::Data(ticket, bytes)
+                if ticket == quick.open && bytes.len() == self.desk.sector_bytes =>
+            {
+                self.desk.quick = None;
+                Completion::Data(quick.ticket, bytes)
+            }
+            Completion::Pending => Completion::Pending,
+            other => {
+                self.desk.unfold();
+                settle_store(other, &mut self.desk)
+            }
         }
+    }
+
+    fn poll_slots(&mut self) -> Completion<'_> {
         self.desk.clean_in_background();
         if self.desk.runnable || self.desk.blocked {
             self.desk.runnable = false;
@@ -711,7 +742,7 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         }
         // Last: what it lends is handed on, and nothing may touch it after that.
         if self.desk.store_calls > 0 {
-            return poll_store(&mut self.store, &mut self.desk);
+            return settle_store(self.store.poll(), &mut self.desk);
         }
         if self.desk.active > 0 {
             Completion::Pending
@@ -782,7 +813,7 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
         if self.desk.runnable {
             return;
         }
-        if self.desk.store_calls > 0 {
+        if self.desk.store_calls > 0 || self.desk.quick.is_some() {
             return self.store.wait();
         }
         for (primary, &calls) in self.primaries.iter_mut().zip(&self.desk.calls) {
@@ -793,8 +824,9 @@ impl<'m, S: Resource, P: Resource> Cache<'m, S, P> {
     }
 }
 
-fn poll_store<'s, S: Resource>(store: &'s mut S, desk: &mut Desk<'_>) -> Completion<'s> {
-    match store.poll() {
+/// What the store has told, to the request that waits for it.
+fn settle_store<'s>(told: Completion<'s>, desk: &mut Desk<'_>) -> Completion<'s> {
+    match told {
         Completion::Data(ticket, bytes) => {
             let Some(at) = desk.of_store(ticket) else {
                 return Completion::Pending;

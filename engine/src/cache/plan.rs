@@ -12,9 +12,11 @@ use super::{ghosts, index};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Replacement {
-    /// Per mille of the pages that are on probation. 0: none are, there is one clock.
+    /// Per mille of the pages that are on probation, at least and at first. 0: none ever are, there is one clock.
     pub small_permille: u16,
-    /// Ghosts, per mille of the pages.
+    /// Per mille of the pages that are on probation at most, where what comes back shows that they leave too soon.
+    pub small_permille_max: u16,
+    /// Ghosts of pages that were given up on probation, per mille of the pages; there are an eighth as many of the others.
     pub ghosts_permille: u16,
     /// Eighths of the small queue's length after a page came to it in which uses do not count.
     pub window: u8,
@@ -28,6 +30,7 @@ impl Default for Replacement {
     fn default() -> Self {
         Self {
             small_permille: 100,
+            small_permille_max: 900,
             ghosts_permille: 900,
             window: 0,
             promote_uses: 2,
@@ -40,27 +43,44 @@ impl Replacement {
     /// The plain clock.
     pub const CLOCK: Self = Self {
         small_permille: 0,
+        small_permille_max: 0,
         ghosts_permille: 0,
         window: 0,
         promote_uses: 1,
         sweep_steps: 128,
     };
 
-    pub(super) const fn ghosts_of(&self, pages: usize) -> usize {
-        Self::part(pages, self.ghosts_permille)
-    }
-
     const fn part(pages: usize, permille: u16) -> usize {
         (pages as u64 * permille as u64 / 1000) as usize
     }
 
-    pub(super) const fn small_of(&self, pages: usize) -> usize {
-        let small = Self::part(pages, self.small_permille);
-        if self.small_permille > 0 && small == 0 && pages > 1 {
+    /// As many ghosts of pages on probation as there is one of the others.
+    pub(super) const GHOSTS_OF_MAIN: usize = 8;
+
+    /// At least one, where there is to be any.
+    const fn some_of(pages: usize, permille: u16) -> usize {
+        let some = Self::part(pages, permille);
+        if permille > 0 && some == 0 && pages > 1 {
             1
         } else {
-            small
+            some
         }
+    }
+
+    pub(super) const fn small_of(&self, pages: usize) -> usize {
+        Self::some_of(pages, self.small_permille)
+    }
+
+    pub(super) const fn small_max_of(&self, pages: usize) -> usize {
+        Self::some_of(pages, self.small_permille_max)
+    }
+
+    pub(super) const fn ghosts_of_small(&self, pages: usize) -> usize {
+        ghosts::entries(Self::part(pages, self.ghosts_permille))
+    }
+
+    pub(super) const fn ghosts_of_main(&self, pages: usize) -> usize {
+        ghosts::entries(Self::part(pages, self.ghosts_permille) / Self::GHOSTS_OF_MAIN)
     }
 }
 
@@ -95,7 +115,7 @@ impl CachePlan {
             pages,
             index: index::entries(pages),
             queues: pages,
-            ghosts: ghosts::entries(Replacement::part(pages, replacement.ghosts_permille)),
+            ghosts: replacement.ghosts_of_small(pages) + replacement.ghosts_of_main(pages),
             slots: if slots < 2 { 2 } else { slots },
             sector_bytes,
         }

@@ -73,7 +73,7 @@ impl<S: Resource, P: Resource> Cache<'_, S, P> {
         if !matches!(sectors, 1 | 2 | 4 | 8) {
             return Err(RepageError::PageSectors(sectors));
         }
-        if self.desk.active > 0 {
+        if self.desk.is_busy() {
             return Err(RepageError::Busy);
         }
         if sectors == units {

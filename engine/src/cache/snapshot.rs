@@ -172,7 +172,7 @@ impl<S: Resource, P: Resource> Cache<'_, S, P> {
     /// # Errors
     /// [`SnapshotError::Busy`].
     pub fn unload(&mut self, wanted: impl Fn(&TagView) -> bool) -> Result<u32, SnapshotError> {
-        if self.desk.active > 0 {
+        if self.desk.is_busy() {
             return Err(SnapshotError::Busy);
         }
         let mut count = 0;
@@ -216,7 +216,7 @@ impl<S: Resource, P: Resource> Cache<'_, S, P> {
     /// Entries of a sector.
     fn snapshot_entries<R: Resource + ?Sized>(&self, on: &R) -> Result<usize, SnapshotError> {
         let len = self.desk.sector_bytes;
-        if self.desk.active > 0 {
+        if self.desk.is_busy() {
             return Err(SnapshotError::Busy);
         }
         if on.status().sector_bytes as usize != len || len < HEADER_BYTES {

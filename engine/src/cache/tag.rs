@@ -114,6 +114,13 @@ impl Tag {
         self.bits >> USES_SHIFT & USES_MAX
     }
 
+    /// One use more, as far as they are told apart.
+    pub(super) const fn add_use(&mut self) {
+        if self.uses() < USES_MAX {
+            self.bits += 1 << USES_SHIFT;
+        }
+    }
+
     pub(super) const fn set_uses(&mut self, uses: u8) {
         let uses = if uses < USES_MAX { uses } else { USES_MAX };
         self.bits = self.bits & !(USES_MAX << USES_SHIFT) | uses << USES_SHIFT;

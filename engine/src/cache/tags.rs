@@ -1,6 +1,7 @@
 //! The tags: which page has which key, and which one is given up for another.
 
-use super::ghosts::Ghosts;
+use super::balance::Balance;
+use super::ghosts::{self, Ghosts};
 use super::index::Index;
 use super::key::Key;
 use super::plan::Replacement;
@@ -20,8 +21,12 @@ pub(super) struct Tags<'m> {
     /// Those that there are pages for.
     len: u32,
     index: Index<'m>,
+    /// Of those that left the small queue.
     ghosts: Ghosts<'m>,
+    /// Of those that left the main one.
+    main_ghosts: Ghosts<'m>,
     queues: Queues<'m>,
+    balance: Balance,
     replacement: Replacement,
     /// Tags from this one on were never used.
     fresh: u32,
@@ -50,13 +55,16 @@ impl<'m> Tags<'m> {
         replacement: Replacement,
     ) -> Self {
         all.fill(Tag::default());
-        let small = replacement.small_of(all.len());
+        let of_small = (replacement.ghosts_of_small(all.len())).min(ghosts.len());
+        let (ghosts, main_ghosts) = ghosts.split_at_mut(of_small);
         let mut tags = Self {
             len: pages.min(all.len() as u32),
+            balance: Balance::default(),
             all,
             index: Index::new(index),
             ghosts: Ghosts::new(ghosts),
-            queues: Queues::new(queues, small),
+            main_ghosts: Ghosts::new(main_ghosts),
+            queues: Queues::new(queues),
             replacement,
             fresh: 0,
             vacant: NONE,
@@ -83,15 +91,25 @@ impl<'m> Tags<'m> {
         self.all.get(..self.len as usize).unwrap_or(self.all)
     }
 
-    /// Empties queues and ghosts, and limits them to what so many pages have.
+    /// Empties queues and ghosts, limits them to what so many pages have, and begins with as short a small queue as there may be.
     fn limit(&mut self) {
         let pages = self.len as usize;
-        self.queues.reset(pages, self.replacement.small_of(pages));
-        self.ghosts.reset(self.replacement.ghosts_of(pages));
+        let replacement = self.replacement;
+        let small = replacement.small_of(pages);
+        self.queues.reset(pages, small);
+        self.balance = Balance::new(small, replacement.small_max_of(pages), pages);
+        self.ghosts.reset(replacement.ghosts_of_small(pages));
+        self.main_ghosts.reset(replacement.ghosts_of_main(pages));
     }
 
     pub fn get(&self, tag: u32) -> Tag {
         self.all.get(tag as usize).copied().unwrap_or_default()
+    }
+
+    /// Units of a page that the store holds.
+    #[inline]
+    pub fn valid(&self, tag: u32) -> u8 {
+        self.all.get(tag as usize).map_or(0, |tag| tag.valid)
     }
 
     pub const fn dirty(&self) -> u32 {
@@ -118,14 +136,16 @@ impl<'m> Tags<'m> {
 
     /// Counts a use. Those in a row right after a page came to the small queue are one: they say nothing about the time after (the correlation
     /// window of Clock2Q+).
+    #[inline]
     pub fn touch(&mut self, tag: u32) {
         let Some(found) = self.all.get_mut(tag as usize) else {
             return;
         };
-        if found.is_small() && self.queues.age(found.stamp()) < u32::from(self.replacement.window) {
+        let window = u32::from(self.replacement.window);
+        if window > 0 && found.is_small() && self.queues.age(found.stamp()) < window {
             return;
         }
-        found.set_uses(found.uses() + 1);
+        found.add_use();
     }
 
     pub fn set_pinned(&mut self, tag: u32, pinned: bool) {
@@ -334,33 +354,24 @@ impl<'m> Tags<'m> {
             self.vacant = self.get(tag).page;
             return Some(tag);
         }
-        let known = !self.queues.has_small() || self.ghosts.take(hash);
+        let known = self.queues.small() == 0 || self.has_come_back(hash);
         let mut steps = self.replacement.sweep_steps;
         if self.fresh < self.len() {
-            let tag = self.fresh;
-            self.fresh += 1;
-            let to_small = if known {
-                self.queues.main_is_full()
-            } else {
-                if self.queues.small_is_full() {
-                    if let Some(oldest) = self.queues.oldest_small() {
-                        // There is room in the ring: nothing is lost by keeping it.
-                        self.queues.pop_small();
-                        self.promote(oldest);
-                        self.queues.push_main(oldest);
-                    }
-                }
-                true
-            };
-            self.place(tag, to_small);
-            return Some(tag);
+            return Some(self.first_use(known));
         }
-        if known {
+        if !known && self.queues.small() < self.balance.wanted() && self.queues.can_lengthen() {
             let tag = self.sweep(&mut steps, &held)?;
-            self.queues.advance();
+            self.queues.lengthen_small();
+            self.set_small(tag, true);
             return Some(tag);
         }
         while steps > 0 {
+            let shorten = self.queues.can_shorten(self.balance.wanted());
+            if known && !shorten {
+                let tag = self.sweep(&mut steps, &held)?;
+                self.queues.advance();
+                return Some(tag);
+            }
             let oldest = self.queues.oldest_small()?;
             steps -= 1;
             let found = self.get(oldest);
@@ -369,6 +380,17 @@ impl<'m> Tags<'m> {
                 && !held(oldest);
             if goes {
                 self.evict(oldest, true);
+            }
+            // Where the small queue is too long, its place goes to the main one with what is to be there.
+            if shorten && (known || !goes) {
+                self.queues.shorten_small();
+                self.promote(oldest);
+                if goes {
+                    return Some(oldest);
+                }
+                continue;
+            }
+            if goes {
                 self.queues.pop_small();
                 self.place(oldest, true);
                 return Some(oldest);
@@ -390,12 +412,47 @@ impl<'m> Tags<'m> {
         None
     }
 
+    /// True when a key has left the small queue lately. Whether it, or a key that has left the main one, would still be there if the queue had been somewhat
+    /// longer is what the length follows.
+    fn has_come_back(&mut self, hash: u32) -> bool {
+        if self.main_ghosts.take(hash).is_some() {
+            self.balance.main_was_short();
+        }
+        let age = self.ghosts.take(hash);
+        // Of the ghosts of both queues the same number counts.
+        if age.is_some_and(|age| age < ghosts::ROW / Replacement::GHOSTS_OF_MAIN) {
+            self.balance.small_was_short();
+        }
+        age.is_some()
+    }
+
+    /// A page that was never used.
+    fn first_use(&mut self, known: bool) -> u32 {
+        let tag = self.fresh;
+        self.fresh += 1;
+        let to_small = !known || self.queues.main_is_full();
+        if !known && self.queues.small_is_full() {
+            if let Some(oldest) = self.queues.oldest_small() {
+                // There is room in the ring: nothing is lost by keeping it.
+                self.queues.pop_small();
+                self.promote(oldest);
+                self.queues.push_main(oldest);
+            }
+        }
+        self.place(tag, to_small);
+        tag
+    }
+
     fn place(&mut self, tag: u32, small: bool) {
         if small {
             self.queues.push_small(tag);
         } else {
             self.queues.push_main(tag);
         }
+        self.set_small(tag, small);
+    }
+
+    fn set_small(&mut self, tag: u32, small: bool) {
         if let Some(found) = self.all.get_mut(tag as usize) {
             found.set_small(small);
         }
@@ -433,13 +490,15 @@ impl<'m> Tags<'m> {
         None
     }
 
-    /// Takes a page's key away, for another.
-    fn evict(&mut self, tag: u32, remember: bool) {
+    /// Takes a page's key away, for another, and remembers it among those that left its queue.
+    fn evict(&mut self, tag: u32, small: bool) {
         let hash = self.get(tag).key().hash();
         self.forget(tag);
         self.stolen = self.stolen.wrapping_add(1);
-        if remember {
+        if small {
             self.ghosts.insert(hash);
+        } else {
+            self.main_ghosts.insert(hash);
         }
     }
 

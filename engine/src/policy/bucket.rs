@@ -2,13 +2,15 @@
 //!
 //! A place may hold more than what is accepted, never less: the rules that are left are evaluated.
 
-use super::field::{Dimension, Number};
+use super::field::{Dimension, Number, Text};
 use super::glob::{Kind, Pattern};
 
 /// Places of a line.
 pub(super) const BUCKETS: u8 = 16;
 /// Every place but that of unknown facts.
 const ALL_KNOWN: u16 = 0xFFFE;
+/// Of the place of a lifetime: there are profiles.
+pub(super) const PROFILES: u8 = 8;
 /// The number of places of known facts.
 const KNOWN: u8 = BUCKETS - 1;
 
@@ -25,7 +27,8 @@ pub(super) const fn of_number(number: Number, value: u64) -> u8 {
         Number::Sector => min((magnitude / 3) as u64, 14),
         // Below 1 KiB, then by powers of two up to 8 MiB.
         Number::Size => min(magnitude.saturating_sub(9) as u64, 14),
-        Number::Offset => min((magnitude / 4) as u64, 14),
+        // No dimension.
+        Number::Offset => 0,
     }
 }
 
@@ -59,59 +62,85 @@ fn of_bytes(bytes: &[u8]) -> u8 {
     1 + ((sum ^ sum >> 15) % u32::from(KNOWN)) as u8
 }
 
-/// The first component of a path.
-fn component(path: &[u8]) -> &[u8] {
+/// A component of a path, counted from 0; nothing if there are not so many.
+fn component(path: &[u8], number: usize) -> &[u8] {
     let path = path.strip_prefix(b"/").unwrap_or(path);
-    let end = path.iter().position(|&byte| byte == b'/');
-    &path[..end.unwrap_or(path.len())]
+    let mut components = path.split(|&byte| byte == b'/');
+    components.nth(number).unwrap_or(&[])
+}
+
+const fn wild(byte: u8) -> bool {
+    matches!(byte, b'*' | b'?' | b'\\')
+}
+
+/// The component that all paths have which a pattern matches, or that are in a directory which it matches; `None` if that cannot be seen.
+fn known_component(pattern: &[u8], number: usize) -> Option<&[u8]> {
+    let at_slash = pattern.strip_prefix(b"/");
+    let begins = pattern.first().is_some_and(|&byte| !wild(byte));
+    if !begins || pattern.contains(&b'\\') {
+        return None;
+    }
+    let mut components = at_slash.unwrap_or(pattern).split(|&byte| byte == b'/');
+    for _ in 0..number {
+        if components.next()?.windows(2).any(|two| two == b"**") {
+            return None;
+        }
+    }
+    let found = components.next()?;
+    (!found.is_empty() && !found.iter().any(|&byte| wild(byte))).then_some(found)
 }
 
 /// The place of a text.
 pub(super) fn of_text(dimension: Dimension, bytes: &[u8]) -> u8 {
     match dimension {
-        Dimension::Path | Dimension::Directory => of_bytes(component(bytes)),
-        Dimension::Application | Dimension::NameBegin => of_bytes(first(bytes)),
+        Dimension::PathFirst => of_bytes(component(bytes, 0)),
+        Dimension::PathThird => of_bytes(component(bytes, 2)),
+        Dimension::Application => of_bytes(first(bytes, 2)),
+        Dimension::NameBegin => of_bytes(first(bytes, 1)),
         Dimension::NameEnd => of_bytes(last(bytes)),
         _ => of_bytes(bytes),
     }
 }
 
-fn first(bytes: &[u8]) -> &[u8] {
-    &bytes[..bytes.len().min(1)]
+fn first(bytes: &[u8], most: usize) -> &[u8] {
+    &bytes[..bytes.len().min(most)]
 }
 
 fn last(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.len().saturating_sub(1)..]
 }
 
-/// The places of the texts that a pattern matches.
-pub(super) fn of_pattern(dimension: Dimension, pattern: &Pattern<'_>) -> u16 {
-    if dimension == Dimension::Profile {
-        return 1 << 1;
+/// The places of the texts that a pattern matches; of a directory's pattern, those of the paths in it.
+pub(super) fn of_pattern(field: Text, dimension: Dimension, pattern: &Pattern<'_>) -> u16 {
+    if field == Text::Profile {
+        return 0xFF00;
     }
     let bytes = pattern.text;
-    if pattern.kind() == Kind::Exact {
+    let exact = pattern.kind() == Kind::Exact;
+    if exact && field != Text::Directory {
         return 1 << of_text(dimension, bytes);
     }
-    let wild = |byte: &u8| matches!(byte, b'*' | b'?' | b'\\');
-    let literal = &bytes[..bytes.iter().position(wild).unwrap_or(0)];
+    let literal = &bytes[..bytes.iter().position(|&byte| wild(byte)).unwrap_or(0)];
     let known = match dimension {
-        Dimension::Path | Dimension::Directory => {
-            let inner = literal.strip_prefix(b"/").unwrap_or(literal);
-            inner.contains(&b'/').then(|| component(literal))
-        }
-        Dimension::Application | Dimension::NameBegin => Some(first(literal)),
+        Dimension::PathFirst => known_component(bytes, 0),
+        Dimension::PathThird => known_component(bytes, 2),
+        Dimension::Application => (literal.len() > 1).then(|| first(literal, 2)),
+        Dimension::NameBegin => Some(first(literal, 1)),
         Dimension::NameEnd => {
-            let plain = !bytes.contains(&b'\\') && bytes.last().is_some_and(|byte| !wild(byte));
+            let plain = !bytes.contains(&b'\\') && bytes.last().is_some_and(|&byte| !wild(byte));
             plain.then(|| last(bytes))
         }
         _ => None,
     };
-    let paths = matches!(dimension, Dimension::Path | Dimension::Directory);
     match known {
-        Some(known) if paths || !known.is_empty() => 1 << of_bytes(known),
+        Some(known) if !known.is_empty() => 1 << of_bytes(known),
         _ => ALL_KNOWN,
     }
+}
+
+/// The places of a lifetime, whether there are profiles or not.
+pub(super) const fn of_lifetime(number: u8) -> u16 {
+    0x0101 << (1 + number)
 }
 
 /// The places where bit `flag` is set, of flags that are placed by their lowest four.
@@ -119,4 +148,76 @@ pub(super) fn of_flag(flag: u8) -> u16 {
     (0..BUCKETS)
         .filter(|place| flag >= 4 || place >> flag & 1 != 0)
         .fold(0, |places, place| places | 1 << place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::path_parts;
+    use super::*;
+
+    /// A text over an alphabet, by numbers that follow from one another.
+    fn draw(seed: &mut u64, alphabet: &str, most: u64) -> std::string::String {
+        let mut next = |below: u64| {
+            *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (*seed >> 33) % below
+        };
+        let alphabet = alphabet.as_bytes();
+        (0..next(most))
+            .map(|_| char::from(alphabet[next(alphabet.len() as u64) as usize]))
+            .collect()
+    }
+
+    #[test]
+    fn what_a_pattern_matches_is_at_one_of_its_places() {
+        let (mut seed, mut matched) = (7, [0; 3]);
+        for _ in 0..300_000 {
+            let pattern = draw(&mut seed, "//aab*?\\", 10);
+            let text = draw(&mut seed, "//aab", 10);
+            let parts = path_parts(&text);
+            for (number, (field, of)) in [
+                (Text::Path, &*text),
+                (Text::Directory, parts.directory),
+                (Text::Name, parts.name),
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                let pattern = Pattern::new(field, pattern.as_bytes());
+                if !pattern.matches(of) {
+                    continue;
+                }
+                matched[number] += 1;
+                for dimension in field.dimensions() {
+                    let whole = if field == Text::Name { of } else { &text };
+                    let place = of_text(*dimension, whole.as_bytes());
+                    let places = of_pattern(field, *dimension, &pattern);
+                    assert!(
+                        places >> place & 1 != 0,
+                        "{field:?} {pattern:?} matches {of:?} of {text:?}"
+                    );
+                }
+            }
+        }
+        assert!(matched.iter().all(|&count| count > 1000), "{matched:?}");
+    }
+
+    #[test]
+    fn what_follows_a_wild_component_tells_paths_apart() {
+        let third = |pattern: &str| {
+            let pattern = Pattern::new(Text::Path, pattern.as_bytes());
+            of_pattern(Text::Path, Dimension::PathThird, &pattern)
+        };
+        let place = |text: &str| 1 << of_text(Dimension::PathThird, text.as_bytes());
+        assert_eq!(third("/home/*/.cache/**"), place("/home/ann/.cache/x"));
+        assert_eq!(third("/a/b/c"), place("/a/b/c"));
+        for open in [
+            "/home/**/.cache",
+            "/a/b/*",
+            "/a/b/c*",
+            "*/b/c",
+            r"/a\/b/c/d",
+        ] {
+            assert_eq!(third(open), ALL_KNOWN, "{open}");
+        }
+    }
 }

@@ -4,10 +4,10 @@
 //! what they skip is nested, so that a rule takes at most one step an instruction and can be printed as it was written. `!` is part of a criterion: of what is in
 //! parentheses the compiler makes the opposite.
 
-use super::bucket::{self, BUCKETS};
+use super::bucket;
 use super::facts::Facts;
 use super::field::{Choice, Dimension, Field, Number, Text};
-use super::form::{u16_at, u64_at, DEPTH_MAX, INSTRUCTION_BYTES, LINE_BYTES, RANGE_BYTES};
+use super::form::{u16_at, u64_at, DEPTH_MAX, INSTRUCTION_BYTES, RANGE_BYTES};
 use super::glob::{Kind, Pattern};
 
 /// Set in the field of a criterion that is to be false.
@@ -58,37 +58,6 @@ impl Criterion<'_> {
         }
     }
 
-    /// True when the request has it.
-    #[inline]
-    pub fn holds(&self, facts: &Facts<'_>) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Text {
-                field,
-                kind,
-                pattern,
-            } => match facts.texts.get(*field as usize) {
-                Some(Some(text)) => text_holds(*kind, pattern, text),
-                Some(None) => false,
-                None => {
-                    let mut profiles = facts.profiles.split(',');
-                    !facts.profiles.is_empty()
-                        && profiles.any(|text| text_holds(*kind, pattern, text))
-                }
-            },
-            Self::Number { field, low, high } => {
-                let (first, last) = facts.numbers[*field as usize];
-                *low <= first && last <= *high && first <= last
-            }
-            Self::Choice { field, value } => match field {
-                Choice::Operation => facts.operation.is_some_and(|it| it as u8 == *value),
-                Choice::Lifetime => facts.lifetime.is_some_and(|it| it as u8 == *value),
-                Choice::Flag => facts.flags.0 >> (value & 7) & 1 != 0,
-                Choice::Asks => facts.asked.bits() >> (value & 7) & 1 != 0,
-            },
-        }
-    }
-
     /// True when what it looks at is known of the request.
     pub fn is_known(&self, facts: &Facts<'_>) -> bool {
         match *self {
@@ -123,24 +92,14 @@ impl Criterion<'_> {
     fn places(&self, dimension: Dimension) -> Option<u16> {
         self.dimensions().contains(&dimension).then(|| match self {
             Self::Any => u16::MAX,
-            Self::Text { pattern, .. } => bucket::of_pattern(dimension, pattern),
+            Self::Text { field, pattern, .. } => bucket::of_pattern(*field, dimension, pattern),
             Self::Number { field, low, high } => bucket::of_range(*field, *low, *high),
             Self::Choice { field, value } => match field {
-                Choice::Operation | Choice::Lifetime => 1 << (1 + value),
+                Choice::Operation => 1 << (1 + value),
+                Choice::Lifetime => bucket::of_lifetime(*value),
                 Choice::Flag | Choice::Asks => bucket::of_flag(*value),
             },
         })
-    }
-}
-
-#[inline]
-fn text_holds(kind: Kind, pattern: &Pattern<'_>, text: &str) -> bool {
-    let bytes = text.as_bytes();
-    match kind {
-        Kind::Exact => bytes == pattern.text,
-        Kind::Prefix => bytes.starts_with(pattern.literal(kind)),
-        Kind::Suffix => bytes.ends_with(pattern.literal(kind)),
-        Kind::Glob => pattern.matches(text),
     }
 }
 
@@ -149,13 +108,6 @@ fn text_holds(kind: Kind, pattern: &Pattern<'_>, text: &str) -> bool {
 pub(super) struct Test<'p> {
     pub criterion: Criterion<'p>,
     pub negated: bool,
-}
-
-impl Test<'_> {
-    #[inline]
-    pub fn holds(&self, facts: &Facts<'_>) -> bool {
-        self.criterion.holds(facts) != self.negated
-    }
 }
 
 /// One step of a rule.
@@ -224,27 +176,29 @@ pub(super) struct Code<'p> {
     pub pool: &'p [u8],
 }
 
-/// What is known of something before it is evaluated.
+/// What is known of something before it is evaluated, in 16 cases at once: a bit for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Outlook {
-    pub may_hold: bool,
-    pub may_fail: bool,
+    pub may_hold: u16,
+    pub may_fail: u16,
 }
 
 impl Outlook {
     pub const UNKNOWN: Self = Self {
-        may_hold: true,
-        may_fail: true,
+        may_hold: u16::MAX,
+        may_fail: u16::MAX,
     };
 
+    /// The same in all cases.
     pub const fn known(holds: bool) -> Self {
+        let may_hold = if holds { u16::MAX } else { 0 };
         Self {
-            may_hold: holds,
-            may_fail: !holds,
+            may_hold,
+            may_fail: !may_hold,
         }
     }
 
-    const fn negated_if(self, negated: bool) -> Self {
+    pub const fn negated_if(self, negated: bool) -> Self {
         if negated {
             Self {
                 may_hold: self.may_fail,
@@ -259,13 +213,13 @@ impl Outlook {
     const fn joined(self, when: bool, right: Self) -> Self {
         if when {
             Self {
-                may_hold: self.may_hold || right.may_hold,
-                may_fail: self.may_fail && right.may_fail,
+                may_hold: self.may_hold | right.may_hold,
+                may_fail: self.may_fail & right.may_fail,
             }
         } else {
             Self {
-                may_hold: self.may_hold && right.may_hold,
-                may_fail: self.may_fail || right.may_fail,
+                may_hold: self.may_hold & right.may_hold,
+                may_fail: self.may_fail | right.may_fail,
             }
         }
     }
@@ -294,36 +248,35 @@ impl<'p> Code<'p> {
         Some((when, u16_at(bytes, 2)?.into()))
     }
 
-    /// All of its criteria.
-    pub fn tests(self) -> impl Iterator<Item = Test<'p>> {
-        (0..self.len()).filter_map(move |at| match self.get(at) {
-            Some(Instruction::Test(test)) => Some(test),
-            _ => None,
+    /// The operands of `|`, of which one holds when the rule does: where each begins, and its instructions.
+    pub fn alternatives(self) -> impl Iterator<Item = (usize, Code<'p>)> {
+        let mut from = 0;
+        core::iter::from_fn(move || {
+            if from >= self.len() {
+                return None;
+            }
+            let begin = from;
+            let mut at = from;
+            let mut end = self.len();
+            while at < self.len() {
+                match self.jump_at(at) {
+                    Some((true, skip)) if at + 1 + skip == self.len() => {
+                        end = at;
+                        break;
+                    }
+                    Some((_, skip)) => at += 1 + skip,
+                    None => at += 1,
+                }
+            }
+            let bytes = &self.bytes[begin * INSTRUCTION_BYTES..end * INSTRUCTION_BYTES];
+            from = end + 1;
+            let pool = self.pool;
+            Some((begin, Code { bytes, pool }))
         })
     }
 
-    /// True when the request is as the rule says: at most a step for each instruction.
-    #[inline]
-    pub fn holds(&self, facts: &Facts<'_>) -> bool {
-        let mut found = false;
-        let mut rest = self.bytes;
-        while let Some((instruction, behind)) = rest.split_first_chunk::<INSTRUCTION_BYTES>() {
-            rest = behind;
-            match decode(instruction, self.pool) {
-                Some(Instruction::Test(test)) => found = test.holds(facts),
-                Some(Instruction::Jump { when, skip }) => {
-                    if found == when {
-                        rest = rest.get(skip * INSTRUCTION_BYTES..).unwrap_or(&[]);
-                    }
-                }
-                None => return false,
-            }
-        }
-        found
-    }
-
-    /// What can be said of the rule when `known` says of each criterion what is known of it.
-    pub fn outlook(&self, mut known: impl FnMut(&Criterion<'p>) -> Outlook) -> Outlook {
+    /// What can be said of the rule when `known` says of each test, and where it is, what is known of it.
+    pub fn outlook(&self, mut known: impl FnMut(usize, &Test<'p>) -> Outlook) -> Outlook {
         struct Open {
             left: Outlook,
             when: bool,
@@ -340,7 +293,7 @@ impl<'p> Code<'p> {
             }
             match self.get(at) {
                 Some(Instruction::Test(test)) => {
-                    found = known(&test.criterion).negated_if(test.negated);
+                    found = known(at, &test);
                 }
                 Some(Instruction::Jump { when, skip }) => {
                     let end = at + 1 + skip;
@@ -362,26 +315,26 @@ impl<'p> Code<'p> {
         found
     }
 
-    /// True when the rule may match a request whose fact of this dimension is at this place.
-    pub fn may_hold_at(&self, dimension: Dimension, place: u8) -> bool {
-        self.outlook(|criterion| match criterion.places(dimension) {
-            None => match criterion {
+    /// The places of a dimension at which a request may be that the code holds for.
+    pub fn places(&self, dimension: Dimension) -> u16 {
+        let outlook = self.outlook(|_, test| {
+            let criterion = match &test.criterion {
                 Criterion::Any => Outlook::known(true),
-                _ => Outlook::UNKNOWN,
-            },
-            Some(places) => Outlook {
-                may_hold: places >> place & 1 != 0,
-                may_fail: true,
-            },
-        })
-        .may_hold
+                other => Outlook {
+                    may_hold: other.places(dimension).unwrap_or(u16::MAX),
+                    may_fail: u16::MAX,
+                },
+            };
+            criterion.negated_if(test.negated)
+        });
+        outlook.may_hold
     }
 
     /// What is certain of the rule for a source, of whose requests only those facts are known that all of them have in common.
     pub fn outlook_of_source(&self, facts: &Facts<'_>) -> Outlook {
-        self.outlook(|criterion| match criterion.field() {
+        self.outlook(|at, test| match test.criterion.field() {
             Some(field) if field.of_request() => Outlook::UNKNOWN,
-            _ => Outlook::known(criterion.holds(facts)),
+            _ => Outlook::known(self.holds_at(at, facts)),
         })
     }
 }
@@ -406,13 +359,4 @@ impl Entry {
             level: *bytes.get(4)?,
         })
     }
-}
-
-/// A set of rules of a line of the index.
-#[inline]
-pub(super) fn rules_at(line: &[u8; LINE_BYTES], place: u8) -> u32 {
-    let at = 4 + 4 * usize::from(place % BUCKETS);
-    line[at..]
-        .first_chunk()
-        .map_or(0, |set| u32::from_le_bytes(*set))
 }

@@ -11,14 +11,14 @@ use super::code::{operation, Code, Criterion, NEGATED};
 use super::error::PolicyErrorKind;
 use super::field::{Choice, Number, Text, DIMENSIONS};
 use super::form::{
-    u16_at, CRC_AT, GROUP_RULES, HEAD_BYTES, INSTRUCTION_BYTES, LEVEL_BYTES, LINE_BYTES,
+    u16_at, CRC_AT, HEAD_BYTES, INSTRUCTION_BYTES, LEVEL_BYTES, LINE_BYTES, PART_BYTES,
     POLICY_LEVELS_MAX, RULES_MAX, RULE_BYTES, RULE_INSTRUCTIONS_MAX,
 };
 use super::glob::{Kind, Pattern};
-use super::index;
+use super::index::{self, Lines};
 use super::level::{mode_name, PolicyLevel};
 use super::storage::StorageLevels;
-use super::table::{checksum, Layout, PolicyTable, View};
+use super::table::{checksum, Layout, Lengths, PolicyTable, View};
 use super::validate;
 
 /// The head of a rule among the instructions, until they are apart.
@@ -37,8 +37,8 @@ pub struct Compiler<'b, 's> {
     /// The first instruction of the rule that is being read.
     rule: usize,
     pool: usize,
-    /// Which dimensions the rules of each group ask about.
-    asked: [[bool; DIMENSIONS]; RULES_MAX / GROUP_RULES],
+    /// Which dimensions the rules ask about.
+    asked: [bool; DIMENSIONS],
 }
 
 impl<'b, 's> Compiler<'b, 's> {
@@ -54,7 +54,7 @@ impl<'b, 's> Compiler<'b, 's> {
             records: 0,
             rule: 0,
             pool: 0,
-            asked: [[false; DIMENSIONS]; RULES_MAX / GROUP_RULES],
+            asked: [false; DIMENSIONS],
         }
     }
 
@@ -152,10 +152,8 @@ impl<'b, 's> Compiler<'b, 's> {
     }
 
     fn asks(&mut self, criterion: &Criterion<'_>) {
-        if let Some(asked) = self.asked.get_mut(self.rules / GROUP_RULES) {
-            for dimension in criterion.dimensions() {
-                asked[*dimension as usize] = true;
-            }
+        for dimension in criterion.dimensions() {
+            self.asked[*dimension as usize] = true;
         }
     }
 
@@ -284,22 +282,23 @@ impl<'b, 's> Compiler<'b, 's> {
         bytes.is_none_or(|bytes| validate::structure(&Code { bytes, pool: &[] }).is_some())
     }
 
-    fn layout(&self, index: usize) -> Layout {
-        Layout {
+    fn layout(&self, parts: usize, index: usize) -> Layout {
+        Layout::new(Lengths {
             levels: self.levels.len(),
             default: self.default.unwrap_or(0),
             rules: self.rules,
             instructions: self.records - self.rules,
             pool: self.pool,
+            parts,
             index,
-        }
+        })
     }
 
-    /// Bytes of the index at most.
+    /// Bytes of the parts and their index at most: every second instruction is a criterion.
     fn index_bytes(&self) -> usize {
-        let groups = self.rules.div_ceil(GROUP_RULES);
-        let lines = self.asked.iter().flatten().filter(|asked| **asked);
-        4 * groups + LINE_BYTES * lines.count()
+        let parts = self.records / 2;
+        let lines = self.asked.iter().filter(|asked| **asked);
+        PART_BYTES * parts + index::groups(parts) * (index::HEAD_BYTES + LINE_BYTES * lines.count())
     }
 
     /// The policy in its binary form. Where no default was given it is write-through.
@@ -313,7 +312,7 @@ impl<'b, 's> Compiler<'b, 's> {
             self.default = Some(number.0);
         }
         let room = self.buffer.len();
-        let bare = self.layout(0).bytes();
+        let bare = self.layout(0, 0).bytes;
         if bare > room || !self.has_room() {
             let building = self.records * INSTRUCTION_BYTES + self.pool;
             let needed = (bare + self.index_bytes()).max(building);
@@ -321,21 +320,41 @@ impl<'b, 's> Compiler<'b, 's> {
         }
         self.part_rules();
         self.place_parts();
-        let layout = self.layout(0);
-        let (own, behind) = self.buffer.split_at_mut(bare);
-        let index = write_index(&View::new(own, &layout), behind).map_err(|needed| {
+        let parts = self.write_parts(bare);
+        let layout = self.layout(parts, 0);
+        if layout.bytes > room {
+            let needed = bare + self.index_bytes();
+            return Err(PolicyErrorKind::Room { needed, room });
+        }
+        let (own, behind) = self.buffer.split_at_mut(layout.bytes);
+        let index = write_index(&View::new(own, &layout), parts, behind).map_err(|needed| {
             PolicyErrorKind::Room {
-                needed: bare + needed,
+                needed: layout.bytes + needed,
                 room,
             }
         })?;
-        let layout = self.layout(index);
+        let layout = self.layout(parts, index);
         if let Some(head) = self.buffer.first_chunk_mut::<HEAD_BYTES>() {
             layout.encode(head);
         }
-        let crc = checksum(self.buffer.get(..layout.bytes()).unwrap_or(&[]));
+        let crc = checksum(self.buffer.get(..layout.bytes).unwrap_or(&[]));
         self.buffer[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
         Ok(PolicyTable::made(self.buffer, layout))
+    }
+
+    /// Writes the parts of the rules behind what is there, as far as there is room; gives how many there are.
+    fn write_parts(&mut self, bare: usize) -> usize {
+        let layout = self.layout(0, 0);
+        let (own, behind) = self.buffer.split_at_mut(bare);
+        let mut places = behind.chunks_exact_mut(PART_BYTES);
+        let mut count = 0;
+        for part in View::new(own, &layout).parts() {
+            if let Some(place) = places.next() {
+                place.copy_from_slice(&part.encode());
+            }
+            count += 1;
+        }
+        count
     }
 
     /// Brings the heads of the rules before all instructions, in order.
@@ -365,14 +384,14 @@ impl<'b, 's> Compiler<'b, 's> {
 
     /// Rules and instructions move behind the levels, the pool behind the instructions.
     fn place_parts(&mut self) {
-        let layout = self.layout(0);
+        let layout = self.layout(0, 0);
         let code = self.rules * INSTRUCTION_BYTES..self.records * INSTRUCTION_BYTES;
         let pool = self.buffer.len() - self.pool..;
         // The instructions may come to lie where the pool is now only if the pool has moved: both move towards their places in an order that is safe.
-        self.buffer.copy_within(code, layout.code_at());
-        self.buffer.copy_within(pool, layout.pool_at());
+        self.buffer.copy_within(code, layout.code_at);
+        self.buffer.copy_within(pool, layout.pool_at);
         let entries = 0..self.rules * RULE_BYTES;
-        self.buffer.copy_within(entries, layout.rules_at());
+        self.buffer.copy_within(entries, layout.rules_at);
         for (number, level) in self.levels.iter().enumerate() {
             let at = HEAD_BYTES + number * LEVEL_BYTES;
             self.buffer[at..at + LEVEL_BYTES].copy_from_slice(level);
@@ -381,22 +400,21 @@ impl<'b, 's> Compiler<'b, 's> {
     }
 }
 
-/// Writes the index of the rules; gives its bytes, or how many it needs.
-fn write_index(view: &View<'_>, into: &mut [u8]) -> Result<usize, usize> {
+/// Writes the index of the parts; gives its bytes, or how many it needs.
+fn write_index(view: &View<'_>, parts: usize, into: &mut [u8]) -> Result<usize, usize> {
     let mut at = 0;
-    for group in 0..view.rules_len().div_ceil(GROUP_RULES) {
-        let head = at;
-        at += 4;
-        let mut count = 0;
-        for line in index::lines(view.group(group)) {
+    for group in 0..index::groups(parts) {
+        let lines = Lines::new(view, group);
+        let head = lines.head();
+        if let Some(place) = into.get_mut(at..at + head.len()) {
+            place.copy_from_slice(&head);
+        }
+        at += head.len();
+        for line in lines {
             if let Some(place) = into.get_mut(at..at + LINE_BYTES) {
                 place.copy_from_slice(&line);
             }
             at += LINE_BYTES;
-            count += 1;
-        }
-        if let Some(place) = into.get_mut(head..head + 4) {
-            place.copy_from_slice(&[count, 0, 0, 0]);
         }
     }
     if at > into.len() {

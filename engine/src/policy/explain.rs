@@ -50,7 +50,7 @@ impl<B: AsRef<[u8]>> Display for Explanation<'_, B> {
                         if at > 1 {
                             f.write_str("; ")?;
                         }
-                        found = test.holds(self.facts);
+                        found = code.holds_at(at - 1, self.facts);
                         let known = test.criterion.is_known(self.facts);
                         let unknown = if known { "" } else { ", as it is not known" };
                         write!(f, "{test}: {}{unknown}", if found { "yes" } else { "no" })?;

@@ -4,7 +4,7 @@ use crate::cache::Mode;
 use crate::exec::LevelNumber;
 
 use super::bucket;
-use super::field::{Dimension, Number, Text, DIMENSIONS, NUMBERS, TEXTS};
+use super::field::{Dimension, Number, Text, DIMENSIONS, NUMBERS, SELDOM, TEXTS};
 
 /// What a request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -281,6 +281,14 @@ impl<'a> Facts<'a> {
         self
     }
 
+    /// True when nothing is said of the dimensions that most requests say nothing of.
+    #[inline]
+    pub(super) const fn is_usual(&self) -> bool {
+        let [.., a, b, c, d, e, f, g, h] = self.buckets;
+        // The last eight at once, without those before the first seldom one.
+        u64::from_be_bytes([a, b, c, d, e, f, g, h]) << (8 * (SELDOM - DIMENSIONS / 2)) == 0
+    }
+
     /// Nothing is known.
     #[must_use]
     pub const fn new() -> Self {
@@ -314,6 +322,10 @@ impl<'a> Facts<'a> {
 
     fn text(mut self, text: Text, value: &'a str) -> Self {
         self.texts[text as usize] = Some(value);
+        if text == Text::Directory {
+            // Its place is that of the path.
+            return self;
+        }
         for dimension in text.dimensions() {
             self.place(*dimension, bucket::of_text(*dimension, value.as_bytes()));
         }
@@ -365,7 +377,13 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub const fn profiles(mut self, profiles: &'a str) -> Self {
         self.profiles = profiles;
-        self.place(Dimension::Profile, !profiles.is_empty() as u8);
+        let lifetime = self.buckets[Dimension::Lifetime as usize] & !bucket::PROFILES;
+        let profiles = if profiles.is_empty() {
+            0
+        } else {
+            bucket::PROFILES
+        };
+        self.place(Dimension::Lifetime, lifetime | profiles);
         self
     }
 
@@ -409,7 +427,8 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub const fn lifetime(mut self, lifetime: Lifetime) -> Self {
         self.lifetime = Some(lifetime);
-        self.place(Dimension::Lifetime, 1 + lifetime as u8);
+        let profiles = self.buckets[Dimension::Lifetime as usize] & bucket::PROFILES;
+        self.place(Dimension::Lifetime, profiles | (1 + lifetime as u8));
         self
     }
 

@@ -57,11 +57,10 @@ impl Text {
         match self {
             Self::Application => &[Dimension::Application],
             Self::Name => &[Dimension::NameBegin, Dimension::NameEnd],
-            Self::Path => &[Dimension::Path],
-            Self::Directory => &[Dimension::Directory],
+            Self::Path | Self::Directory => &[Dimension::PathThird, Dimension::PathFirst],
             Self::Extension => &[Dimension::Extension],
             Self::Volume => &[Dimension::Volume],
-            Self::Profile => &[Dimension::Profile],
+            Self::Profile => &[Dimension::Lifetime],
         }
     }
 }
@@ -116,7 +115,8 @@ impl Number {
             Self::Priority => &[Dimension::Priority],
             Self::Sector => &[Dimension::Sector],
             Self::Size => &[Dimension::Size],
-            Self::Offset => &[Dimension::Offset],
+            // Hardly any rule asks about it.
+            Self::Offset => &[],
         }
     }
 
@@ -232,51 +232,53 @@ impl Field {
     }
 }
 
-/// A line of the index: rules by a property of one field, of which there are 16 (0: the field is not known, or no flag is set).
+/// A line of the index: parts of rules by a property of a request, of which there are 16 (0: it is not known, or no flag is set).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Dimension {
     Tenant,
-    Object,
-    Priority,
     Sector,
     Size,
-    Offset,
     Operation,
-    Lifetime,
-    Flags,
-    Asks,
     Application,
     NameBegin,
     NameEnd,
-    Path,
-    Directory,
+    /// The third component of the path, behind what users or projects are called. What is said of it says more than of the first.
+    PathThird,
+    /// The first component of the path, and so of the directory.
+    PathFirst,
     Extension,
+    Object,
+    Priority,
+    /// The lifetime, and whether there are profiles.
+    Lifetime,
+    Flags,
+    Asks,
     Volume,
-    Profile,
 }
 
-pub(super) const DIMENSIONS: usize = 18;
+/// As many as there are places: a number of one needs no check for either.
+pub(super) const DIMENSIONS: usize = 16;
+/// From this one on, they are those that most requests say nothing of.
+pub(super) const SELDOM: usize = Dimension::Object as usize;
 
 impl Dimension {
     pub(super) const ALL: [Self; DIMENSIONS] = [
         Self::Tenant,
-        Self::Object,
-        Self::Priority,
         Self::Sector,
         Self::Size,
-        Self::Offset,
         Self::Operation,
-        Self::Lifetime,
-        Self::Flags,
-        Self::Asks,
         Self::Application,
         Self::NameBegin,
         Self::NameEnd,
-        Self::Path,
-        Self::Directory,
+        Self::PathThird,
+        Self::PathFirst,
         Self::Extension,
+        Self::Object,
+        Self::Priority,
+        Self::Lifetime,
+        Self::Flags,
+        Self::Asks,
         Self::Volume,
-        Self::Profile,
     ];
 }

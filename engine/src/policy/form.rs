@@ -5,7 +5,7 @@ use crate::volume::Redundancy;
 /// What a policy begins with.
 pub(super) const MAGIC: [u8; 4] = *b"CPOL";
 /// Version of the binary form that this code makes and reads.
-pub const POLICY_VERSION: u8 = 1;
+pub const POLICY_VERSION: u8 = 2;
 /// Bytes before the levels.
 pub(super) const HEAD_BYTES: usize = 24;
 /// Where the head's checksum lies.
@@ -20,10 +20,14 @@ pub(super) const RULE_BYTES: usize = 6;
 pub(super) const INSTRUCTION_BYTES: usize = 8;
 /// Bytes of the limits of a range in the pool.
 pub(super) const RANGE_BYTES: usize = 16;
-/// Rules that the index treats together.
-pub(super) const GROUP_RULES: usize = 32;
-/// Bytes of an index line: which one, and 16 sets of rules.
-pub(super) const LINE_BYTES: usize = 4 + 4 * super::bucket::BUCKETS as usize;
+/// Bytes of a part.
+pub(super) const PART_BYTES: usize = 6;
+/// Parts that the index treats together.
+pub(super) const GROUP_PARTS: usize = 64;
+/// Bytes of a set of parts, and of what stands before the lines of a group, and before the sets of a line.
+pub(super) const SET_BYTES: usize = GROUP_PARTS / 8;
+/// Bytes of an index line: which one, and 16 sets of parts.
+pub(super) const LINE_BYTES: usize = SET_BYTES * (1 + super::bucket::BUCKETS as usize);
 /// Levels of a policy at most.
 pub const POLICY_LEVELS_MAX: usize = 16;
 /// Rules of a policy at most.

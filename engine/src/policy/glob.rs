@@ -87,7 +87,7 @@ fn character(bytes: &[u8]) -> usize {
 }
 
 /// Goes on behind the last star, and where that cannot take more, behind the last `**`: what an earlier one would take the later one takes as well.
-fn matches(pattern: &[u8], text: &[u8], components: bool) -> bool {
+pub(super) fn matches(pattern: &[u8], text: &[u8], components: bool) -> bool {
     // What comes before the first star or mark is compared as it is.
     let wild = |byte: &u8| matches!(byte, b'*' | b'?' | b'\\');
     let plain = pattern.iter().position(wild).unwrap_or(pattern.len());

@@ -17,6 +17,7 @@ mod field;
 mod form;
 mod glob;
 mod index;
+mod judge;
 mod level;
 mod reach;
 mod show;

@@ -4,7 +4,6 @@ use core::fmt;
 
 use super::code::{Code, Criterion, Instruction, Outlook, Test};
 use super::field::{Choice, Text};
-use super::form::INSTRUCTION_BYTES;
 use super::glob::Kind;
 use super::table::{PolicyTable, RuleNumber};
 
@@ -159,34 +158,6 @@ fn certain(operand: Code<'_>) -> impl Iterator<Item = Test<'_>> + Clone {
     })
 }
 
-/// The operands of `|`, of which one holds when the rule does.
-fn alternatives(rule: Code<'_>) -> impl Iterator<Item = Code<'_>> {
-    let mut from = 0;
-    core::iter::from_fn(move || {
-        if from >= rule.len() {
-            return None;
-        }
-        let mut at = from;
-        let mut end = rule.len();
-        while at < rule.len() {
-            match rule.jump_at(at) {
-                Some((true, skip)) if at + 1 + skip == rule.len() => {
-                    end = at;
-                    break;
-                }
-                Some((_, skip)) => at += 1 + skip,
-                None => at += 1,
-            }
-        }
-        let bytes = &rule.bytes[from * INSTRUCTION_BYTES..end * INSTRUCTION_BYTES];
-        from = end + 1;
-        Some(Code {
-            bytes,
-            pool: rule.pool,
-        })
-    })
-}
-
 /// True when the criteria that an operand needs cannot hold together.
 fn contradicts_itself(operand: Code<'_>) -> bool {
     let tests = certain(operand);
@@ -201,12 +172,13 @@ fn contradicts_itself(operand: Code<'_>) -> bool {
 
 /// True when the rule before holds whenever the operand does.
 fn covers(before: Code<'_>, operand: Code<'_>) -> bool {
-    let outlook = before.outlook(|asked| {
+    let outlook = before.outlook(|_, asked| {
         certain(operand)
-            .find_map(|known| implied(&known, asked))
+            .find_map(|known| implied(&known, &asked.criterion))
             .map_or(Outlook::UNKNOWN, Outlook::known)
+            .negated_if(asked.negated)
     });
-    !outlook.may_fail
+    outlook.may_fail == 0
 }
 
 impl<B: AsRef<[u8]>> PolicyTable<B> {
@@ -217,13 +189,16 @@ impl<B: AsRef<[u8]>> PolicyTable<B> {
     pub fn unreachable(&self, rule: RuleNumber) -> Option<Unreachable> {
         let view = self.view();
         let code = view.code_at(rule.0.into())?;
-        if alternatives(code).all(contradicts_itself) {
+        if code
+            .alternatives()
+            .all(|(_, operand)| contradicts_itself(operand))
+        {
             return Some(Unreachable::Contradiction);
         }
         let before = (0..rule.0).find(|&before| {
             view.code_at(before.into()).is_some_and(|before| {
-                alternatives(code)
-                    .all(|operand| contradicts_itself(operand) || covers(before, operand))
+                code.alternatives()
+                    .all(|(_, operand)| contradicts_itself(operand) || covers(before, operand))
             })
         });
         before.map(|before| Unreachable::Behind(RuleNumber(before)))

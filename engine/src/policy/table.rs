@@ -5,13 +5,14 @@ use core::fmt;
 use crate::codec::crc;
 use crate::exec::{LevelNumber, Persistence};
 
-use super::code::{rules_at, Code, Entry, Outlook};
+use super::code::{Code, Entry, Outlook};
 use super::facts::Facts;
 use super::form::{
-    u16_at, u32_at, CRC_AT, GROUP_RULES, HEAD_BYTES, INSTRUCTION_BYTES, LEVEL_BYTES, LINE_BYTES,
-    MAGIC, POLICY_VERSION, RULE_BYTES,
+    u16_at, u32_at, CRC_AT, GROUP_PARTS, HEAD_BYTES, INSTRUCTION_BYTES, LEVEL_BYTES, MAGIC,
+    PART_BYTES, POLICY_VERSION, RULE_BYTES,
 };
-use super::index::{self, Group};
+use super::index::{self, Candidates, Part};
+use super::judge;
 use super::level::PolicyLevel;
 use super::validate;
 
@@ -69,18 +70,51 @@ impl fmt::Display for PolicyFault {
 
 impl core::error::Error for PolicyFault {}
 
-/// Where the parts of a policy lie.
+/// How much a policy has of what.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Layout {
+pub(super) struct Lengths {
     pub levels: usize,
     pub default: u8,
     pub rules: usize,
     pub instructions: usize,
+    /// Bytes.
     pub pool: usize,
+    pub parts: usize,
+    /// Bytes.
     pub index: usize,
 }
 
+/// Where it lies: found once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    pub lengths: Lengths,
+    pub rules_at: usize,
+    pub code_at: usize,
+    pub pool_at: usize,
+    pub parts_at: usize,
+    pub index_at: usize,
+    /// Bytes of the whole policy.
+    pub bytes: usize,
+}
+
 impl Layout {
+    pub const fn new(lengths: Lengths) -> Self {
+        let rules_at = HEAD_BYTES + lengths.levels * LEVEL_BYTES;
+        let code_at = rules_at + lengths.rules * RULE_BYTES;
+        let pool_at = code_at + lengths.instructions * INSTRUCTION_BYTES;
+        let parts_at = pool_at + lengths.pool;
+        let index_at = parts_at + lengths.parts * PART_BYTES;
+        Self {
+            lengths,
+            rules_at,
+            code_at,
+            pool_at,
+            parts_at,
+            index_at,
+            bytes: index_at + lengths.index,
+        }
+    }
+
     fn decode(bytes: &[u8]) -> Result<Self, PolicyFault> {
         let found = bytes.len();
         let head = bytes.first_chunk::<HEAD_BYTES>();
@@ -90,58 +124,87 @@ impl Layout {
             return Err(PolicyFault::Version { found: head[4] });
         }
         let short = |at| u16_at(head, at).map(usize::from).unwrap_or(0);
-        let layout = Self {
+        let layout = Self::new(Lengths {
             levels: head[5].into(),
             default: head[6],
             rules: head[7].into(),
             instructions: short(8),
             pool: short(10),
+            parts: short(14),
             index: short(12),
-        };
+        });
         let total = u32_at(head, 16).unwrap_or(0) as usize;
-        if total != layout.bytes() || total > found || head[14..16] != [0, 0] {
+        if total != layout.bytes || total > found {
             return Err(PolicyFault::Length { found });
         }
         Ok(layout)
     }
 
-    fn levels_at(&self) -> usize {
-        HEAD_BYTES
-    }
-
-    pub fn rules_at(&self) -> usize {
-        self.levels_at() + self.levels * LEVEL_BYTES
-    }
-
-    pub fn code_at(&self) -> usize {
-        self.rules_at() + self.rules * RULE_BYTES
-    }
-
-    pub fn pool_at(&self) -> usize {
-        self.code_at() + self.instructions * INSTRUCTION_BYTES
-    }
-
-    pub fn index_at(&self) -> usize {
-        self.pool_at() + self.pool
-    }
-
-    /// Bytes of the whole policy.
-    pub fn bytes(&self) -> usize {
-        self.index_at() + self.index
-    }
-
     /// Encodes the head, but for its checksum.
     pub fn encode(&self, head: &mut [u8; HEAD_BYTES]) {
+        let lengths = &self.lengths;
         head.fill(0);
         head[..4].copy_from_slice(&MAGIC);
         head[4] = POLICY_VERSION;
-        head[5] = self.levels as u8;
-        head[6] = self.default;
-        head[7] = self.rules as u8;
-        head[8..10].copy_from_slice(&(self.instructions as u16).to_le_bytes());
-        head[10..12].copy_from_slice(&(self.pool as u16).to_le_bytes());
-        head[12..14].copy_from_slice(&(self.index as u16).to_le_bytes());
-        head[16..20].copy_from_slice(&(self.bytes() as u32).to_le_bytes());
+        head[5] = lengths.levels as u8;
+        head[6] = lengths.default;
+        head[7] = lengths.rules as u8;
+        head[8..10].copy_from_slice(&(lengths.instructions as u16).to_le_bytes());
+        head[10..12].copy_from_slice(&(lengths.pool as u16).to_le_bytes());
+        head[12..14].copy_from_slice(&(lengths.index as u16).to_le_bytes());
+        head[14..16].copy_from_slice(&(lengths.parts as u16).to_le_bytes());
+        head[16..20].copy_from_slice(&(self.bytes as u32).to_le_bytes());
+    }
+}
+
+impl Layout {
+    /// The first part that holds and is of a rule from `from` on, of those that are left of a group whose first one is `first`.
+    #[inline(never)]
+    fn first_of(
+        &self,
+        bytes: &[u8],
+        facts: &Facts<'_>,
+        (first, mut left): (usize, u64),
+        from: u8,
+    ) -> Option<(RuleNumber, LevelNumber)> {
+        while left != 0 {
+            let number = first + left.trailing_zeros() as usize;
+            left &= left - 1;
+            let part = Part::decode(bytes.get(self.parts_at..)?, number)?;
+            if part.rule >= from && judge::code_holds(self.code(bytes, part), facts) {
+                return Some((RuleNumber(part.rule), LevelNumber(part.level)));
+            }
+        }
+        None
+    }
+
+    /// The instructions of a part.
+    #[inline]
+    fn code<'p>(&self, bytes: &'p [u8], part: Part) -> Code<'p> {
+        Code {
+            bytes: part.of(bytes.get(self.code_at..).unwrap_or(&[])),
+            pool: bytes.get(self.pool_at..).unwrap_or(&[]),
+        }
+    }
+
+    /// The same in the groups that follow.
+    #[inline(never)]
+    fn first_of_more(
+        &self,
+        bytes: &[u8],
+        mut left: u64,
+        mut candidates: Candidates<'_, '_>,
+        from: u8,
+    ) -> Option<(RuleNumber, LevelNumber)> {
+        let mut first = 0;
+        loop {
+            let found = self.first_of(bytes, candidates.facts, (first, left), from);
+            if found.is_some() {
+                return found;
+            }
+            left = candidates.next()?;
+            first += GROUP_PARTS;
+        }
     }
 }
 
@@ -159,6 +222,7 @@ pub(super) struct View<'p> {
     pub rules: &'p [u8],
     pub code: &'p [u8],
     pub pool: &'p [u8],
+    pub parts: &'p [u8],
     pub index: &'p [u8],
 }
 
@@ -168,12 +232,13 @@ impl<'p> View<'p> {
     pub fn new(bytes: &'p [u8], layout: &Layout) -> Self {
         let part = |from: usize, to: usize| bytes.get(from..to).unwrap_or(&[]);
         Self {
-            levels: part(layout.levels_at(), layout.rules_at()),
-            default: layout.default,
-            rules: part(layout.rules_at(), layout.code_at()),
-            code: part(layout.code_at(), layout.pool_at()),
-            pool: part(layout.pool_at(), layout.index_at()),
-            index: part(layout.index_at(), layout.bytes()),
+            levels: part(HEAD_BYTES, layout.rules_at),
+            default: layout.lengths.default,
+            rules: part(layout.rules_at, layout.code_at),
+            code: part(layout.code_at, layout.pool_at),
+            pool: part(layout.pool_at, layout.parts_at),
+            parts: part(layout.parts_at, layout.index_at),
+            index: part(layout.index_at, layout.bytes),
         }
     }
 
@@ -209,52 +274,13 @@ impl<'p> View<'p> {
         self.entry(rule).map(|entry| self.code_of(entry))
     }
 
-    /// The rules of a group.
-    pub fn group(self, group: usize) -> RuleGroup<'p> {
-        let first = group * GROUP_RULES;
-        RuleGroup {
-            view: self,
-            first,
-            rules: self.rules_len().saturating_sub(first).min(GROUP_RULES),
-        }
-    }
-
-    /// The first rule from `from` on that matches, and its level.
-    #[inline]
-    pub fn matching(&self, facts: &Facts<'_>, from: usize) -> Option<(RuleNumber, LevelNumber)> {
-        let rules = self.rules_len();
-        let mut first = 0;
-        let mut index = self.index;
-        while first < rules {
-            let (&[lines, ..], rest) = index.split_first_chunk::<4>()?;
-            let (lines, rest) = rest.split_at_checked(usize::from(lines) * LINE_BYTES)?;
-            index = rest;
-            let mut left = index::all(rules - first);
-            if first + GROUP_RULES <= from {
-                left = 0;
-            } else if first < from {
-                left &= !index::all(from - first);
-            }
-            let mut lines = lines;
-            while let Some((line, behind)) = lines.split_first_chunk::<LINE_BYTES>() {
-                let place = facts.buckets.get(usize::from(line[0])).copied();
-                left &= rules_at(line, place.unwrap_or(0));
-                if left == 0 {
-                    break;
-                }
-                lines = behind;
-            }
-            while left != 0 {
-                let rule = first + left.trailing_zeros() as usize;
-                left &= left - 1;
-                let entry = self.entry(rule)?;
-                if self.code_of(entry).holds(facts) {
-                    return Some((RuleNumber(rule as u8), LevelNumber(entry.level)));
-                }
-            }
-            first += GROUP_RULES;
-        }
-        None
+    /// The parts of all rules, in order.
+    pub fn parts(self) -> impl Iterator<Item = Part> + 'p {
+        (0..self.rules_len()).flat_map(move |rule| {
+            let entry = self.entry(rule);
+            let parts = entry.map(|entry| index::parts_of(rule as u8, entry, self.code_of(entry)));
+            parts.into_iter().flatten()
+        })
     }
 
     /// What is certain of the requests of a source.
@@ -265,12 +291,8 @@ impl<'p> View<'p> {
                 break;
             };
             match self.code_of(entry).outlook_of_source(facts) {
-                Outlook {
-                    may_hold: false, ..
-                } => {}
-                Outlook {
-                    may_fail: false, ..
-                } if open.is_none() => {
+                Outlook { may_hold: 0, .. } => {}
+                Outlook { may_fail: 0, .. } if open.is_none() => {
                     return SourceDecision::Always(
                         Some(RuleNumber(rule as u8)),
                         LevelNumber(entry.level),
@@ -285,24 +307,6 @@ impl<'p> View<'p> {
             Some(rule) => SourceDecision::EachRequestFrom(rule),
             None => SourceDecision::Always(None, LevelNumber(self.default)),
         }
-    }
-}
-
-/// Rules of a policy that an index group is made of.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RuleGroup<'p> {
-    view: View<'p>,
-    first: usize,
-    rules: usize,
-}
-
-impl<'p> Group<'p> for RuleGroup<'p> {
-    fn len(&self) -> usize {
-        self.rules
-    }
-
-    fn rule(&self, number: usize) -> Option<Code<'p>> {
-        self.view.code_at(self.first + number)
     }
 }
 
@@ -334,7 +338,7 @@ impl<B: AsRef<[u8]>> PolicyTable<B> {
     pub fn accept(bytes: B) -> Result<Self, PolicyFault> {
         let all = bytes.as_ref();
         let layout = Layout::decode(all)?;
-        let own = all.get(..layout.bytes()).unwrap_or(all);
+        let own = all.get(..layout.bytes).unwrap_or(all);
         if u32_at(own, CRC_AT) != Some(checksum(own)) {
             return Err(PolicyFault::Checksum);
         }
@@ -374,7 +378,7 @@ impl<B: AsRef<[u8]>> PolicyTable<B> {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         let bytes = self.bytes.as_ref();
-        bytes.get(..self.layout.bytes()).unwrap_or(bytes)
+        bytes.get(..self.layout.bytes).unwrap_or(bytes)
     }
 
     /// The same policy, borrowed.
@@ -415,13 +419,13 @@ impl<B: AsRef<[u8]>> PolicyTable<B> {
     /// The level of what no rule matches.
     #[must_use]
     pub fn default_level(&self) -> LevelNumber {
-        LevelNumber(self.layout.default)
+        LevelNumber(self.layout.lengths.default)
     }
 
     /// How many rules it has.
     #[must_use]
     pub fn rules_len(&self) -> usize {
-        self.layout.rules
+        self.layout.lengths.rules
     }
 
     /// The first rule that matches, and its level; `None` with the default one.
@@ -432,12 +436,19 @@ impl<B: AsRef<[u8]>> PolicyTable<B> {
 
     /// The same, when it is known that no rule before `from` matches.
     #[must_use]
-    pub fn evaluate_from(
-        &self,
-        facts: &Facts<'_>,
-        from: usize,
-    ) -> (Option<RuleNumber>, LevelNumber) {
-        match self.view().matching(facts, from) {
+    pub fn evaluate_from(&self, facts: &Facts<'_>, from: u8) -> (Option<RuleNumber>, LevelNumber) {
+        let bytes = self.bytes.as_ref();
+        let index = bytes.get(self.layout.index_at..).unwrap_or(&[]);
+        let mut candidates = Candidates::new(index, facts);
+        let left = candidates.next().unwrap_or(0);
+        let found = if !candidates.is_empty() {
+            self.layout.first_of_more(bytes, left, candidates, from)
+        } else if left != 0 {
+            self.layout.first_of(bytes, facts, (0, left), from)
+        } else {
+            None
+        };
+        match found {
             Some((rule, level)) => (Some(rule), level),
             None => (None, self.default_level()),
         }

@@ -6,10 +6,10 @@ use crate::exec::LevelNumber;
 
 use super::code::{operation, Code, Criterion, Instruction, Test, NEGATED};
 use super::form::{
-    DEPTH_MAX, INSTRUCTIONS_MAX, INSTRUCTION_BYTES, LINE_BYTES, PATTERN_BYTES_MAX,
+    DEPTH_MAX, INSTRUCTIONS_MAX, INSTRUCTION_BYTES, PART_BYTES, PATTERN_BYTES_MAX,
     POLICY_LEVELS_MAX, RULES_MAX, RULE_BYTES, RULE_INSTRUCTIONS_MAX,
 };
-use super::index;
+use super::index::{self, Lines};
 use super::table::{PolicyFault, RuleNumber, View};
 
 pub(super) fn validate(view: &View<'_>) -> Result<(), PolicyFault> {
@@ -144,22 +144,23 @@ pub(super) fn is_pattern(text: &[u8]) -> bool {
 }
 
 fn lines(view: &View<'_>) -> Option<()> {
+    let parts = view.parts.len() / PART_BYTES;
+    let made = view.parts();
+    let mut found = view.parts.chunks(PART_BYTES);
+    for part in made {
+        (found.next()? == part.encode()).then_some(())?;
+    }
+    found.next().is_none().then_some(())?;
     let mut rest = view.index;
-    let groups = view.rules_len().div_ceil(super::form::GROUP_RULES);
-    for group in 0..groups {
-        let (head, behind) = rest.split_first_chunk::<4>()?;
+    for group in 0..index::groups(parts) {
+        let lines = Lines::new(view, group);
+        let (head, behind) = rest.split_first_chunk()?;
+        (*head == lines.head()).then_some(())?;
         rest = behind;
-        let mut count = 0;
-        for line in index::lines(view.group(group)) {
-            let (found, behind) = rest.split_first_chunk::<LINE_BYTES>()?;
-            if *found != line {
-                return None;
-            }
+        for line in lines {
+            let (found, behind) = rest.split_first_chunk()?;
+            (*found == line).then_some(())?;
             rest = behind;
-            count += 1;
-        }
-        if *head != [count, 0, 0, 0] {
-            return None;
         }
     }
     rest.is_empty().then_some(())

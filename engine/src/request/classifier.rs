@@ -187,7 +187,7 @@ impl<'m, B: AsRef<[u8]>> Classifier<'m, B> {
                     let decision = policy.decide_asked(asked, || (rule, level));
                     return decision.map_err(ClassifyError::Refused);
                 }
-                SourceDecision::EachRequestFrom(rule) => from = rule.0.into(),
+                SourceDecision::EachRequestFrom(rule) => from = rule.0,
             }
         }
         let facts = match (context, request.origin) {

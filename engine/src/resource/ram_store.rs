@@ -13,6 +13,7 @@ pub struct RamStore<'m> {
     /// A bit for each sector that holds something.
     written: &'m mut [u8],
     sector_bytes: usize,
+    sectors: u32,
     next_ticket: u32,
     done: Option<Done>,
 }
@@ -82,6 +83,7 @@ impl<'m> RamStore<'m> {
             bytes,
             written,
             sector_bytes,
+            sectors: u32::try_from(sectors).unwrap_or(u32::MAX),
             next_ticket: 0,
             done: None,
         })
@@ -93,13 +95,10 @@ impl<'m> RamStore<'m> {
         sectors.div_ceil(8)
     }
 
-    fn sectors(&self) -> u32 {
-        u32::try_from(self.bytes.len() / self.sector_bytes).unwrap_or(u32::MAX)
-    }
-
     /// The place of `count` sectors from `first` on.
+    #[inline]
     fn check(&self, first: Sector, count: u32) -> Result<(), ResourceError> {
-        let sectors = self.sectors();
+        let sectors = self.sectors;
         match first.0.checked_add(count) {
             Some(end) if end <= sectors => Ok(()),
             _ => Err(ResourceError::OutOfRange {
@@ -141,13 +140,14 @@ impl Resource for RamStore<'_> {
         Status {
             identity: 0,
             sector_bytes: u32::try_from(self.sector_bytes).unwrap_or(u32::MAX),
-            sectors: self.sectors(),
+            sectors: self.sectors,
             volatile: true,
             read_only: false,
             ready: true,
         }
     }
 
+    #[inline]
     fn submit_read(&mut self, sector: Sector) -> nb::Result<Ticket, ResourceError> {
         self.check(sector, 1)?;
         let ticket = self.accept()?;

@@ -28,16 +28,25 @@ pub enum Trace {
     Mixed,
     /// Pages that are new, used three times within a while and never again; and zipf.
     Temporary,
+    /// The same, within a while that is twice as long.
+    Lasting,
+    /// Round and round, a twentieth more pages than the cache has.
+    Tight,
+    /// Zipf, and other pages are popular every five times as many requests as the cache has pages.
+    Shifting,
 }
 
 impl Trace {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::Zipf,
         Self::Scan,
         Self::Loop,
         Self::Mixed,
         Self::Temporary,
+        Self::Lasting,
+        Self::Tight,
+        Self::Shifting,
     ];
 
     /// Its name.
@@ -49,6 +58,9 @@ impl Trace {
             Self::Loop => "loop",
             Self::Mixed => "mixed",
             Self::Temporary => "temporary",
+            Self::Lasting => "lasting",
+            Self::Tight => "tight",
+            Self::Shifting => "shifting",
         }
     }
 
@@ -67,9 +79,14 @@ impl Trace {
         while requests.len() < count {
             match self {
                 Self::Zipf => requests.push(zipf()),
-                Self::Loop => {
+                Self::Loop | Self::Tight => {
+                    let more = if self == Self::Loop { 5 } else { 20 };
                     requests.push(around);
-                    around = (around + 1) % (pages + pages / 5);
+                    around = (around + 1) % (pages + pages / more);
+                }
+                Self::Shifting => {
+                    let moved = requests.len() as u32 / (5 * pages) * (pages / 2);
+                    requests.push((zipf() + moved) % (10 * pages));
                 }
                 Self::Scan => {
                     requests.extend((0..4 * pages).map(|_| zipf()));
@@ -87,7 +104,8 @@ impl Trace {
                     }
                     _ => requests.push(zipf()),
                 },
-                Self::Temporary => {
+                Self::Temporary | Self::Lasting => {
+                    let part = if self == Self::Temporary { 8 } else { 4 };
                     if random.chance(1, 2) {
                         requests.push(zipf());
                     } else if random.chance(1, 3) {
@@ -95,7 +113,7 @@ impl Trace {
                         fresh += 1;
                     } else {
                         // One of those that came of late.
-                        let back = 1 + random.below(u64::from(pages / 8)) as u32;
+                        let back = 1 + random.below(u64::from(pages / part)) as u32;
                         requests.push(fresh.saturating_sub(back).max(20 * pages));
                     }
                 }

@@ -6,6 +6,7 @@ mod model;
 mod nand;
 mod pages;
 mod policy;
+mod quick;
 mod repage;
 mod restart;
 mod rig;
