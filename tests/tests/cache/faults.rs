@@ -152,6 +152,32 @@ fn m43_a_primary_that_shrinks_is_told_and_what_lies_beyond_its_end_is_kept() {
     assert_eq!((&primary[&10], &primary[&500]), (&bytes(1), &bytes(2)));
 }
 
+#[test]
+fn m46_an_ephemeral_write_over_what_is_dirty_fails_where_the_table_cannot_be_written() {
+    let mut rig = Rig::durable(8, OPTIONS);
+    let (mut disk, _) = rig.open().expect("a new one");
+    write(&mut disk, 4, 1, &BACK);
+    disk.cache_mut().store_mut().will.writes_left = Some(0);
+    // What is below it has to reach the primary first, and the table would say for ever that it has not.
+    assert_eq!(put(&mut disk, 5, 2, &EPHEMERAL), Err(ResourceError::Device));
+    assert_eq!(
+        (read(&mut disk, 4, &BACK), read(&mut disk, 5, &BACK)),
+        (1, 0)
+    );
+    disk.cache_mut().store_mut().will.writes_left = None;
+    write(&mut disk, 5, 2, &EPHEMERAL);
+    assert_eq!(
+        (read(&mut disk, 4, &BACK), read(&mut disk, 5, &BACK)),
+        (1, 2)
+    );
+    rig.restart();
+    let (mut disk, _) = rig.open().expect("a sound store");
+    assert_eq!(
+        (read(&mut disk, 4, &BACK), read(&mut disk, 5, &BACK)),
+        (1, 0)
+    );
+}
+
 /// Versions that a sector may have, and whether the newest of them must not be lost.
 #[derive(Debug, Default, Clone)]
 struct Past {
