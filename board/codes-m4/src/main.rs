@@ -4,7 +4,6 @@
 #![no_std]
 #![no_main]
 
-mod mark;
 mod subject;
 mod vectors;
 
@@ -16,6 +15,7 @@ use cortex_m_rt::entry;
 use cortex_m_semihosting::{debug, hprintln};
 use cuesta::codec::code::STRENGTH_MAX;
 use cuesta::codec::Code;
+use m4_marks as mark;
 
 use subject::Subject;
 

@@ -33,6 +33,7 @@ impl Seed {
 
 /// CRC-32C of two parts of a header and a payload.
 #[must_use]
+#[inline(never)]
 pub fn payload_crc(seed: Seed, common: &[u8], own: &[u8], payload: &[u8]) -> u32 {
     let mut digest = CRC32C.digest();
     digest.update(&seed.volume.to_le_bytes());
@@ -65,6 +66,7 @@ pub fn words_crc(words: impl Iterator<Item = u32>) -> u32 {
 
 /// CRC-16 of a header, its payload CRC included.
 #[must_use]
+#[inline(never)]
 pub fn header_crc(place: u32, header: &[u8]) -> u16 {
     let mut digest = CRC16.digest();
     digest.update(&place.to_le_bytes());

@@ -8,7 +8,7 @@ use super::error::MountError;
 use super::io::{self, HEADER_READS};
 use super::parameter_error::ParameterError;
 use super::parameters::{
-    default_sector_bytes, width_fits, Quota, ANCHOR_PREFIX, FORMAT_VERSION, RINGS_MAX,
+    default_sector_bytes, width_fits, Parameters, Quota, ANCHOR_PREFIX, FORMAT_VERSION, RINGS_MAX,
     RING_BLOCKS_MAX,
 };
 use super::read::TRIES_MAX;
@@ -56,6 +56,28 @@ pub(super) struct Anchors {
 }
 
 impl Anchors {
+    /// Anchors that nothing is known of yet.
+    pub fn unknown(geometry: &Geometry) -> Self {
+        Self {
+            head: Head::lost(geometry, Parameters::NONE),
+            starts: Vec::new(),
+            sequence: 0,
+            time: 0,
+            opened: [None; RINGS_MAX],
+            attempts: Vec::new(),
+        }
+    }
+
+    /// Forgets all that is known, but for this head.
+    pub fn clear(&mut self, head: Head) {
+        self.head = head;
+        self.starts.clear();
+        self.sequence = 0;
+        self.time = 0;
+        self.opened = [None; RINGS_MAX];
+        self.attempts.clear();
+    }
+
     fn add(&mut self, start: Start) {
         let newer = |other: &Start| other.sequence >= start.sequence;
         let at = self.starts.partition_point(newer);
@@ -150,8 +172,8 @@ struct Looks {
     other: u32,
 }
 
-/// Finds the anchors.
-pub(super) fn find<N: Nand>(nand: &mut N) -> Result<Anchors, MountError> {
+/// Finds the anchors. They are filled in where the caller has them, as they are kilobytes; after an error they say nothing.
+pub(super) fn find<N: Nand>(nand: &mut N, anchors: &mut Anchors) -> Result<(), MountError> {
     let geometry = *nand.geometry();
     geometry
         .validate()
@@ -186,7 +208,8 @@ pub(super) fn find<N: Nand>(nand: &mut N) -> Result<Anchors, MountError> {
                         _ => {}
                     }
                     if let Some(head) = Head::decode(payload) {
-                        return along_rings(nand, &layout, &geometry, head);
+                        anchors.clear(head);
+                        return along_rings(nand, &layout, &geometry, anchors);
                     }
                 }
                 HeaderState::Valid(_) => looks.ours += 1,
@@ -257,8 +280,9 @@ fn along_rings<N: Nand>(
     nand: &mut N,
     layout: &PageLayout,
     geometry: &Geometry,
-    found: Head,
-) -> Result<Anchors, MountError> {
+    anchors: &mut Anchors,
+) -> Result<(), MountError> {
+    let found = &anchors.head;
     if found.dies != geometry.dies
         || found.blocks_per_die != geometry.blocks_per_die
         || found.pages_per_block != geometry.pages_per_block
@@ -277,20 +301,12 @@ fn along_rings<N: Nand>(
             max: quota.capacity_max,
         }));
     }
-    let mut anchors = Anchors {
-        head: found,
-        starts: Vec::new(),
-        sequence: 0,
-        time: 0,
-        opened: [None; RINGS_MAX],
-        attempts: Vec::new(),
-    };
     for ring in 0..anchors.head.rings.len() as u8 {
-        look_into_ring(nand, layout, &quota, &mut anchors, ring)?;
+        look_into_ring(nand, layout, &quota, anchors, ring)?;
     }
     let newest = anchors.starts.first().map_or(0, |start| start.sequence);
     anchors.sequence = anchors.sequence.max(newest);
-    Ok(anchors)
+    Ok(())
 }
 
 /// Notes the opening page and the newest checkpoints of each place of a ring.

@@ -24,7 +24,8 @@ impl<N: Nand> Volume<'_, N> {
     /// Writes the mounted checkpoint into a fresh place of every ring in use but the first, straight through and page by page as it stands: of the copies
     /// there are, the cut may have touched one, and those that are left are too few. False when one of its pages cannot be read any more.
     pub(super) fn complete_copies(&mut self, sequence: u32) -> Result<bool, Error> {
-        let anchors = anchor_scan::find(&mut self.nand).map_err(LoadError::from)?;
+        let mut anchors = Anchors::unknown(self.nand.geometry());
+        anchor_scan::find(&mut self.nand, &mut anchors).map_err(LoadError::from)?;
         let mut from = self.ring_from(0).map_or(0, |first| first + 1);
         while let Some(ring) = self.ring_from(from) {
             from = ring + 1;

@@ -124,30 +124,68 @@ impl<'m> DeltaTable<'m> {
         self.sector_width + self.location_width
     }
 
+    /// The four bytes from a place on, where an entry has as many: one load, while a copy of unknown length is a call.
+    fn word_at(&self, start: usize) -> Option<u32> {
+        if self.width() < 4 {
+            return None;
+        }
+        let bytes = self.bytes.get(start..)?.first_chunk()?;
+        Some(u32::from_le_bytes(*bytes))
+    }
+
+    /// A number of so many bytes.
+    fn number_at(&self, start: usize, width: usize) -> u32 {
+        let bytes = self.bytes[start..start + width].iter();
+        bytes
+            .rev()
+            .fold(0, |number, &byte| number << 8 | u32::from(byte))
+    }
+
     fn sector_at(&self, place: usize) -> Option<u32> {
         let start = place * self.width();
-        let mut bytes = [0u8; 4];
-        bytes[..self.sector_width].copy_from_slice(&self.bytes[start..start + self.sector_width]);
-        let sector = u32::from_le_bytes(bytes);
         let empty = u32::MAX >> (32 - 8 * self.sector_width as u32);
+        let sector = match self.word_at(start) {
+            Some(word) => word & empty,
+            None => self.number_at(start, self.sector_width),
+        };
         (sector != empty).then_some(sector)
     }
 
     fn code_at(&self, place: usize) -> u32 {
-        let start = place * self.width() + self.sector_width;
-        let mut bytes = [0u8; 4];
-        bytes[..self.location_width]
-            .copy_from_slice(&self.bytes[start..start + self.location_width]);
-        u32::from_le_bytes(bytes)
+        let end = (place + 1) * self.width();
+        match self.word_at(end.wrapping_sub(4)) {
+            Some(word) => word >> (32 - 8 * self.location_width as u32),
+            None => self.number_at(end - self.location_width, self.location_width),
+        }
+    }
+
+    const fn behind(&self, place: usize) -> usize {
+        if place + 1 < self.slots {
+            place + 1
+        } else {
+            0
+        }
+    }
+
+    /// Places from one to another, along which is searched.
+    const fn distance(&self, from: usize, to: usize) -> usize {
+        if to >= from {
+            to - from
+        } else {
+            to + self.slots - from
+        }
     }
 
     fn put(&mut self, place: usize, sector: u32, code: u32) {
         let start = place * self.width();
         let end = start + self.width();
-        let (sector_width, location_width) = (self.sector_width, self.location_width);
         let entry = &mut self.bytes[start..end];
-        entry[..sector_width].copy_from_slice(&sector.to_le_bytes()[..sector_width]);
-        entry[sector_width..].copy_from_slice(&code.to_le_bytes()[..location_width]);
+        let (sector_bytes, location_bytes) = entry.split_at_mut(self.sector_width);
+        for (bytes, number) in [(sector_bytes, sector), (location_bytes, code)] {
+            for (byte, value) in bytes.iter_mut().zip(number.to_le_bytes()) {
+                *byte = value;
+            }
+        }
     }
 
     /// The entry at a place of the hash, if there is one.
@@ -178,7 +216,7 @@ impl<'m> DeltaTable<'m> {
             match self.sector_at(place) {
                 None => return Err(place),
                 Some(found) if found == sector.0 => return Ok(place),
-                Some(_) => place = (place + 1) % self.slots,
+                Some(_) => place = self.behind(place),
             }
         }
         Err(place)
@@ -232,13 +270,13 @@ impl<'m> DeltaTable<'m> {
         // Close the gap: move back every follower whose home does not lie behind the hole.
         let mut place = hole;
         for _ in 0..self.slots {
-            place = (place + 1) % self.slots;
+            place = self.behind(place);
             let Some(follower) = self.sector_at(place) else {
                 break;
             };
             let home = self.home(follower);
-            let distance_home = (place + self.slots - home) % self.slots;
-            let distance_hole = (place + self.slots - hole) % self.slots;
+            let distance_home = self.distance(home, place);
+            let distance_hole = self.distance(hole, place);
             if distance_home >= distance_hole {
                 let code = self.code_at(place);
                 self.put(hole, follower, code);
@@ -301,6 +339,48 @@ mod tests {
             sector: Sector(sector),
             location: Location(sector),
             journaled: true,
+        }
+    }
+
+    #[test]
+    fn entries_of_every_width_are_what_was_inserted() {
+        for (sector_width, location_width) in (1..=4).flat_map(|a| (1..=4).map(move |b| (a, b))) {
+            let mut bytes = [0xFF; 8 * SLOTS];
+            let location_bits = 8 * location_width as u32 - 1;
+            let mut table = DeltaTable {
+                bytes: &mut bytes[..(sector_width + location_width) * SLOTS],
+                slots: SLOTS,
+                sector_width,
+                location_width,
+                location_bits,
+                media_slots: (1 << location_bits) - 1,
+                len: 0,
+                unjournaled: 0,
+                dumped: SLOTS,
+            };
+            let most = u32::MAX >> (32 - 8 * sector_width);
+            let deltas = (0..table.limit() as u32).map(|index| Delta {
+                sector: Sector(most - 1 - index),
+                location: Location(table.media_slots - 1 - index),
+                journaled: index % 2 == 0,
+            });
+            let deltas: Vec<Delta> = deltas.collect();
+            for &delta in &deltas {
+                assert_eq!(table.insert(delta), Ok(true));
+            }
+            for &delta in &deltas {
+                let place = table.find(delta.sector);
+                let found = place.ok().and_then(|place| table.entry(place));
+                assert_eq!(
+                    found,
+                    Some(delta),
+                    "{sector_width} and {location_width} bytes"
+                );
+            }
+            for &delta in &deltas {
+                assert!(table.remove(delta.sector));
+                assert_eq!(table.get(delta.sector), None);
+            }
         }
     }
 

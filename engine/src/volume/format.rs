@@ -2,7 +2,7 @@
 
 use cuesta_hal::{BlockAddress, Buffer, Columns, Geometry, MarkerPages, Nand, NandErrorKind};
 
-use super::anchor_scan::{anchor_dies, probe_blocks};
+use super::anchor_scan::{anchor_dies, probe_blocks, Anchors};
 use super::error::{Error, FormatError};
 use super::io;
 use super::level::Level;
@@ -61,16 +61,16 @@ impl<'m, N: Nand> Volume<'m, N> {
         nand.be_strict().map_err(FormatError::Nand)?;
         let geometry = *nand.geometry();
         let parameters = Parameters::choose(&geometry, options).map_err(FormatError::Parameters)?;
-        let known_bad = super::anchor_scan::find(&mut nand).ok();
+        let mut anchors = Anchors::unknown(&geometry);
+        let has_anchors = super::anchor_scan::find(&mut nand, &mut anchors).is_ok();
         let mut volume = Self::assemble(nand, memory, parameters).map_err(FormatError::Memory)?;
         // Blocks that failed under an earlier volume stay out of use, if it can still be read.
-        if let Some(anchors) = known_bad.filter(|anchors| {
-            let old = anchors.head.parameters;
-            old.width == parameters.width()
-                && old.capacity == parameters.capacity
-                && old.levels == parameters.levels()
-                && old.system == parameters.system
-        }) {
+        let old = anchors.head.parameters;
+        let is_alike = old.width == parameters.width()
+            && old.capacity == parameters.capacity
+            && old.levels == parameters.levels()
+            && old.system == parameters.system;
+        if has_anchors && is_alike {
             volume.adopt_bad_blocks(&anchors);
         }
         let found = volume
@@ -106,7 +106,7 @@ impl<'m, N: Nand> Volume<'m, N> {
         }
     }
 
-    fn adopt_bad_blocks(&mut self, anchors: &super::anchor_scan::Anchors) {
+    fn adopt_bad_blocks(&mut self, anchors: &Anchors) {
         let parameters = core::mem::replace(&mut self.parameters, anchors.head.parameters);
         let loaded = self.load_checkpoint(anchors);
         self.parameters = parameters;

@@ -172,6 +172,19 @@ impl FormatOptions<'_> {
 }
 
 impl Parameters {
+    /// Those of no volume.
+    pub(super) const NONE: Self = Self {
+        volume_id: 0,
+        capacity: 0,
+        sector_bytes: 0,
+        width: 0,
+        classes: 0,
+        levels: 0,
+        copies: 0,
+        parity: 0,
+        system: 0,
+    };
+
     /// Chooses the parameters for a geometry.
     ///
     /// # Errors

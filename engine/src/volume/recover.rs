@@ -104,7 +104,9 @@ impl<'m, N: Nand> Volume<'m, N> {
         Err(self.fail(Error::NoSpace))
     }
 
-    /// Gives back what was readable at the mount and is not any more: the state has to be read again without it.
+    /// Gives back what was readable at the mount and is not any more: the state has to be read again without it. By itself, so that its stack is
+    /// free when that is done.
+    #[inline(never)]
     fn recover(
         &mut self,
         clean: bool,

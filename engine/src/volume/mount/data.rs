@@ -17,6 +17,40 @@ use crate::volume::{bits, Volume};
 /// Segments that may hold data pages behind the last record page: named or open.
 const CURSORS_MAX: usize = 16 + STREAMS_MAX;
 
+/// What the header of a page says of one of its units. The rest of the header is the same for all of them, and dozens of pages are held at a time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Own {
+    kind: Kind,
+    flags: u8,
+    id: u32,
+    birth: u32,
+}
+
+impl Own {
+    pub(super) const fn of(header: &Header) -> Self {
+        Self {
+            kind: header.kind,
+            flags: header.flags,
+            id: header.id,
+            birth: header.birth,
+        }
+    }
+
+    /// The whole header, with what `common` says of the page.
+    pub(super) const fn with(self, common: &Header) -> Header {
+        Header {
+            kind: self.kind,
+            flags: self.flags,
+            id: self.id,
+            birth: self.birth,
+            ..*common
+        }
+    }
+}
+
+/// What each unit of a page holds.
+pub(super) type Units = Vec<Option<Own>, UNITS_MAX>;
+
 /// Where the scan of a segment is: its next page, which was read.
 #[derive(Debug, Clone)]
 pub(super) struct Cursor {
@@ -27,7 +61,7 @@ pub(super) struct Cursor {
     first: u32,
     pub(super) header: Header,
     /// What each unit holds.
-    pub(super) units: Vec<Option<Header>, UNITS_MAX>,
+    pub(super) units: Units,
     /// It cannot be read, though it was finished.
     lost: bool,
     /// All that it holds could be read.
@@ -38,12 +72,7 @@ pub(super) struct Cursor {
 
 impl Cursor {
     /// A page that was not read, but made again from others.
-    pub(super) fn made(
-        segment: Segment,
-        offset: u32,
-        header: Header,
-        units: Vec<Option<Header>, UNITS_MAX>,
-    ) -> Self {
+    pub(super) fn made(segment: Segment, offset: u32, header: Header, units: Units) -> Self {
         Self {
             segment,
             offset,
@@ -190,7 +219,7 @@ impl<N: Nand> Volume<'_, N> {
                     let mut units = Vec::new();
                     for unit in 0..self.shape.units() {
                         let header = match layout.read_header(buffer, unit, place.0 + unit) {
-                            HeaderState::Valid(header) => Some(header),
+                            HeaderState::Valid(header) => Some(Own::of(&header)),
                             HeaderState::Erased | HeaderState::Bad => None,
                         };
                         let _ = units.push(header);
@@ -234,7 +263,7 @@ impl<N: Nand> Volume<'_, N> {
                 let location = volume.shape.location(cursor.segment, cursor.first, unit);
                 let decoded = volume.decode_data(page.die(), location);
                 readable &= !matches!(decoded, Err(PageError::Uncorrectable));
-                let _ = units.push(decoded.ok().map(|(header, _)| header));
+                let _ = units.push(decoded.ok().map(|(header, _)| Own::of(&header)));
             }
             readable.then_some(())
         });
@@ -291,7 +320,7 @@ impl<N: Nand> Volume<'_, N> {
             let (map, _) = shape.map_of(sector);
             if covers
                 .iter()
-                .any(|&(covered, until)| covered == map && header.time <= until)
+                .any(|&(covered, until)| covered == map && cursor.header.time <= until)
             {
                 continue;
             }

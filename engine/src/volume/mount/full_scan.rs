@@ -4,7 +4,6 @@
 //! found is exact, or the mount fails.
 
 use cuesta_hal::{Buffer, Geometry, Nand, NandErrorKind};
-use heapless::Vec;
 
 use super::erases_told;
 use super::journal::Covers;
@@ -17,9 +16,7 @@ use crate::volume::anchor_scan::Anchors;
 use crate::volume::error::LoadError;
 use crate::volume::journal::Identity;
 use crate::volume::level::COPIES_MAX;
-use crate::volume::parameters::{
-    default_sector_bytes, width_fits, Parameters, Quota, RINGS_MAX, SLOTS_MAX,
-};
+use crate::volume::parameters::{default_sector_bytes, width_fits, Parameters, Quota, SLOTS_MAX};
 use crate::volume::ring::RINGS_LEAST;
 use crate::volume::segment_table::State;
 use crate::volume::shape::Shape;
@@ -315,19 +312,5 @@ impl<N: Nand> Volume<'_, N> {
             self.directory[header.id as usize].location = self.shape.location(segment, offset, 0);
         }
         Ok(())
-    }
-}
-
-impl Anchors {
-    /// Anchors of a volume that has lost them.
-    pub(in crate::volume) fn lost(geometry: &Geometry, parameters: Parameters) -> Self {
-        Self {
-            head: Head::lost(geometry, parameters),
-            starts: Vec::new(),
-            sequence: 0,
-            time: 0,
-            opened: [None; RINGS_MAX],
-            attempts: Vec::new(),
-        }
     }
 }

@@ -11,6 +11,7 @@ use cuesta_hal::Nand;
 use heapless::Vec;
 
 use super::address::{Location, Sector, Segment};
+use super::anchor::Head;
 use super::anchor_scan::{self, Anchors};
 use super::append_point::AppendPoint;
 use super::checkpoint::Checkpoint;
@@ -39,16 +40,15 @@ use journal::Covers;
 const SEQUENCES_SKIPPED: u32 = 1 << 16;
 
 /// Finds the volume on a part: its anchors, or what its journal says if they are lost.
-fn locate<N: Nand>(nand: &mut N) -> Result<Anchors, MountError> {
-    match anchor_scan::find(nand) {
-        Err(error @ (MountError::Blank | MountError::Foreign | MountError::Damaged)) => {
-            let found = full_scan::find_parameters(nand)?;
-            found
-                .map(|parameters| Anchors::lost(nand.geometry(), parameters))
-                .ok_or(error)
+fn locate<N: Nand>(nand: &mut N, anchors: &mut Anchors) -> Result<(), MountError> {
+    let found = anchor_scan::find(nand, anchors);
+    if let Err(MountError::Blank | MountError::Foreign | MountError::Damaged) = found {
+        if let Some(parameters) = full_scan::find_parameters(nand)? {
+            anchors.clear(Head::lost(nand.geometry(), parameters));
+            return Ok(());
         }
-        other => other,
     }
+    found
 }
 
 impl<'m, N: Nand> Volume<'m, N> {
@@ -57,7 +57,10 @@ impl<'m, N: Nand> Volume<'m, N> {
     /// # Errors
     /// As for [`mount`](Self::mount).
     pub fn probe(nand: &mut N) -> Result<Parameters, MountError> {
-        Ok(locate(&mut Attended::new(nand))?.head.parameters)
+        let mut nand = Attended::new(nand);
+        let mut anchors = Anchors::unknown(nand.geometry());
+        locate(&mut nand, &mut anchors)?;
+        Ok(anchors.head.parameters)
     }
 
     /// Mounts the volume on a part.
@@ -69,16 +72,34 @@ impl<'m, N: Nand> Volume<'m, N> {
     /// What was found instead of a volume, or what is missing.
     pub fn mount(nand: N, memory: Memory<'m>) -> Result<Self, MountError> {
         let mut nand = Attended::new(nand);
-        let anchors = locate(&mut nand)?;
+        let mut anchors = Anchors::unknown(nand.geometry());
+        locate(&mut nand, &mut anchors)?;
         let parameters = anchors.head.parameters;
         if parameters.copies() == 1 {
             nand.be_strict()?;
         }
-        let mut volume = Self::assemble(nand, memory, parameters)?;
-        match volume.load(&anchors) {
-            Ok(()) => Ok(volume),
-            Err(error) => Err(volume.not_loaded(error)),
+        Self::loaded(nand, memory, &anchors)
+    }
+
+    /// The volume that the anchors tell of. By itself, and with one way out, so that the volume is made where the caller wants it and not copied there.
+    #[inline(never)]
+    fn loaded(
+        nand: Attended<N>,
+        memory: Memory<'m>,
+        anchors: &Anchors,
+    ) -> Result<Self, MountError> {
+        let mut mounted = Self::assemble(nand, memory, anchors.head.parameters);
+        let failed = match &mut mounted {
+            Ok(volume) => volume
+                .load(anchors)
+                .err()
+                .map(|error| volume.not_loaded(error)),
+            Err(_) => None,
+        };
+        if let Some(error) = failed {
+            mounted = Err(error);
         }
+        mounted
     }
 
     /// What a mount says when the state cannot be read.
@@ -121,7 +142,8 @@ impl<'m, N: Nand> Volume<'m, N> {
         if let Decayed::Page(page) = decayed {
             self.void.push(page).map_err(|_| LoadError::Damaged)?;
         }
-        let anchors = locate(&mut self.nand)?;
+        let mut anchors = Anchors::unknown(self.nand.geometry());
+        locate(&mut self.nand, &mut anchors)?;
         self.forget();
         self.load(&anchors)
     }

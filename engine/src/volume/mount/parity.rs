@@ -3,7 +3,7 @@
 use cuesta_hal::{Buffer, Nand};
 use heapless::Vec;
 
-use super::data::Cursor;
+use super::data::{Cursor, Own};
 use crate::codec::{Header, HeaderState, HeaderSum, Kind};
 use crate::volume::address::Segment;
 use crate::volume::data_parity::{bit_of, summed, time_of};
@@ -38,9 +38,9 @@ impl<N: Nand> Volume<'_, N> {
                 sum.add(unit, header);
             }
         }
-        for (unit, header) in (0..).zip(&cursor.units) {
-            if let Some(header) = header {
-                sum.add_parity(unit, header);
+        for (unit, own) in (0..).zip(&cursor.units) {
+            if let Some(own) = own {
+                sum.add_parity(unit, &own.with(&header));
             }
         }
         let common = Header {
@@ -49,7 +49,7 @@ impl<N: Nand> Volume<'_, N> {
             ..header
         };
         let units = (0..self.shape.units())
-            .map(|unit| sum.left(unit, &common))
+            .map(|unit| sum.left(unit, &common).map(|header| Own::of(&header)))
             .collect();
         Ok(Some(Cursor::made(segment, offset, common, units)))
     }
