@@ -1,4 +1,4 @@
-//! The memory of the volume: arrays of fixed size, lent as a plan asks for them.
+//! The memory of the volume, lent as a plan asks for it: bytes in one piece, of which each plan makes another use, and arrays of what is not bytes.
 
 use core::array::from_fn;
 use core::fmt;
@@ -6,37 +6,33 @@ use core::fmt;
 use cuesta::hal::Geometry;
 use cuesta::volume::{
     AppendPoint, Budget, BudgetError, DieState, DirectoryEntry, FrameState, Memory, ParameterError,
-    Parameters, Plan, Slot, Stage,
+    Parameters, Plan, Slot,
 };
 
-/// Memory to plan with, page buffers and the volume's own fields left out.
+/// Memory to plan with, page buffers included, the volume's own fields left out.
 const BUDGET_BYTES: usize = 32 * 1024;
+
+/// The least that a page buffer takes of it.
+const PAGE_BUFFER_BYTES: usize = 2048 + 64;
 
 /// Bytes of a sector and of a frame: pages of serial NAND have 2 KiB.
 pub(crate) const SECTOR_BYTES: usize = 2048;
 
-const LEVEL_BYTES: usize = 256;
-const SEGMENT_BYTES: usize = 16 * 1024;
+/// What a plan leaves for bytes, at most.
+const BYTES: usize = BUDGET_BYTES - PAGE_BUFFER_BYTES;
 const APPEND_POINTS: usize = 16;
 const DIRECTORY_ENTRIES: usize = 256;
-const DELTA_BYTES: usize = 16 * 1024;
-const FRAMES: usize = 12;
-const BAD_BLOCK_BYTES: usize = 256;
+const FRAMES: usize = BYTES / SECTOR_BYTES;
 
 /// Memory for a volume on a serial NAND part of up to 2 Gbit with pages of 2 KiB, and for two sectors.
 #[derive(Debug)]
 pub struct Room {
-    levels: [u8; LEVEL_BYTES],
-    segments: [u8; SEGMENT_BYTES],
+    bytes: [u8; BYTES],
     appends: [Option<AppendPoint>; APPEND_POINTS],
     directory: [DirectoryEntry; DIRECTORY_ENTRIES],
-    deltas: [u8; DELTA_BYTES],
-    frames: [u8; FRAMES * SECTOR_BYTES],
     frame_states: [FrameState; FRAMES],
     slots: [Slot; 1],
     dies: [DieState; 1],
-    stages: [Stage; 0],
-    bad_blocks: [u8; BAD_BLOCK_BYTES],
 }
 
 /// The volume does not fit the room.
@@ -73,18 +69,23 @@ impl Room {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            levels: [0; LEVEL_BYTES],
-            segments: [0; SEGMENT_BYTES],
+            bytes: [0; BYTES],
             appends: [None; APPEND_POINTS],
             directory: from_fn(|_| DirectoryEntry::default()),
-            deltas: [0; DELTA_BYTES],
-            frames: [0; FRAMES * SECTOR_BYTES],
             frame_states: from_fn(|_| FrameState::default()),
             slots: from_fn(|_| Slot::default()),
             dies: from_fn(|_| DieState::default()),
-            stages: [],
-            bad_blocks: [0; BAD_BLOCK_BYTES],
         }
+    }
+
+    /// What a volume with these parameters needs of the room.
+    ///
+    /// # Errors
+    /// The part is none for a volume, or the budget is too small for it.
+    pub fn plan(geometry: &Geometry, parameters: &Parameters) -> Result<Plan, RoomError> {
+        Plan::new(geometry, parameters, Budget::Bytes(BUDGET_BYTES), 1, 0)
+            .map_err(RoomError::Parameters)?
+            .map_err(RoomError::Budget)
     }
 
     /// Lends what a volume with these parameters needs.
@@ -96,31 +97,35 @@ impl Room {
         geometry: &Geometry,
         parameters: &Parameters,
     ) -> Result<Memory<'_>, RoomError> {
-        let plan = Plan::new(geometry, parameters, Budget::Bytes(BUDGET_BYTES), 1, 0)
-            .map_err(RoomError::Parameters)?
-            .map_err(RoomError::Budget)?;
+        let plan = Self::plan(geometry, parameters)?;
         self.cut(&plan).ok_or(RoomError::Plan(plan))
     }
 
     fn cut(&mut self, plan: &Plan) -> Option<Memory<'_>> {
-        let frame_bytes = plan.frames.checked_mul(plan.frame_bytes)?;
-        if plan.sum_bytes != 0 {
+        if plan.stages != 0 || plan.sum_bytes != 0 {
             return None;
         }
+        let frame_bytes = plan.frames.checked_mul(plan.frame_bytes)?;
+        let mut left = self.bytes.as_mut_slice();
+        let mut piece = |len: usize| {
+            let (piece, rest) = core::mem::take(&mut left).split_at_mut_checked(len)?;
+            left = rest;
+            Some(piece)
+        };
         Some(Memory {
-            levels: self.levels.get_mut(..plan.level_bytes)?,
-            segments: self.segments.get_mut(..plan.segment_bytes)?,
+            levels: piece(plan.level_bytes)?,
+            segments: piece(plan.segment_bytes)?,
             appends: self.appends.get_mut(..plan.append_points)?,
             directory: self.directory.get_mut(..plan.directory_entries)?,
-            deltas: self.deltas.get_mut(..plan.delta_bytes)?,
-            frames: self.frames.get_mut(..frame_bytes)?,
+            deltas: piece(plan.delta_bytes)?,
+            frames: piece(frame_bytes)?,
             frame_states: self.frame_states.get_mut(..plan.frames)?,
             slots: self.slots.get_mut(..plan.read_slots)?,
             dies: self.dies.get_mut(..plan.dies)?,
-            stages: self.stages.get_mut(..plan.stages)?,
+            stages: &mut [],
             stage_pages: &mut [],
             sum: &mut [],
-            bad_blocks: self.bad_blocks.get_mut(..plan.bad_block_bytes)?,
+            bad_blocks: piece(plan.bad_block_bytes)?,
         })
     }
 }

@@ -16,6 +16,7 @@ use cortex_m_semihosting::{debug, hprintln};
 use cuesta::door::Disk;
 use cuesta::volume::{FormatOptions, Parameters, Sector, Segment, State, Volume};
 use cuesta_application::Room;
+use cuesta_hal::spi_nand::CHIPS;
 use cuesta_hal::{Geometry, Nand};
 use m4_marks as mark;
 use static_cell::StaticCell;
@@ -178,9 +179,11 @@ fn main() -> ! {
     mark::known();
     mark::report();
     hprintln!("{{\"known\":{}}}", mark::KNOWN);
+    let room = ROOM.init_with(Room::new);
+    tell_plans(room);
     life(
         PART.init_with(Part::new),
-        ROOM.init_with(Room::new),
+        room,
         MODEL.init_with(|| Model {
             marks: [0; MARKS],
             written: 0,
@@ -190,6 +193,25 @@ fn main() -> ! {
     debug::exit(debug::EXIT_SUCCESS);
     loop {
         cortex_m::asm::nop();
+    }
+}
+
+/// Prints what the planner asks the room for, for every part that the driver knows; the room has to be able to lend it.
+fn tell_plans(room: &mut Room) {
+    for chip in &CHIPS {
+        let geometry = &chip.geometry;
+        let parameters = match Parameters::choose(geometry, &FormatOptions::default()) {
+            Ok(parameters) => parameters,
+            // A build without strong codes.
+            Err(_) => continue,
+        };
+        let lent = room.lend(geometry, &parameters).is_ok();
+        match Room::plan(geometry, &parameters) {
+            Ok(plan) if lent => {
+                hprintln!("{{\"part\":\"{}\",\"plan\":{}}}", chip.name, plan.bytes())
+            }
+            _ => panic!("no room for {}", chip.name),
+        }
     }
 }
 
