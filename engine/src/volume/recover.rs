@@ -427,7 +427,6 @@ impl<'m, N: Nand> Volume<'m, N> {
     /// Counts what is valid in every segment, map page by map page, and frees segments that hold nothing: sessions that end
     /// early leave nothing behind.
     fn recount(&mut self) -> Result<(), Error> {
-        self.pending.closed.clear();
         self.mapped = 0;
         self.used = 0;
         for segment in self.segments.iter() {
@@ -451,6 +450,10 @@ impl<'m, N: Nand> Volume<'m, N> {
                 self.release(segment);
             }
         }
+        // The others have to be in a record page, though the checkpoint will have them: for a mount that finds none, an older page calls them free.
+        let segments = &self.segments;
+        let kept = |segment: &Segment| segments.state(*segment) != State::Free;
+        self.pending.closed.retain(kept);
         Ok(())
     }
 }

@@ -206,3 +206,28 @@ fn a_format_that_is_cut_leaves_the_old_volume_or_says_what_happened() {
         }
     });
 }
+
+#[test]
+fn a_volume_that_has_recovered_and_then_lost_its_anchors_is_found_again() {
+    within(200, "lost anchors behind a recovery", || {
+        for making in MAKINGS {
+            for (seed, changes) in (1..=6).flat_map(|seed| [(seed, 1), (seed, 30)]) {
+                let what = format!("{making:?}, seed {seed}, {changes} changes behind a recovery");
+                eprintln!("{what}");
+                let (mut rig, mut model) = lived(&making, seed, false);
+                let mut disk = rig.mount().expect("a sound part");
+                let capacity = disk.volume().capacity();
+                let changes = mixture(&mut SplitMix64::new(seed), capacity, changes);
+                let mut driver = Driver::new(disk.volume_mut(), &mut model, making.depth);
+                driver.run(&changes).expect("power");
+                drop(disk);
+                rig.nand.power_cycle();
+                model.power_cycled();
+                for block in anchor_blocks(&mut rig) {
+                    blank_block(&mut rig.nand, block);
+                }
+                all_is_there(&mut rig, &mut model, &making, &what);
+            }
+        }
+    });
+}
