@@ -35,6 +35,8 @@ fn cuesta() -> &'static Path {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let built = Command::new(cargo)
             .args(["build", "--quiet", "--workspace", "--bin", "cuesta"])
+            // With a target that has dev-dependencies, features are chosen as `cargo test` chooses them.
+            .args(["--test", "small_build"])
             .args(["--profile", profile, "--target-dir"])
             .arg(target)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
