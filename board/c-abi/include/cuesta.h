@@ -29,7 +29,7 @@ typedef uint32_t cuesta_status;
 enum {
     CUESTA_OK = 0,
     CUESTA_WOULD_BLOCK = 1, /* not now: poll, then try again; of the part's poll: not ended */
-    CUESTA_INVALID = 2,     /* a null pointer, or a value that there cannot be; nothing was done */
+    CUESTA_INVALID = 2,     /* a null pointer, or a value, or a geometry, that there cannot be; nothing was done */
 
     CUESTA_OUT_OF_RANGE = 10,    /* a sector beyond the end; nothing was done */
     CUESTA_LOST = 11,            /* the sector can no longer be read; writing it makes it good again */
@@ -44,7 +44,7 @@ enum {
     CUESTA_DAMAGED = 22,        /* the state of the volume cannot be told */
     CUESTA_HALF_FORMATTED = 23, /* a power cut ended a format: format again */
     CUESTA_VERSION = 24,        /* a volume of another format version */
-    CUESTA_GEOMETRY = 25,       /* a volume made for another part, or a geometry that contradicts itself */
+    CUESTA_GEOMETRY = 25,       /* a volume made for another part */
     CUESTA_MEMORY = 26,         /* too little memory: ask cuesta_format_bytes or cuesta_mount_bytes */
     CUESTA_PARAMETERS = 27,     /* the options do not fit the part */
     CUESTA_BAD_BLOCKS = 28,     /* more bad blocks than the part may have */

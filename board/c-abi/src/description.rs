@@ -98,7 +98,7 @@ pub const fn text(status: Status) -> &'static CStr {
     match status {
         OK => c"done",
         WOULD_BLOCK => c"not now: poll, then try again",
-        INVALID => c"a null pointer, or a value that there cannot be",
+        INVALID => c"a null pointer, or a value or geometry that there cannot be",
         10 => c"a sector beyond the end of the volume",
         11 => c"the sector can no longer be read; writing it makes it usable again",
         12 => c"the volume is read-only",
@@ -111,7 +111,7 @@ pub const fn text(status: Status) -> &'static CStr {
         22 => c"the part holds a Cuesta volume whose state cannot be told",
         23 => c"the part was being formatted when the power went: format it again",
         24 => c"the volume has another format version",
-        25 => c"the volume was made for a part of another geometry, or the geometry contradicts itself",
+        25 => c"the volume was made for a part of another geometry",
         MEMORY => c"too little memory: ask how much is needed",
         PARAMETERS => c"the options do not fit the part",
         28 => c"more bad blocks than the part may have",

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod cuts;
+pub mod doors;
 mod nor;
 mod ram_flash;
 mod record;

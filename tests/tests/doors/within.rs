@@ -1,13 +1,10 @@
 //! Doors within a program.
 
-use aligned::{Aligned, A1};
-use block_device_driver::BlockDevice as _;
-use cuesta::door::{BlockDisk, SdmmcDisk, SectorBuffer, StorageDisk};
+use cuesta::door::SectorBuffer;
 use cuesta::volume::{Error, Event, Sector, Ticket};
 use cuesta_sim::campaign::rig::{Rig, RigDisk};
 use cuesta_sim::EmulatedNand;
-use cuesta_tests::foreign::finished;
-use embedded_sdmmc::{Block, BlockDevice as _, BlockIdx};
+use cuesta_tests::foreign::doors::ByteDoor;
 
 use crate::requests::{filled, Request, State};
 use crate::{BUDGET, CHIP};
@@ -152,61 +149,20 @@ pub fn polled(trace: &[Request]) -> State {
     })
 }
 
-/// Writes through a door in front of a buffer.
-fn buffered(
-    trace: &[Request],
-    mut write: impl for<'m> FnMut(
-        SectorBuffer<'m, &'m mut EmulatedNand>,
-        u32,
-        &[u8],
-    ) -> SectorBuffer<'m, &'m mut EmulatedNand>,
-) -> State {
+/// A door in front of a buffer.
+pub fn buffered<D: ByteDoor>(trace: &[Request]) -> State {
     let mut rig = Rig::of(CHIP, 1, BUDGET);
     let volume = rig.mount().expect("a volume").into_volume();
     let bytes = volume.sector_bytes();
     let mut buffer = vec![0; bytes];
     let mut sectors = SectorBuffer::new(volume, &mut buffer).expect("a buffer");
     for &request in trace {
-        // All of these doors have written when a call returns.
+        // These doors have written when a call returns.
         if let Request::Write(at, byte) = request {
-            sectors = write(sectors, at * bytes as u32, &vec![byte; bytes]);
+            sectors = D::write(sectors, at * bytes as u32, &vec![byte; bytes]);
         }
     }
     let ended = sectors.into_volume().unmount();
     ended.map_err(|(_, error)| error).expect("an end in order");
     state(&mut rig)
-}
-
-/// `embedded_storage::Storage`.
-pub fn bytes(trace: &[Request]) -> State {
-    buffered(trace, |sectors, offset, data| {
-        let mut door = StorageDisk::new(sectors);
-        embedded_storage::Storage::write(&mut door, offset, data).expect("a write");
-        door.into_sectors()
-    })
-}
-
-/// `block_device_driver::BlockDevice`.
-pub fn blocks(trace: &[Request]) -> State {
-    buffered(trace, |sectors, offset, data| {
-        let mut door = BlockDisk::new(sectors);
-        let block = |bytes: &[u8]| Aligned(bytes.try_into().expect("a block"));
-        let blocks: Vec<Aligned<A1, [u8; 512]>> = data.chunks(512).map(block).collect();
-        finished(door.write(offset / 512, &blocks)).expect("a write");
-        door.into_sectors()
-    })
-}
-
-/// `embedded_sdmmc::BlockDevice`.
-pub fn card(trace: &[Request]) -> State {
-    buffered(trace, |sectors, offset, data| {
-        let door = SdmmcDisk::new(sectors).expect("a small volume");
-        let block = |bytes: &[u8]| Block {
-            contents: bytes.try_into().expect("a block"),
-        };
-        let blocks: Vec<Block> = data.chunks(Block::LEN).map(block).collect();
-        let first = BlockIdx(offset / Block::LEN_U32);
-        door.write(&blocks, first).expect("a write");
-        door.into_sectors()
-    })
 }
