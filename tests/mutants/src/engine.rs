@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use crate::sites::Site;
 
@@ -50,6 +50,12 @@ const FINDING: (&str, &str, &str) = (
     "self.failed += 1;",
     "self.failed += 1; if std::env::var_os(\"MUTANT\").is_some() { std::process::exit(1) }",
 );
+
+/// The tests that are run, as `cargo test` is told.
+const TESTS: [&str; 2] = [
+    "-p cuesta --lib",
+    "-p cuesta-tests --test power --test faults --test disk",
+];
 
 /// A copy of what is committed.
 #[derive(Debug)]
@@ -143,26 +149,15 @@ impl Copy {
 
     /// Builds the program; the places of the volume that the compiler does not take.
     pub fn build(&self) -> Result<BTreeSet<(String, usize)>, String> {
-        let output = Command::new("cargo")
-            .args([
-                "build",
-                "--release",
-                "-p",
-                "cuesta-sim",
-                "--bin",
-                "cuesta",
-                "--message-format",
-                "short",
-            ])
-            .current_dir(&self.root)
-            .env("CARGO_TARGET_DIR", &self.target)
-            .env("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true")
-            .env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true")
-            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "2")
-            .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
-            .env("RUSTFLAGS", "-Awarnings")
-            .output()
-            .map_err(|error| format!("cargo: {error}"))?;
+        let output = self.cargo(&[
+            "build",
+            "-p",
+            "cuesta-sim",
+            "--bin",
+            "cuesta",
+            "--message-format",
+            "short",
+        ])?;
         if output.status.success() {
             return Ok(BTreeSet::new());
         }
@@ -172,6 +167,46 @@ impl Copy {
             return Err(text.into_owned());
         }
         Ok(places)
+    }
+
+    /// Builds the engine's own tests and those of the volume, and tells where they are.
+    pub fn tests(&self) -> Result<Vec<PathBuf>, String> {
+        let mut programs = Vec::new();
+        for of in TESTS {
+            let mut arguments = vec!["test", "--no-run", "--message-format", "json"];
+            arguments.extend(of.split(' '));
+            let output = self.cargo(&arguments)?;
+            if !output.status.success() {
+                return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+            }
+            let text = String::from_utf8_lossy(&output.stdout);
+            let places = text
+                .lines()
+                .filter_map(|line| line.split_once("\"executable\":\""));
+            programs
+                .extend(places.filter_map(|(_, rest)| rest.split('"').next().map(PathBuf::from)));
+        }
+        Ok(programs)
+    }
+
+    fn cargo(&self, arguments: &[&str]) -> Result<Output, String> {
+        Command::new("cargo")
+            .args(arguments)
+            .arg("--release")
+            .current_dir(&self.root)
+            .env("CARGO_TARGET_DIR", &self.target)
+            .env("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true")
+            .env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "2")
+            .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
+            .env("RUSTFLAGS", "-Awarnings")
+            .output()
+            .map_err(|error| format!("cargo: {error}"))
+    }
+
+    /// Where the copy is.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The program.

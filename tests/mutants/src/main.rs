@@ -1,12 +1,12 @@
-//! Puts small mistakes into the engine and counts how many the campaigns find.
+//! Puts small mistakes into the engine and counts how many the campaigns and the tests find.
 //!
 //! The mistakes are those of `cargo-mutants`: operators exchanged or left out, guards that always or never hold, functions that return at once. That program builds the
 //! engine once for each; here all of them are built in together, and a variable of the environment says which one is made. Functions that are
 //! `const`, and what is inside macros, are left as they are.
 
-mod campaign;
 mod engine;
 mod sites;
+mod suite;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -17,9 +17,9 @@ use std::time::Duration;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use campaign::{Suite, Verdict};
 use engine::Copy;
 use sites::Site;
+use suite::{Suite, Verdict};
 
 /// The files of log, index, recovery and groomer.
 const FILES: [&str; 40] = [
@@ -83,12 +83,12 @@ struct Arguments {
     /// So many at a time
     #[arg(long, value_name = "N", default_value_t = 1)]
     jobs: usize,
-    /// Without campaigns that take longer than this even if nothing is wrong
+    /// Without campaigns and modules of tests that take longer than this even if nothing is wrong
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     longest: u64,
-    /// Only this one, by its number
-    #[arg(long, value_name = "NUMBER")]
-    only: Option<u32>,
+    /// Only these, by their numbers
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',')]
+    only: Vec<u32>,
 }
 
 fn main() -> ExitCode {
@@ -129,7 +129,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let suite = Suite::new(&copy, Duration::from_secs(arguments.longest))?;
     let mut chosen: Vec<u32> = (0..sites.len() as u32)
         .filter(|number| !refused.contains(number))
-        .filter(|&number| arguments.only.is_none_or(|only| only == number))
+        .filter(|number| arguments.only.is_empty() || arguments.only.contains(number))
         .filter(|&number| sites[number as usize].file.starts_with(&arguments.file))
         .collect();
     println!("{} mistakes", chosen.len());

@@ -30,6 +30,7 @@
 
 mod few;
 mod massey;
+mod squares;
 mod syndrome;
 mod trace;
 

@@ -3,10 +3,10 @@
 //! The trace Tr(y) = y + y² + y⁴ + … maps the field onto {0, 1}, so for each β the polynomial Tr(βx) splits the roots of
 //! f in two: those where it is 0 are the roots of gcd(f, Tr(βx) mod f). A basis of the field has a β for any two roots.
 //!
-//! All the Tr(βx) mod f are linear combinations of x, x², x⁴, … mod f. These are found by squaring; as squares are
-//! linear, a square takes half of T² products with the help of x^T, x^(T+2), … mod f. When x^(2^m) is x again, f has as many different
-//! roots in the field as its degree; when it is not, there is nothing to look for.
+//! All the Tr(βx) mod f are linear combinations of x, x², x⁴, … mod f. These are found by [squaring](super::squares). When
+//! x^(2^m) is x again, f has as many different roots in the field as its degree; when it is not, there is nothing to look for.
 
+use super::squares::{ByProducts, BySums, Squares};
 use super::Degrees;
 use crate::codec::gf::{roots_of_cubic, roots_of_quadratic, roots_of_quartic, Field};
 
@@ -53,7 +53,11 @@ fn solve<F: Field, const T: usize>(monic: &[u16], degrees: &mut Degrees<T>) -> O
 /// their leading 1, are as many as those of the product.
 fn split<F: Field, const T: usize>(monic: &mut [u16], degrees: &mut Degrees<T>) -> Option<()> {
     let degree = monic.len();
-    let frobenius = powers::<F, T>(monic)?;
+    let frobenius = if F::HAS_TABLES && T <= 8 {
+        powers::<F, BySums<F, T>, T>(monic)?
+    } else {
+        powers::<F, ByProducts<F, T>, T>(monic)?
+    };
     // The degrees of the parts, in order.
     let mut parts = [0u8; T];
     *parts.first_mut()? = u8::try_from(degree).ok()?;
@@ -102,38 +106,8 @@ fn split<F: Field, const T: usize>(monic: &mut [u16], degrees: &mut Degrees<T>) 
 
 /// x, x², x⁴, … modulo a monic polynomial of degree above 1, prepared for products; `None` unless all its roots are different
 /// and in the field.
-fn powers<F: Field, const T: usize>(monic: &[u16]) -> Option<[[u16; T]; M_MAX]> {
-    let degree = monic.len();
-    // reduced[i] is x^(first + 2 i), where `first` is the even one of degree and degree + 1.
-    let mut reduced = [[0u16; T]; T];
-    let first = degree + degree % 2;
-    let mut power = [0u16; T];
-    power.get_mut(..degree)?.copy_from_slice(monic);
-    let mut factors = power;
-    F::prepare(&mut factors);
-    for exponent in degree..2 * degree - 1 {
-        if exponent % 2 == 0 {
-            let row = reduced.get_mut((exponent - first) / 2)?;
-            *row = power;
-            F::prepare(row);
-        }
-        let top = power[degree - 1];
-        power.copy_within(..degree - 1, 1);
-        power[0] = 0;
-        F::add_prepared(&mut power[..degree], top, &factors);
-    }
-    let squared = |of: &[u16; T]| {
-        let mut square = [0u16; T];
-        for (i, &c) in of[..degree].iter().enumerate() {
-            let c = F::square(c);
-            match (2 * i).checked_sub(first) {
-                _ if 2 * i < degree => square[2 * i] ^= c,
-                Some(above) => F::add_prepared(&mut square[..degree], c, &reduced[above / 2]),
-                None => {}
-            }
-        }
-        square
-    };
+fn powers<F: Field, S: Squares<T>, const T: usize>(monic: &[u16]) -> Option<[[u16; T]; M_MAX]> {
+    let squares = S::modulo(monic)?;
     let mut powers = [[0u16; T]; M_MAX];
     let mut x = [0u16; T];
     x[1] = 1;
@@ -141,7 +115,7 @@ fn powers<F: Field, const T: usize>(monic: &[u16]) -> Option<[[u16; T]; M_MAX]> 
     for power in powers.iter_mut().take(F::M as usize) {
         *power = current;
         F::prepare(power);
-        current = squared(&current);
+        current = squares.square(&current);
     }
     (current == x).then_some(powers)
 }
