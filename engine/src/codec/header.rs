@@ -95,7 +95,7 @@ pub struct Header {
     pub time: u64,
     /// Class of the segment; 8 for wear leveling, 9 for the journal.
     pub stream: u8,
-    /// Erase count of the block's segment; 24 bits.
+    /// Erase count of the block's segment; on the opening page of an anchor place, places of its ring opened so far; 24 bits.
     pub erases: u32,
     /// The sector, map page, or checkpoint page that the unit holds.
     pub id: u32,

@@ -10,6 +10,9 @@ use super::{Volume, JOURNAL};
 use crate::codec::header::{FLAG_ATTEMPT, FLAG_FORMATTING};
 use crate::codec::{Header, Kind};
 
+/// The most opened places of a ring that a header tells: it has three bytes for them.
+const OPENINGS_MAX: u32 = 0xFF_FFFF;
+
 impl<N: Nand> Volume<'_, N> {
     /// Encodes the `page`-th page of the checkpoint into the buffer of `die`.
     pub(super) fn fill_anchor(&mut self, die: Die, copy: u8, page: u32) {
@@ -95,7 +98,10 @@ impl<N: Nand> Volume<'_, N> {
             id,
             birth: sequence,
             stream: JOURNAL,
-            erases: 0,
+            erases: match id {
+                OPENING => self.openings_at(page.block).min(OPENINGS_MAX),
+                _ => 0,
+            },
         };
         self.encode_meta(page.die(), place, &header);
     }

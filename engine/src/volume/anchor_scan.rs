@@ -51,6 +51,8 @@ pub(super) struct Anchors {
     pub time: u64,
     /// The place of each ring that was opened last; none where nothing of the ring can be read.
     pub opened: [Option<u8>; RINGS_MAX],
+    /// Places of each ring that were opened since the format.
+    pub openings: [u32; RINGS_MAX],
     /// The traces of attempts to begin a session.
     pub attempts: Vec<Attempt, { RINGS_MAX * RING_BLOCKS_MAX }>,
 }
@@ -64,6 +66,7 @@ impl Anchors {
             sequence: 0,
             time: 0,
             opened: [None; RINGS_MAX],
+            openings: [0; RINGS_MAX],
             attempts: Vec::new(),
         }
     }
@@ -75,6 +78,7 @@ impl Anchors {
         self.sequence = 0;
         self.time = 0;
         self.opened = [None; RINGS_MAX];
+        self.openings = [0; RINGS_MAX];
         self.attempts.clear();
     }
 
@@ -331,6 +335,8 @@ fn look_into_ring<N: Nand>(
                 {
                     anchors.sequence = anchors.sequence.max(header.birth);
                     anchors.time = anchors.time.max(header.time);
+                    let openings = &mut anchors.openings[usize::from(ring)];
+                    *openings = header.erases.max(*openings);
                     if header.flags & FLAG_ATTEMPT != 0 && has_traces {
                         let _ = anchors.attempts.push(Attempt {
                             sequence: header.birth,

@@ -20,6 +20,8 @@ const PLACES_ENOUGH: u32 = 3;
 pub struct Life {
     /// Mean erases of the segments in use.
     pub erases: u32,
+    /// Mean erases of the blocks that checkpoints are written to, in turn, in the ring with the most.
+    pub checkpoint_erases: u32,
     /// Erases that a block is rated for.
     pub endurance: u32,
     /// Blocks that may still fail before a full disk has less room than its format has reckoned with. It goes on writing for a while then: there is a reserve for
@@ -48,13 +50,18 @@ pub enum Outlook {
 }
 
 impl Life {
-    /// Rated erases that are left, in a hundred.
+    /// Rated erases that are left, in a hundred: of the segments or of the blocks for checkpoints, whichever are fewer.
     #[must_use]
     pub const fn erases_left_percent(&self) -> u32 {
         if self.endurance == 0 {
             return 0;
         }
-        let left = self.endurance.saturating_sub(self.erases) as u64;
+        let erases = if self.erases > self.checkpoint_erases {
+            self.erases
+        } else {
+            self.checkpoint_erases
+        };
+        let left = self.endurance.saturating_sub(erases) as u64;
         (left * 100 / self.endurance as u64) as u32
     }
 
@@ -86,6 +93,7 @@ impl<N: Nand> Volume<'_, N> {
             .fold((0, 0), |(sum, count), erases| (sum + erases, count + 1));
         Life {
             erases: (sum / count.max(1)) as u32,
+            checkpoint_erases: self.ring_erases(),
             endurance: geometry.endurance_cycles,
             spare_blocks: self.good_blocks().saturating_sub(self.blocks_needed()),
             bad_blocks_max: geometry.bad_blocks_max_per_die * u32::from(geometry.dies),

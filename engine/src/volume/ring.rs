@@ -30,6 +30,8 @@ pub(super) struct Ring {
     /// The place that holds the last confirmed trace of an attempt that nothing has committed: not to be erased either. So a ring has three
     /// places at least.
     pub trace: u8,
+    /// Places of it that were opened since the format, as far as it is known: each of its blocks was erased so often, divided by the places.
+    pub openings: u32,
     /// Nothing can be written to it any more, as far as this session knows.
     pub out: bool,
     /// Its next page; [`FULL`] when the next checkpoint has to start in a fresh place.
@@ -43,6 +45,7 @@ impl Default for Ring {
             slot: 0,
             committed: NO_PLACE,
             trace: NO_PLACE,
+            openings: 0,
             out: false,
             next: FULL,
         }
@@ -165,6 +168,28 @@ impl<N: Nand> Volume<'_, N> {
         places.get(spare).copied().unwrap_or(0)
     }
 
+    /// Erases of an anchor block, on the average over the ring in use with the most.
+    pub(super) fn ring_erases(&self) -> u32 {
+        let rings = self.rings.iter().filter(|ring| ring.in_use());
+        let erases = rings.map(|ring| {
+            let places = ring.blocks.len() as u32 / self.quota.blocks_per_slot;
+            ring.openings.div_ceil(places.max(1))
+        });
+        erases.max().unwrap_or(0)
+    }
+
+    /// Places opened of the ring that a block belongs to; 0 where it belongs to none.
+    pub(super) fn openings_at(&self, block: BlockAddress) -> u32 {
+        let ring = (0u8..).zip(&self.rings).find(|(index, ring)| {
+            ring_die(self.shape.dies(), *index) == block.die.0
+                && ring
+                    .blocks
+                    .iter()
+                    .any(|&number| u32::from(number) == block.block.0)
+        });
+        ring.map_or(0, |(_, ring)| ring.openings)
+    }
+
     /// The places of a ring that may be erased, from the one behind the place in use on.
     fn erasable_places(&self, ring: u8) -> impl Iterator<Item = u8> + '_ {
         let ring = &self.rings[usize::from(ring)];
@@ -192,6 +217,7 @@ impl<N: Nand> Volume<'_, N> {
         let ring = &mut self.rings[usize::from(ring)];
         ring.slot = slot;
         ring.next = 0;
+        ring.openings = ring.openings.saturating_add(1);
         true
     }
 

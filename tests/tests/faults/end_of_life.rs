@@ -1,11 +1,11 @@
 //! Blocks wear out one after the other until the disk takes no more writes: it says so ahead of time, and everything stays readable.
 
-use cuesta::volume::{Budget, Outlook};
-use cuesta_hal::Geometry;
+use cuesta::volume::{Budget, Outlook, Sector};
+use cuesta_hal::{BlockAddress, Geometry, Nand};
 use cuesta_sim::campaign::model::Model;
 use cuesta_sim::campaign::oracle::{self, expect_current, within};
 use cuesta_sim::campaign::rig::Rig;
-use cuesta_sim::{chip, AgingModel, SplitMix64};
+use cuesta_sim::{chip, AgingModel, CutPlan, SplitMix64};
 
 /// Cycles that a block is rated for.
 const RATED: u32 = 40;
@@ -89,4 +89,50 @@ fn a_disk_says_that_its_end_is_near_and_ends_with_everything_readable() {
             }
         }
     });
+}
+
+/// Sessions in which next to nothing is written wear out the blocks of checkpoints alone: they are counted over mounts and cuts.
+#[test]
+fn sessions_wear_out_the_blocks_of_checkpoints_and_that_is_told() {
+    for (name, blocks) in [("tiny", 64), ("tiny4", 32)] {
+        let mut rig = mortal(name, 5, blocks);
+        let mut random = SplitMix64::new(5);
+        for session in 0..30 * u64::from(RATED) {
+            if session % 2 == 1 {
+                // Somewhere between the recovery and the end of the session.
+                rig.nand
+                    .plan_cut(CutPlan::during(random.below(40), random.next()));
+            }
+            let Ok(mut disk) = rig.mount() else {
+                rig.nand.power_cycle();
+                continue;
+            };
+            let data = vec![session as u8; disk.volume().sector_bytes()];
+            let _ = disk.write(Sector(session as u32 % 8), &data);
+            let life = disk.volume().life();
+            drop(disk);
+            let most = all_blocks(rig.nand.geometry())
+                .map(|block| rig.nand.erase_count(block))
+                .max()
+                .expect("blocks");
+            rig.nand.power_cycle();
+            // A place of the ring with the most may have been opened once more, and a cut hides the last opening.
+            assert!(
+                life.checkpoint_erases.abs_diff(most) <= 2,
+                "{name}, session {session}: {most} erases of a block, {life:?}"
+            );
+            assert!(life.erases < life.checkpoint_erases + 2, "{life:?}");
+            if most * 10 > RATED * 9 + 10 {
+                assert_eq!(life.outlook(), Outlook::EndsSoon, "{name}: {life:?}");
+                break;
+            }
+            assert!(session + 1 < 30 * u64::from(RATED), "{name}: {life:?}");
+        }
+    }
+}
+
+fn all_blocks(geometry: &Geometry) -> impl Iterator<Item = BlockAddress> + '_ {
+    (0..geometry.dies).flat_map(|die| {
+        (0..geometry.blocks_per_die).map(move |block| BlockAddress::new(die, block))
+    })
 }

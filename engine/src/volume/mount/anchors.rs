@@ -68,6 +68,7 @@ impl<N: Nand> Volume<'_, N> {
                 ring.blocks.clear();
             }
             ring.slot = anchors.opened[usize::from(index)].unwrap_or(0);
+            ring.openings = ring.openings.max(anchors.openings[usize::from(index)]);
             ring.committed = NO_PLACE;
             ring.trace = NO_PLACE;
             ring.leave_place();

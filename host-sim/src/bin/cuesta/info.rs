@@ -69,6 +69,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             "wear_mean": wear.mean,
             "wear_stddev": wear.stddev,
             "endurance_cycles": geometry.endurance_cycles,
+            "checkpoint_erases": info.life.checkpoint_erases,
             "erases_left_percent": info.life.erases_left_percent(),
             "spare_blocks": info.life.spare_blocks,
             "checkpoint_places": info.life.places,
