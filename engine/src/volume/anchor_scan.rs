@@ -8,9 +8,10 @@ use super::error::MountError;
 use super::io::{self, HEADER_READS};
 use super::parameter_error::ParameterError;
 use super::parameters::{
-    default_sector_bytes, width_fits, Parameters, Quota, ANCHOR_PREFIX, FORMAT_VERSION, RINGS_MAX,
+    default_sector_bytes, width_fits, Parameters, ANCHOR_PREFIX, FORMAT_VERSION, RINGS_MAX,
     RING_BLOCKS_MAX,
 };
+use super::quota::Quota;
 use super::read::TRIES_MAX;
 use super::ring::RINGS_LEAST;
 use crate::codec::crc::Seed;

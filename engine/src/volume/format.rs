@@ -3,11 +3,12 @@
 use cuesta_hal::{BlockAddress, Buffer, Columns, Geometry, MarkerPages, Nand, NandErrorKind};
 
 use super::anchor_scan::{anchor_dies, probe_blocks, Anchors};
+use super::choice::FormatOptions;
 use super::error::{Error, FormatError};
 use super::io;
 use super::level::Level;
 use super::memory::Memory;
-use super::parameters::{FormatOptions, Parameters};
+use super::parameters::Parameters;
 use super::ring::{ring_die, Ring};
 use super::segment_table::State;
 use super::silence::Attended;

@@ -2,7 +2,8 @@
 
 use cuesta_hal::Nand;
 
-use super::parameters::{MOVES_PER_WRITE_MAX, RESERVE_SEGMENTS, SLOT_COST};
+use super::parameters::SLOT_COST;
+use super::quota::{MOVES_PER_WRITE_MAX, RESERVE_SEGMENTS};
 use super::segment_table::State;
 use super::{Session, Volume};
 

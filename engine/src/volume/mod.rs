@@ -12,6 +12,7 @@ mod anchor_scan;
 mod append_point;
 mod bits;
 mod checkpoint;
+mod choice;
 mod control;
 mod copied_checkpoint;
 mod copies;
@@ -43,6 +44,7 @@ mod parity;
 mod patrol;
 mod placement;
 mod poll;
+mod quota;
 mod read;
 mod rebuild;
 mod recover;
@@ -70,6 +72,7 @@ use crate::codec::{CodesFn, OtherCode};
 
 pub use address::{Location, MapIndex, Sector, Segment, Ticket};
 pub use append_point::AppendPoint;
+pub use choice::FormatOptions;
 pub use credit::WriteBound;
 pub use error::{Error, FormatError, MountError};
 pub use event::Event;
@@ -83,9 +86,9 @@ pub use memory::{Budget, BudgetError, Memory, Plan};
 pub use options::{StreamId, WriteOptions};
 pub use parameter_error::ParameterError;
 pub use parameters::{
-    cost_of, default_sector_bytes, FormatOptions, Parameters, Quota, FORMAT_VERSION,
-    MOVES_PER_WRITE_MAX, SLOT_COST, SYSTEM_MAX,
+    cost_of, default_sector_bytes, Parameters, FORMAT_VERSION, SLOT_COST, SYSTEM_MAX,
 };
+pub use quota::{Quota, MOVES_PER_WRITE_MAX};
 pub use read::Slot;
 pub use refresh::Care;
 pub use segment_table::State;
