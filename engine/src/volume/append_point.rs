@@ -126,7 +126,6 @@ impl<N: Nand> Volume<'_, N> {
 
     /// Counts an erase of a segment.
     pub(super) fn wear(&mut self, segment: Segment) {
-        self.stats.erases += 1;
         let wear = self.segments.wear(segment);
         if wear == u8::MAX {
             self.raise_wear_base();

@@ -180,7 +180,6 @@ impl<N: Nand> Volume<'_, N> {
                     return Ok(Step::Wait);
                 }
                 self.start_job_erase(address)?;
-                self.stats.erases += 1;
                 Ok(Step::Wait)
             }
             Phase::Opening { copy, id: page } | Phase::Write { copy, page } => {

@@ -131,6 +131,12 @@ impl<N: Nand> Volume<'_, N> {
         Ok(found)
     }
 
+    /// Erases a block, straight through; false when the part reports failure.
+    pub(super) fn erase_now(&mut self, block: BlockAddress) -> Result<bool, Error> {
+        self.stats.erases += 1;
+        erase(&mut self.nand, block).map_err(|kind| self.fail(Error::Nand(kind)))
+    }
+
     /// Remembers that the NAND failed: nothing goes on until the next mount.
     pub(super) fn nand_failed(&mut self, error: &N::Error) -> Error {
         self.fail(Error::Nand(error.kind()))

@@ -326,6 +326,7 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn start_job_erase(&mut self, block: cuesta_hal::BlockAddress) -> Result<(), Error> {
         match self.nand.start_erase(block) {
             Ok(()) => {
+                self.stats.erases += 1;
                 self.pay(ERASE_US);
                 self.dies[usize::from(block.die.0)].flight = Flight::Job;
                 Ok(())
@@ -364,10 +365,8 @@ impl<N: Nand> Volume<'_, N> {
                 }
                 // Data of a failed program waits in the buffer, which an erase leaves alone.
                 Flight::Redrive(..) => {
-                    match super::io::erase(&mut self.nand, block) {
-                        Ok(true) => {}
-                        Ok(false) => self.block_failed(segment, column),
-                        Err(kind) => return Err(self.fail(Error::Nand(kind))),
+                    if !self.erase_now(block)? {
+                        self.block_failed(segment, column);
                     }
                     column += 1;
                 }

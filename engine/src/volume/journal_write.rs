@@ -130,10 +130,8 @@ impl<N: Nand> Volume<'_, N> {
                 if self.is_bad(number) {
                     continue;
                 }
-                match super::io::erase(&mut self.nand, block) {
-                    Ok(true) => {}
-                    Ok(false) => self.block_failed(segment, column),
-                    Err(kind) => return Err(self.fail(Error::Nand(kind))),
+                if !self.erase_now(block)? {
+                    self.block_failed(segment, column);
                 }
             }
             if self.is_used_up(segment) {

@@ -7,7 +7,6 @@ use super::anchor::TIME_END;
 use super::error::Error;
 use super::flight::{Origin, Unit};
 use super::index::Lookup;
-use super::io;
 use super::job::Job;
 use super::map_page::FrameState;
 use super::ring::{Opened, RINGS_LEAST};
@@ -215,10 +214,8 @@ impl<'m, N: Nand> Volume<'m, N> {
                 if self.is_bad(self.shape.block_number(block)) {
                     continue;
                 }
-                match io::erase(&mut self.nand, block) {
-                    Ok(true) => {}
-                    Ok(false) => self.block_failed(segment, column),
-                    Err(kind) => return Err(self.fail(Error::Nand(kind))),
+                if !self.erase_now(block)? {
+                    self.block_failed(segment, column);
                 }
             }
             if self.is_used_up(segment) {

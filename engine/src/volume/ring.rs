@@ -260,10 +260,7 @@ impl<N: Nand> Volume<'_, N> {
             let Some(block) = self.place_block(ring, index) else {
                 return Err(self.fail(Error::NoSpace));
             };
-            self.stats.erases += 1;
-            let good =
-                io::erase(&mut self.nand, block).map_err(|kind| self.fail(Error::Nand(kind)))?;
-            if !good {
+            if !self.erase_now(block)? {
                 self.ring_block_failed(block);
                 return Ok(false);
             }

@@ -2,6 +2,7 @@
 
 mod budgets;
 mod capacity;
+mod counts;
 mod errors;
 mod full_disk;
 mod groomer;
