@@ -231,3 +231,63 @@ fn a_volume_that_has_recovered_and_then_lost_its_anchors_is_found_again() {
         }
     });
 }
+
+/// While one copy of a checkpoint is written, another is on the media, complete: whatever a cut hits, each ring of anchors by itself leads to everything.
+#[test]
+fn after_any_cut_each_ring_of_anchors_is_enough() {
+    within(200, "rings by themselves", || {
+        for (making, sessions) in [
+            (Making::of("tiny", Budget::Minimum), 60),
+            (Making::of("tiny", Budget::Full), 60),
+            (Making::of("tiny2", Budget::Full), 40),
+            (Making::of("tiny4", Budget::Minimum), 40),
+        ] {
+            let (mut rig, mut model) = lived(&making, 4, true);
+            let mut random = SplitMix64::new(4);
+            let rings = rings(&mut rig);
+            let capacity = rig.parameters.capacity;
+            let mut cuts = 0;
+            for number in 0..sessions {
+                let what = format!("{making:?}, session {number}");
+                // Half of them in the recovery or in the opening of a place, the others where checkpoints are made.
+                let longest = if number % 2 == 0 { 40 } else { 800 };
+                rig.nand
+                    .plan_cut(CutPlan::during(random.below(longest), random.next()));
+                let changes = mixture(&mut random, capacity, capacity);
+                cuts += u32::from(session(&mut rig, &mut model, making.depth, &changes).is_err());
+                rig.nand.power_cycle();
+                model.power_cycled();
+                for left in 0..rings.len() {
+                    let what = format!("{what}, ring {left}");
+                    let mut rig = rig.clone();
+                    let others = (0..).zip(&rings).filter(|&(ring, _)| ring != left);
+                    for &block in others.flat_map(|(_, blocks)| blocks) {
+                        blank_block(&mut rig.nand, block);
+                    }
+                    let mut disk = rig
+                        .mount()
+                        .unwrap_or_else(|error| panic!("{what}: {error}"));
+                    assert!(!disk.volume().info().scanned, "{what}");
+                    verdict::settles(&mut disk, &mut model.clone(), &what);
+                }
+                let mut disk = rig.mount().expect("a sound part");
+                verdict::settles(&mut disk, &mut model, &what);
+            }
+            assert!(cuts > sessions / 2, "{making:?}: {cuts} cuts");
+        }
+    });
+}
+
+/// The blocks of each ring: on one die one ring behind the other, else one on each die.
+fn rings(rig: &mut Rig) -> Vec<Vec<u32>> {
+    let mut blocks = anchor_blocks(rig);
+    blocks.sort_unstable();
+    let geometry = rig.nand.geometry();
+    match geometry.dies {
+        1 => blocks.chunks(blocks.len() / 2).map(<[_]>::to_vec).collect(),
+        _ => blocks
+            .chunk_by(|a, b| a / geometry.blocks_per_die == b / geometry.blocks_per_die)
+            .map(<[_]>::to_vec)
+            .collect(),
+    }
+}
