@@ -1,10 +1,11 @@
 //! Parts that fail: programs, erases, blocks, bits, pages, dies. What was acknowledged stays readable, or says that it is lost.
 
-use cuesta::volume::{Budget, Error, FormatOptions, Volume};
+use cuesta::volume::{Budget, Error, FormatOptions, State, Volume};
 use cuesta_hal::{BlockAddress, Die, Nand, NandErrorKind};
 use cuesta_sim::campaign::damage::block_of;
+use cuesta_sim::campaign::model::Model;
 use cuesta_sim::campaign::oracle::{self, within, Reading};
-use cuesta_sim::campaign::rig::{memory, Rig};
+use cuesta_sim::campaign::rig::{memory, Rig, RigDisk};
 use cuesta_sim::campaign::verdict::settles;
 use cuesta_sim::{CutPlan, EmulatedNand, Fault, Media, SplitMix64, Trigger};
 use cuesta_tests::full::{fill_up, full, overwrite, use_and_check};
@@ -111,6 +112,41 @@ fn programs_that_fail_one_right_after_the_other_lose_nothing() {
         }
         assert!(read_only * 50 <= cases, "{read_only} of {cases}");
     });
+}
+
+/// Where there is room enough nothing else makes the groomer work.
+#[test]
+fn a_segment_with_a_failed_block_is_emptied_in_the_idle_time_of_a_later_session() {
+    for chip in ["tiny", "tiny4"] {
+        let mut rig = Rig::of(chip, 35, Budget::Full);
+        let mut model = Model::new();
+        let mut disk = rig.mount().expect("a formatted part");
+        for sector in 0..40 {
+            oracle::write(&mut disk, &mut model, sector).expect("room");
+        }
+        disk.volume_mut()
+            .nand_mut()
+            .faults()
+            .once(Trigger::Nth(0), Fault::ProgramFails);
+        oracle::write(&mut disk, &mut model, 40).expect("room");
+        disk.unmount().map_err(|(_, error)| error).expect("room");
+        let mut disk = rig.mount().expect("a volume");
+        assert!(failing(&disk) > 0, "{chip}: emptied before its time");
+        oracle::write(&mut disk, &mut model, 0).expect("room");
+        disk.idle(20, 400).expect("power");
+        assert_eq!(failing(&disk), 0, "{chip}");
+        oracle::expect_current(&mut disk, &model, chip);
+    }
+}
+
+/// Sectors in segments with a failed block.
+fn failing(disk: &RigDisk<'_>) -> u32 {
+    let volume = disk.volume();
+    (0..volume.info().segments)
+        .filter_map(|index| volume.segment_info(index))
+        .filter(|segment| segment.state == State::Failing)
+        .map(|segment| segment.valid)
+        .sum()
 }
 
 #[test]
