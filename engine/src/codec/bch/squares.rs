@@ -9,10 +9,11 @@ use crate::codec::gf::Field;
 
 /// Squares modulo one polynomial of degree at most `T`.
 pub(super) trait Squares<const T: usize> {
-    /// Takes a monic polynomial of degree above 1, lowest power first, its leading 1 left out.
-    fn modulo(monic: &[u16]) -> Option<Self>
-    where
-        Self: Sized;
+    /// Modulo nothing yet.
+    const NONE: Self;
+
+    /// Takes a monic polynomial of degree above 1, lowest power first, its leading 1 left out. In place: these are kilobytes.
+    fn set_modulus(&mut self, monic: &[u16]) -> Option<()>;
 
     /// The square of a polynomial of a lower degree.
     fn square(&self, of: &[u16; T]) -> [u16; T];
@@ -27,18 +28,19 @@ pub(super) struct ByProducts<F, const T: usize> {
 }
 
 impl<F: Field, const T: usize> Squares<T> for ByProducts<F, T> {
-    fn modulo(monic: &[u16]) -> Option<Self> {
-        let mut powers = [[0; T]; T];
+    const NONE: Self = Self {
+        degree: 0,
+        powers: [[0; T]; T],
+        field: PhantomData,
+    };
+
+    fn set_modulus(&mut self, monic: &[u16]) -> Option<()> {
+        self.degree = monic.len();
         even_powers::<F, T>(monic, |i, power| {
-            let row = powers.get_mut(i)?;
+            let row = self.powers.get_mut(i)?;
             *row = *power;
             F::prepare(row);
             Some(())
-        })?;
-        Some(Self {
-            degree: monic.len(),
-            powers,
-            field: PhantomData,
         })
     }
 
@@ -62,12 +64,18 @@ pub(super) struct BySums<F, const T: usize> {
 }
 
 impl<F: Field, const T: usize> Squares<T> for BySums<F, T> {
-    fn modulo(monic: &[u16]) -> Option<Self> {
-        let mut sums = [[[[0; T]; 16]; 4]; 4];
+    const NONE: Self = Self {
+        degree: 0,
+        sums: [[[[0; T]; 16]; 4]; 4],
+        field: PhantomData,
+    };
+
+    fn set_modulus(&mut self, monic: &[u16]) -> Option<()> {
+        self.degree = monic.len();
         even_powers::<F, T>(monic, |i, power| {
             // Bit b of a coefficient is x^b in the field, and x^2b in its square.
             let mut image = *power;
-            let halves = sums.get_mut(i)?.as_flattened_mut();
+            let halves = self.sums.get_mut(i)?.as_flattened_mut();
             for bit in 0..F::M as usize {
                 let value = 1 << (bit % 4);
                 let (below, above) = halves.get_mut(bit / 4 * 16..)?.split_at_mut(value);
@@ -79,11 +87,6 @@ impl<F: Field, const T: usize> Squares<T> for BySums<F, T> {
                 image = image.map(|lane| double::<F>(double::<F>(lane)));
             }
             Some(())
-        })?;
-        Some(Self {
-            degree: monic.len(),
-            sums,
-            field: PhantomData,
         })
     }
 

@@ -107,7 +107,8 @@ fn split<F: Field, const T: usize>(monic: &mut [u16], degrees: &mut Degrees<T>) 
 /// x, x², x⁴, … modulo a monic polynomial of degree above 1, prepared for products; `None` unless all its roots are different
 /// and in the field.
 fn powers<F: Field, S: Squares<T>, const T: usize>(monic: &[u16]) -> Option<[[u16; T]; M_MAX]> {
-    let squares = S::modulo(monic)?;
+    let mut squares = S::NONE;
+    squares.set_modulus(monic)?;
     let mut powers = [[0u16; T]; M_MAX];
     let mut x = [0u16; T];
     x[1] = 1;
