@@ -438,8 +438,8 @@ impl<B: AsRef<[u8]>> PolicyTable<B> {
     #[must_use]
     pub fn evaluate_from(&self, facts: &Facts<'_>, from: u8) -> (Option<RuleNumber>, LevelNumber) {
         let bytes = self.bytes.as_ref();
-        let index = bytes.get(self.layout.index_at..).unwrap_or(&[]);
-        let mut candidates = Candidates::new(index, facts);
+        let index = bytes.get(self.layout.index_at..self.layout.bytes);
+        let mut candidates = Candidates::new(index.unwrap_or(&[]), facts);
         let left = candidates.next().unwrap_or(0);
         let found = if !candidates.is_empty() {
             self.layout.first_of_more(bytes, left, candidates, from)

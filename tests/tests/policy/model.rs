@@ -245,6 +245,26 @@ fn m4_the_first_rule_that_holds_decides_whatever_the_index_says() {
 }
 
 #[test]
+fn what_lies_behind_a_policy_decides_nothing() {
+    let mut random = SplitMix64::new(44);
+    let drawn = (0..200).map(|_| draw_policy(&mut random).1.bytes().to_vec());
+    let without_rules = vec![policy("").bytes().to_vec(); 200];
+    for bytes in drawn.chain(without_rules).collect::<Vec<_>>() {
+        // Mostly zeros, so that numbers there are small.
+        let mut longer = bytes.clone();
+        longer.extend((0..300).map(|_| u8::from(random.chance(1, 16))));
+        let (policy, longer) = (PolicyTable::accept(bytes), PolicyTable::accept(longer));
+        let (policy, longer) = (policy.expect("a policy"), longer.expect("a policy"));
+        for _ in 0..20 {
+            let known = Known::draw(&mut random);
+            let facts = known.facts();
+            let expected = policy.evaluate(&facts);
+            assert_eq!(longer.evaluate(&facts), expected, "{known:?} of\n{policy}");
+        }
+    }
+}
+
+#[test]
 fn m13_what_is_printed_is_read_as_the_same_policy() {
     let mut random = SplitMix64::new(42);
     for _ in 0..1000 {
