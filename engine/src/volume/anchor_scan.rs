@@ -336,8 +336,9 @@ fn look_into_ring<N: Nand>(
                 {
                     anchors.sequence = anchors.sequence.max(header.birth);
                     anchors.time = anchors.time.max(header.time);
-                    let openings = &mut anchors.openings[usize::from(ring)];
-                    *openings = header.erases.max(*openings);
+                    if let Some(openings) = anchors.openings.get_mut(usize::from(ring)) {
+                        *openings = header.erases.max(*openings);
+                    }
                     if header.flags & FLAG_ATTEMPT != 0 && has_traces {
                         let _ = anchors.attempts.push(Attempt {
                             sequence: header.birth,
@@ -444,7 +445,7 @@ fn ring_page(
     slot: u8,
     at: u32,
 ) -> Option<PageAddress> {
-    let rows = u32::from(geometry.pages_per_block);
+    let rows = u32::from(geometry.pages_per_block).max(1);
     let number = *ring.get((u32::from(slot) * blocks_per_slot + at / rows) as usize)?;
     if number >= geometry.blocks() {
         return None;

@@ -126,10 +126,8 @@ impl<N: Nand> Volume<'_, N> {
     /// The page that the `page`-th of a checkpoint goes to.
     pub(super) fn anchor_page(&self, ring: u8, page: u32) -> Option<PageAddress> {
         let at = u32::from(self.rings[usize::from(ring)].next) + page;
-        Some(
-            self.place_block(ring, at / self.shape.rows)?
-                .page((at % self.shape.rows) as u16),
-        )
+        let rows = self.shape.rows.max(1);
+        Some(self.place_block(ring, at / rows)?.page((at % rows) as u16))
     }
 
     pub(super) fn place_pages(&self) -> u32 {
@@ -172,7 +170,7 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn ring_erases(&self) -> u32 {
         let rings = self.rings.iter().filter(|ring| ring.in_use());
         let erases = rings.map(|ring| {
-            let places = ring.blocks.len() as u32 / self.quota.blocks_per_slot;
+            let places = ring.blocks.len() as u32 / self.quota.blocks_per_slot.max(1);
             ring.openings.div_ceil(places.max(1))
         });
         erases.max().unwrap_or(0)
