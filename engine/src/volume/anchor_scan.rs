@@ -445,6 +445,7 @@ fn ring_page(
     slot: u8,
     at: u32,
 ) -> Option<PageAddress> {
+    // Never 0, which the compiler cannot know.
     let rows = u32::from(geometry.pages_per_block).max(1);
     let number = *ring.get((u32::from(slot) * blocks_per_slot + at / rows) as usize)?;
     if number >= geometry.blocks() {

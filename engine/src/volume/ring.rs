@@ -58,6 +58,11 @@ impl Ring {
         !self.out && !self.blocks.is_empty()
     }
 
+    /// Its places, of so many blocks each.
+    fn places(&self, blocks: u32) -> u32 {
+        self.blocks.len() as u32 / blocks.max(1)
+    }
+
     /// The page behind a checkpoint of so many pages that starts at the next one, if a place of so many has room for it.
     pub(super) fn behind(&self, checkpoint_pages: u32, place_pages: u32) -> Option<u16> {
         let end = u32::from(self.next).checked_add(checkpoint_pages)?;
@@ -126,6 +131,7 @@ impl<N: Nand> Volume<'_, N> {
     /// The page that the `page`-th of a checkpoint goes to.
     pub(super) fn anchor_page(&self, ring: u8, page: u32) -> Option<PageAddress> {
         let at = u32::from(self.rings[usize::from(ring)].next) + page;
+        // Never 0, which the compiler cannot know.
         let rows = self.shape.rows.max(1);
         Some(self.place_block(ring, at / rows)?.page((at % rows) as u16))
     }
@@ -155,7 +161,7 @@ impl<N: Nand> Volume<'_, N> {
         for ring in 0..RINGS_MAX as u8 {
             let of = &self.rings[usize::from(ring)];
             if of.in_use() {
-                let slots = of.blocks.len() as u32 / self.quota.blocks_per_slot;
+                let slots = of.places(self.quota.blocks_per_slot);
                 let sound = (0..slots).filter(|&slot| self.is_sound(ring, slot as u8));
                 let sound = sound.count() as u32;
                 let at = places.partition_point(|&other| other < sound);
@@ -170,7 +176,7 @@ impl<N: Nand> Volume<'_, N> {
     pub(super) fn ring_erases(&self) -> u32 {
         let rings = self.rings.iter().filter(|ring| ring.in_use());
         let erases = rings.map(|ring| {
-            let places = ring.blocks.len() as u32 / self.quota.blocks_per_slot.max(1);
+            let places = ring.places(self.quota.blocks_per_slot);
             ring.openings.div_ceil(places.max(1))
         });
         erases.max().unwrap_or(0)
@@ -191,7 +197,7 @@ impl<N: Nand> Volume<'_, N> {
     /// The places of a ring that may be erased, from the one behind the place in use on.
     fn erasable_places(&self, ring: u8) -> impl Iterator<Item = u8> + '_ {
         let ring = &self.rings[usize::from(ring)];
-        let places = ring.blocks.len() as u32 / self.quota.blocks_per_slot;
+        let places = ring.places(self.quota.blocks_per_slot);
         (1..=places)
             .map(move |step| ((u32::from(ring.slot) + step) % places) as u8)
             .filter(|&slot| slot != ring.committed && slot != ring.trace)

@@ -1,7 +1,8 @@
 //! Blocks wear out one after the other until the disk takes no more writes: it says so ahead of time, and everything stays readable.
 
 use cuesta::volume::{Budget, Outlook, Sector};
-use cuesta_hal::{BlockAddress, Geometry, Nand};
+use cuesta_hal::{Geometry, Nand};
+use cuesta_sim::campaign::damage::block_of;
 use cuesta_sim::campaign::model::Model;
 use cuesta_sim::campaign::oracle::{self, expect_current, within};
 use cuesta_sim::campaign::rig::Rig;
@@ -111,8 +112,8 @@ fn sessions_wear_out_the_blocks_of_checkpoints_and_that_is_told() {
             let _ = disk.write(Sector(session as u32 % 8), &data);
             let life = disk.volume().life();
             drop(disk);
-            let most = all_blocks(rig.nand.geometry())
-                .map(|block| rig.nand.erase_count(block))
+            let most = (0..rig.nand.geometry().blocks())
+                .map(|number| rig.nand.erase_count(block_of(&rig.nand, number)))
                 .max()
                 .expect("blocks");
             rig.nand.power_cycle();
@@ -129,10 +130,4 @@ fn sessions_wear_out_the_blocks_of_checkpoints_and_that_is_told() {
             assert!(session + 1 < 30 * u64::from(RATED), "{name}: {life:?}");
         }
     }
-}
-
-fn all_blocks(geometry: &Geometry) -> impl Iterator<Item = BlockAddress> + '_ {
-    (0..geometry.dies).flat_map(|die| {
-        (0..geometry.blocks_per_die).map(move |block| BlockAddress::new(die, block))
-    })
 }
